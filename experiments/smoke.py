@@ -1,0 +1,39 @@
+"""A smoke plume whose buoyancy is unknown, seen in the middle of the box only."""
+
+from hycojax.config import Data, Experiment
+from hycojax.domain import Boundary, Domain
+from hycojax.hybrid import Schedule
+from hycojax.networks.unet import UNet
+from hycojax.observation import Centre, Observation
+from hycojax.parameter import Parameter
+from hycojax.physics import smoke
+from hycojax.player import Player, Weights
+from hycojax.solvers import LBFGS, Adam
+
+domain = Domain(
+    shape=(32, 32),
+    size=(100.0, 100.0),
+    boundary=Boundary.CLOSED,
+    channels=smoke.channels(2),
+)
+
+experiment = Experiment(
+    name="smoke",
+    domain=domain,
+    physical=Player(
+        model=smoke.Smoke(domain, dt=1.25, buoyancy=Parameter(true=0.1, start=0.3)),
+        solver=LBFGS(iterations=10),
+        weights=Weights(data=1.0, interaction=0.1),
+        horizon=4,
+    ),
+    synthetic=Player(
+        model=UNet(domain, levels=2, features=16),
+        solver=Adam(learning_rate=2e-3, updates=50),
+        weights=Weights(data=1.0, interaction=1.0),
+        horizon=4,
+        batch=8,
+    ),
+    observation=Observation(region=Centre(fraction=0.5), noise=0.02),
+    data=Data(training=4, validation=2, test=4, steps=24, refinement=2),
+    schedule=Schedule(warmup=2, cycles=20, fresh=8),
+)

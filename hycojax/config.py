@@ -1,0 +1,132 @@
+"""An experiment: everything that decides a result, as one frozen value, checked as a whole."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import re
+from dataclasses import dataclass, replace
+from typing import Annotated, Any
+
+import tyro
+
+from hycojax import parameter
+from hycojax.domain import Domain
+from hycojax.hybrid import Schedule
+from hycojax.observation import Observation
+from hycojax.player import Player
+
+
+class Mode(enum.Enum):
+    """Which players train."""
+
+    HYBRID = "hybrid"
+    SYNTHETIC = "synthetic"
+    PHYSICAL = "physical"
+
+    @property
+    def players(self) -> tuple[str, ...]:
+        """Names of the players that train."""
+        return ("synthetic", "physical") if self is Mode.HYBRID else (self.value,)
+
+
+@dataclass(frozen=True)
+class Data:
+    """The simulations that stand for reality; each starts from a state of its own."""
+
+    training: int = 4
+    """Simulations that are recorded for training."""
+    validation: int = 2
+    """Simulations that are recorded for choosing the best parameters of a run."""
+    test: int = 4
+    """Simulations that are kept for the final figures: seen in full, never trained on."""
+    steps: int = 24
+    """Time steps of a simulation."""
+    refinement: int = 2
+    """How many times finer the true solver's grid and time step are than the model's."""
+
+    def __post_init__(self):
+        for field in dataclasses.fields(self):
+            if getattr(self, field.name) < 1:
+                raise ValueError(
+                    f"{field.name} = {getattr(self, field.name)}: at least 1 is needed"
+                )
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What is to be found out, and how. An experiment file makes one, named `experiment`."""
+
+    name: tyro.conf.Suppress[str]
+    domain: Domain
+    """The box and its grid, for both models."""
+    physical: Player
+    """The player whose model is the PDE."""
+    synthetic: Player
+    """The player whose model is the network."""
+    observation: Observation
+    """What of the simulations is seen in training and validation."""
+    data: Data = Data()
+    """The simulations."""
+    schedule: Schedule = Schedule()
+    """Length of the run."""
+    mode: Mode = Mode.HYBRID
+    """Which players train."""
+    seed: int = 0
+    """Seed of everything random: initial states, noise, weights, batches."""
+
+    def __post_init__(self):
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", self.name):
+            raise ValueError(f"name = {self.name!r}: letters, digits, - and _ only")
+        if not 0 <= self.seed < 2**31:
+            raise ValueError(f"seed = {self.seed}: it must lie between 0 and 2^31 - 1")
+        for player in ("physical", "synthetic"):
+            horizon = getattr(self, player).horizon
+            if horizon > self.data.steps:
+                raise ValueError(
+                    f"{player}.horizon = {horizon}: longer than the simulations, which have "
+                    f"data.steps = {self.data.steps}"
+                )
+        if not self.observation.region.mask(self.domain).any():
+            raise ValueError("observation.region: no cell lies in it; make it larger")
+        if not parameter.unknowns(self.physical.model):
+            names = ", ".join(parameter.quantities(self.physical.model))
+            raise ValueError(f"physical.model: nothing is unknown; give one a start ({names})")
+
+
+#: The type that the command line parses: the fields of an experiment without a prefix.
+Overridable = Annotated[Experiment, tyro.conf.arg(name="")]
+
+
+def on_one_domain(experiment: Experiment) -> Experiment:
+    """Return the experiment with both models on its domain, which an override may have changed."""
+
+    def moved(player: Player) -> Player:
+        return replace(player, model=replace(player.model, domain=experiment.domain))
+
+    return replace(
+        experiment, physical=moved(experiment.physical), synthetic=moved(experiment.synthetic)
+    )
+
+
+def as_dict(value: Any) -> Any:
+    """Return a configuration as JSON types; an object becomes its class name and its fields."""
+    if dataclasses.is_dataclass(value):
+        fields = {f.name: as_dict(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {"class": type(value).__name__, **fields}
+    if isinstance(value, enum.Enum):
+        return value.value
+    if isinstance(value, tuple | list):
+        return [as_dict(item) for item in value]
+    return value
+
+
+def differences(one: Any, other: Any, path: str = "") -> list[str]:
+    """Return what differs between two `as_dict` values, as lines "field: this, not that"."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return [
+            line
+            for key in dict.fromkeys([*one, *other])
+            for line in differences(one.get(key), other.get(key), f"{path}.{key}" if path else key)
+        ]
+    return [] if one == other else [f"{path}: {one}, not {other}"]

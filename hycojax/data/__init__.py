@@ -1,0 +1,1 @@
+"""What the models learn from: stored simulations, their statistics, and windows of them."""

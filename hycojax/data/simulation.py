@@ -1,0 +1,36 @@
+"""Simulated recordings: trajectories of the true system on a finer grid, averaged to the model's."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+import jax
+import numpy as np
+from jaxtyping import Array, Float, Key
+
+from hycojax import parameter
+from hycojax.model import PhysicalModel, rollout
+
+ROLES = ("training", "validation", "test")
+
+
+def simulate(
+    model: PhysicalModel, key: Key[Array, ""], counts: dict[str, int], steps: int, refinement: int
+) -> dict[str, Float[np.ndarray, "simulation time *shape channels"]]:
+    """Return `counts[role]` trajectories for each role, no two from the same initial state.
+
+    They are computed with the true parameters on a grid `refinement` times finer and with as much
+    smaller time steps, so that the model which is fitted to them cannot be exact.
+    """
+    run = jax.jit(jax.vmap(partial(_trajectory, model, steps=steps, refinement=refinement)))
+    return {
+        role: np.asarray(run(jax.random.split(jax.random.fold_in(key, i), counts[role])))
+        for i, role in enumerate(ROLES)
+    }
+
+
+def _trajectory(model: PhysicalModel, key: Key[Array, ""], steps: int, refinement: int) -> Array:
+    fine = replace(model, domain=model.domain.refine(refinement), dt=model.dt / refinement)
+    path = rollout(fine, parameter.truths(fine), fine.sample(key), steps, stride=refinement)
+    return model.domain.restrict(path, refinement)

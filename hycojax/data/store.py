@@ -1,0 +1,65 @@
+"""Simulations on disk: an HDF5 file which knows where its numbers come from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from jaxtyping import Float
+
+from hycojax.failure import InputError
+
+Simulations = dict[str, Float[np.ndarray, "simulation time *shape channels"]]
+
+
+def digest(provenance: dict[str, Any]) -> str:
+    """Return a short name for a provenance: equal if and only if the provenance is."""
+    return hashlib.sha256(_canonical(provenance).encode()).hexdigest()[:10]
+
+
+def write(path: Path, simulations: Simulations, provenance: dict[str, Any]) -> None:
+    """Write simulations with their provenance. A killed process leaves no half of a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with h5py.File(partial, "w") as file:
+            file.attrs["provenance"] = _canonical(provenance)
+            for role, trajectories in simulations.items():
+                dataset = file.create_dataset(role, data=trajectories)
+                dataset.attrs["axes"] = "simulation, time, space..., channel"
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read(path: Path, provenance: dict[str, Any]) -> Simulations | None:
+    """Return the simulations in a file; None if there is none or its provenance is another.
+
+    Raises:
+        InputError: The file can't be read, or its numbers are not finite.
+    """
+    if not path.exists():
+        return None
+    try:
+        with h5py.File(path, "r") as file:
+            if file.attrs["provenance"] != _canonical(provenance):
+                return None
+            simulations = {role: file[role][...] for role in file}
+    except (OSError, KeyError) as error:
+        raise InputError(
+            f"{path} can't be read as simulations (empty, truncated or of another kind): remove "
+            f"it, and it will be made again ({error})"
+        ) from error
+    for role, trajectories in simulations.items():
+        if not np.isfinite(trajectories).all():
+            raise InputError(f"{path}: {role} holds values that are not finite numbers: remove it")
+    return simulations
+
+
+def _canonical(provenance: dict[str, Any]) -> str:
+    return json.dumps(provenance, sort_keys=True)

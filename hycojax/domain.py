@@ -1,0 +1,119 @@
+"""The box that a system lives in: its grid, its boundary and the channels of its state."""
+
+from __future__ import annotations
+
+import enum
+import itertools
+import math
+from dataclasses import dataclass, replace
+
+import jax.numpy as jnp
+import numpy as np
+import tyro
+from jaxtyping import Array, Float
+
+
+class Boundary(enum.Enum):
+    """How the box ends, on every side."""
+
+    PERIODIC = "periodic"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One component of a state.
+
+    `static` channels describe the set-up (a source, a coefficient): known exactly, carried through a
+    step unchanged and never predicted. A channel with a `face` axis holds the component of a
+    staggered vector along that axis, each value on the lower face of its cell; others are cell means.
+    """
+
+    name: str
+    unit: str = "1"
+    static: bool = False
+    face: int | None = None
+
+
+@dataclass(frozen=True)
+class Domain:
+    """A uniform Cartesian grid in a box, and what is stored on it.
+
+    A state is one array `[*shape, channels]`. A closed box has walls on all sides; the lower faces
+    that lie in a wall store zero, so that closed and periodic boxes share one layout.
+    """
+
+    shape: tuple[int, ...]
+    """Number of cells along each axis."""
+    size: tuple[float, ...]
+    """Length of the box along each axis, in metres."""
+    boundary: Boundary
+    """How the box ends."""
+    channels: tyro.conf.Suppress[tuple[Channel, ...]]
+
+    def __post_init__(self):
+        if not 1 <= len(self.shape) <= 3:
+            raise ValueError(f"domain.shape: 1 to 3 axes are needed, got {len(self.shape)}")
+        if len(self.size) != len(self.shape):
+            raise ValueError(
+                f"domain.size: {len(self.size)} lengths for the {len(self.shape)} axes of domain.shape"
+            )
+        if min(self.shape) < 4:
+            raise ValueError(f"domain.shape: at least 4 cells along each axis, got {self.shape}")
+        if not all(math.isfinite(s) and s > 0 for s in self.size):
+            raise ValueError(f"domain.size: lengths must be positive, got {self.size}")
+
+    @property
+    def dims(self) -> int:
+        """Number of space axes."""
+        return len(self.shape)
+
+    @property
+    def dx(self) -> tuple[float, ...]:
+        """Cell width along each axis, in metres."""
+        return tuple(s / n for s, n in zip(self.size, self.shape, strict=True))
+
+    @property
+    def dynamic(self) -> tuple[int, ...]:
+        """Indices of the channels that a model predicts."""
+        return tuple(i for i, c in enumerate(self.channels) if not c.static)
+
+    def centers(self) -> list[np.ndarray]:
+        """Coordinates of the cell centres, one array `[*shape]` an axis, in metres."""
+        axes = [(np.arange(n) + 0.5) * dx for n, dx in zip(self.shape, self.dx, strict=True)]
+        return np.meshgrid(*axes, indexing="ij")
+
+    def evolves(self) -> np.ndarray:
+        """Which entries of a state change in time, `bool[*shape, channels]`.
+
+        False for static channels and for the faces that lie in a wall.
+        """
+        mask = np.ones((*self.shape, len(self.channels)), bool)
+        for i, channel in enumerate(self.channels):
+            mask[..., i] = not channel.static
+            if channel.face is not None and self.boundary is Boundary.CLOSED:
+                np.moveaxis(mask[..., i], channel.face, 0)[0] = False
+        return mask
+
+    def refine(self, factor: int) -> Domain:
+        """The same box with `factor` times as many cells along each axis."""
+        return replace(self, shape=tuple(n * factor for n in self.shape))
+
+    def restrict(
+        self, fine: Float[Array, "... channels"], factor: int
+    ) -> Float[Array, "... channels"]:
+        """Average arrays on `refine(factor)` to this grid, `[..., *fine shape, channels]`.
+
+        Cell values become means over cells and face values means over faces, so that integrals,
+        fluxes and a vanishing discrete divergence are kept exactly.
+        """
+        offsets = list(itertools.product(range(factor), repeat=self.dims))
+        return jnp.stack(
+            [
+                sum(fine[(..., *(slice(o, None, factor) for o in offset), i)] for offset in inside)
+                / len(inside)
+                for i, channel in enumerate(self.channels)
+                for inside in [[o for o in offsets if channel.face is None or o[channel.face] == 0]]
+            ],
+            axis=-1,
+        )

@@ -1,0 +1,202 @@
+"""Pictures of a run, from arrays. Each function returns a figure; the caller saves it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.animation import FuncAnimation
+from matplotlib.figure import Figure
+
+from hycojax.domain import Channel, Domain
+from hycojax.parameter import Quantity
+
+mpl.use("Agg")
+
+COLORS = {"physical": "tab:blue", "synthetic": "tab:orange"}
+
+
+def states(
+    domain: Domain,
+    channel: int,
+    truth: np.ndarray,
+    predictions: dict[str, np.ndarray],
+    region: np.ndarray,
+    dt: float,
+) -> Figure:
+    """Show one channel of one test simulation: truth, predictions, and their differences from it.
+
+    Args:
+        domain: Where it lives.
+        channel: Index of the channel.
+        truth: Trajectory `[time, *shape, channels]`.
+        predictions: Trajectories of the players.
+        region: Which cells are seen in training (outlined).
+        dt: Time step, in seconds.
+    """
+    times = np.unique(np.linspace(0, len(truth) - 1, 5).round().astype(int))
+    rows = [("truth", truth, False)]
+    for name, prediction in predictions.items():
+        rows += [(name, prediction, False), (f"{name} − truth", prediction - truth, True)]
+    figure = Figure(figsize=(2.1 * len(times) + 1.2, 2.0 * len(rows) + 0.6), layout="constrained")
+    axes = figure.subplots(len(rows), len(times), squeeze=False)
+    largest = max(abs(p - truth)[..., channel].max() for p in predictions.values())
+    for (title, values, is_difference), line in zip(rows, axes, strict=True):
+        style = _difference_style(largest) if is_difference else _value_style(truth[..., channel])
+        for frame, ax in zip(times, line, strict=True):
+            image = _show(ax, domain, values[frame, ..., channel], region, style)
+            if values is truth:
+                ax.set_title(f"t = {frame * dt:g} s", fontsize=9)
+        line[0].set_ylabel(title, fontsize=9)
+        figure.colorbar(image, ax=list(line), shrink=0.9, pad=0.01).ax.tick_params(labelsize=7)
+    about = "" if region.all() else "; dashed: the part that is seen in training"
+    figure.suptitle(f"{_label(domain.channels[channel])}, a test simulation{about}", fontsize=10)
+    return figure
+
+
+def error_over_time(errors: dict[str, dict[str, np.ndarray]], dt: float, complete: bool) -> Figure:
+    """Show the error of test rollouts against time: mean and range over the simulations.
+
+    Args:
+        errors: For each player `{"whole", "seen", "hidden"}`, arrays `[simulation, time]`.
+        dt: Time step, in seconds.
+        complete: Whether the whole box is seen in training; there is no hidden part then.
+    """
+    figure = Figure(figsize=(6.4, 4.0), layout="constrained")
+    ax = figure.subplots()
+    for name, parts in errors.items():
+        time = dt * np.arange(1, parts["whole"].shape[1] + 1)
+        color = COLORS[name]
+        ax.fill_between(
+            time, parts["whole"].min(0), parts["whole"].max(0), color=color, alpha=0.15, lw=0
+        )
+        ax.plot(time, parts["whole"].mean(0), color=color, label=f"{name}: whole domain")
+        if not complete:
+            ax.plot(time, parts["seen"].mean(0), "--", color=color, lw=1, label="observed part")
+            ax.plot(time, parts["hidden"].mean(0), ":", color=color, lw=1, label="hidden part")
+    ax.set(xlabel="time [s]", ylabel="relative L2 error", yscale="log")
+    ax.set_title("Rollouts from t = 0 on test simulations (band: their range)", fontsize=10)
+    ax.legend(fontsize=8)
+    ax.grid(alpha=0.3)
+    return figure
+
+
+def losses(records: Sequence[dict[str, Any]], warmup: int) -> Figure:
+    """Show the terms of each player's loss, and its validation error, against the cycle."""
+    names = [name for name in COLORS if name in records[-1]]
+    figure = Figure(figsize=(5.2 * len(names), 3.8), layout="constrained")
+    for ax, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
+        for term, style in (("data", "-"), ("interaction", "--"), ("validation", ":")):
+            points = [(r["cycle"], r[name][term]) for r in records if r[name][term] > 0]
+            if points:
+                label = "validation error" if term == "validation" else f"{term} loss"
+                ax.plot(*zip(*points, strict=True), style, color=COLORS[name], label=label)
+        _mark_warmup(ax, warmup, records)
+        ax.set(xlabel="cycle", ylabel="relative", yscale="log", title=f"{name} player")
+        ax.legend(fontsize=8)
+        ax.grid(alpha=0.3)
+    return figure
+
+
+def parameters(
+    records: Sequence[dict[str, Any]],
+    known: dict[str, dict[str, float]],
+    quantities: dict[str, Quantity],
+    warmup: int,
+) -> Figure:
+    """Show each estimate against the cycle, from its start, with the truth.
+
+    Args:
+        records: The logbook.
+        known: `{name: {"true", "start"}}`.
+        quantities: Units of the parameters.
+        warmup: Cycles without cooperation.
+    """
+    figure = Figure(figsize=(5.2 * len(known), 3.6), layout="constrained")
+    for ax, (name, value) in zip(
+        figure.subplots(1, len(known), squeeze=False)[0], known.items(), strict=True
+    ):
+        estimates = [r["physical"]["parameters"][name] for r in records]
+        cycles = [0, *(r["cycle"] for r in records)]
+        ax.plot(cycles, [value["start"], *estimates], ".-", color=COLORS["physical"])
+        ax.axhline(value["true"], color="k", lw=1, ls="--", label=f"truth {value['true']:g}")
+        _mark_warmup(ax, warmup, records)
+        ax.set(xlabel="cycle", ylabel=f"{name} [{quantities[name].unit}]")
+        ax.set_title(f"{name}: estimate {estimates[-1]:.4g}", fontsize=10)
+        ax.legend(fontsize=8)
+        ax.grid(alpha=0.3)
+    return figure
+
+
+def animation(
+    domain: Domain,
+    channel: int,
+    truth: np.ndarray,
+    predictions: dict[str, np.ndarray],
+    region: np.ndarray,
+    dt: float,
+) -> FuncAnimation:
+    """Show one channel of one test simulation in motion: truth and predictions side by side."""
+    panels = {"truth": truth, **predictions}
+    figure = Figure(figsize=(3.0 * len(panels), 3.4), dpi=80, layout="constrained")
+    style = _value_style(truth[..., channel])
+    images = []
+    axes = figure.subplots(1, len(panels), squeeze=False)[0]
+    for ax, (title, values) in zip(axes, panels.items(), strict=True):
+        images.append(_show(ax, domain, values[0, ..., channel], region, style))
+        ax.set_title(title, fontsize=10)
+    title = figure.suptitle("t = 0 s", fontsize=10)
+
+    def draw(frame):
+        for image, values in zip(images, panels.values(), strict=True):
+            image.set_data(_plane(values[frame, ..., channel]))
+        title.set_text(f"{_label(domain.channels[channel])}, t = {frame * dt:g} s")
+
+    return FuncAnimation(figure, draw, frames=len(truth), interval=120)
+
+
+def _show(ax, domain: Domain, values: np.ndarray, region: np.ndarray, style: dict[str, Any]):
+    """Draw a 2D field, the middle plane of a 3D one, or a 1D one as a band; outline the region."""
+    extent = (0, domain.size[0], 0, domain.size[1] if domain.dims > 1 else domain.size[0] / 8)
+    image = ax.imshow(_plane(values), origin="lower", extent=extent, **style)
+    if not region.all():
+        shown = np.pad(_plane(region).astype(float), 1)
+        step_x = domain.size[0] / (shown.shape[1] - 2)
+        step_y = extent[3] / (shown.shape[0] - 2)
+        x = (np.arange(shown.shape[1]) - 0.5) * step_x
+        y = (np.arange(shown.shape[0]) - 0.5) * step_y
+        ax.contour(x, y, shown, levels=[0.5], colors="0.6", linewidths=0.8, linestyles="dashed")
+        ax.set(xlim=extent[:2], ylim=extent[2:])
+    ax.set(xticks=[], yticks=[])
+    return image
+
+
+def _plane(values: np.ndarray) -> np.ndarray:
+    """Return what to draw of a field: `[y, x]`."""
+    if values.ndim == 1:
+        return values[None]
+    if values.ndim == 3:
+        values = values[:, :, values.shape[2] // 2]
+    return values.T
+
+
+def _value_style(values: np.ndarray) -> dict[str, Any]:
+    low, high = float(values.min()), float(values.max())
+    if low < 0 < high and min(-low, high) > 0.2 * max(-low, high):
+        return {"cmap": "PuOr_r", "vmin": -max(-low, high), "vmax": max(-low, high)}
+    return {"cmap": "magma", "vmin": low, "vmax": high}
+
+
+def _difference_style(largest: float) -> dict[str, Any]:
+    return {"cmap": "RdBu_r", "vmin": -largest, "vmax": largest}
+
+
+def _label(channel: Channel) -> str:
+    return channel.name if channel.unit == "1" else f"{channel.name} [{channel.unit}]"
+
+
+def _mark_warmup(ax, warmup: int, records: Sequence[dict[str, Any]]) -> None:
+    if 0 < warmup < records[-1]["cycle"] and len([n for n in COLORS if n in records[-1]]) > 1:
+        ax.axvspan(0, warmup + 0.5, color="0.9", zorder=0, label="warm-up")

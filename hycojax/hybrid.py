@@ -1,0 +1,201 @@
+"""The game: two players learn from the same recordings and from each other, cycle by cycle.
+
+    L_synthetic(w)  = a_s data(w)  + b_s interaction(w; theta fixed)
+    L_physical(th)  = a_p data(th) + b_p interaction(th; w fixed)
+
+A cycle rolls both out from fresh initial states and updates one player after the other
+(Gauss-Seidel alternation towards a Nash equilibrium). With one player it is plain training, by the
+same code. Everything here is a pure function of arrays.
+
+Source: Liverani, Steynberg, Zuazua, "HYCO: Hybrid-Cooperative Learning", arXiv 2509.14123.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, Key, UInt32
+
+from hycojax import parameter
+from hycojax.data.statistics import statistics
+from hycojax.data.windows import Source
+from hycojax.losses import relative_square
+from hycojax.model import Model, PhysicalModel, rollout
+from hycojax.observation import Recording
+from hycojax.physical import Unconstrained
+from hycojax.player import Player, objective
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long the game lasts."""
+
+    warmup: int = 2
+    """Cycles at the start in which each player learns from the recordings alone."""
+    cycles: int = 20
+    """Cycles in all."""
+    fresh: int = 8
+    """Initial states drawn in each cycle, where the players compare their rollouts."""
+
+    def __post_init__(self):
+        if self.cycles < 1 or self.fresh < 1:
+            raise ValueError("cycles and fresh must be at least 1")
+        if not 0 <= self.warmup <= self.cycles:
+            raise ValueError(f"warmup = {self.warmup}: it must lie between 0 and cycles")
+
+
+@dataclass(frozen=True)
+class Game:
+    """Who plays, and how long: all that is fixed while a program is compiled.
+
+    Attributes:
+        physics: The PDE; fresh initial states are drawn from its distribution.
+        players: Those that train, in the order of their turns: "synthetic", "physical" or both.
+        schedule: How long.
+    """
+
+    physics: PhysicalModel
+    players: dict[str, Player]
+    schedule: Schedule
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class PlayerState:
+    """Parameters and optimiser state, and the parameters that were best in validation."""
+
+    params: Any
+    solver: Any
+    best: Any
+    best_error: Float[Array, ""]
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class TrainingState:
+    """All that training carries from cycle to cycle. Randomness is `fold_in(key, cycle)`."""
+
+    players: dict[str, PlayerState]
+    cycle: Int[Array, ""]
+    key: UInt32[Array, 2]
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Recordings:
+    """What is known of the system; `scale` is the standard deviation of each channel."""
+
+    training: Recording
+    validation: Recording
+    scale: Float[Array, " channels"]
+
+
+def recordings(training: Recording, validation: Recording) -> Recordings:
+    """Bundle recordings with the scales of their channels, taken from the training ones."""
+    return Recordings(training, validation, statistics(training).std)
+
+
+def game(physical: Player, synthetic: Player, schedule: Schedule, playing: tuple[str, ...]) -> Game:
+    """Return the game of those of the two players that are `playing`."""
+    players = {
+        "synthetic": synthetic,
+        "physical": replace(physical, model=Unconstrained(physical.model)),
+    }
+    return Game(physical.model, {n: p for n, p in players.items() if n in playing}, schedule)
+
+
+def start(game: Game, data: Recordings, key: Key[Array, ""]) -> TrainingState:
+    """Return the state before the first cycle."""
+    players = {}
+    for i, (name, player) in enumerate(game.players.items()):
+        params = player.model.init(jax.random.fold_in(key, i))
+        if name == "synthetic":
+            params = player.model.normalise(params, statistics(data.training))
+        players[name] = PlayerState(
+            params=params,
+            solver=player.solver.init(params, game.schedule.cycles),
+            best=jax.tree.map(jnp.copy, params),  # not the same buffers: the state is donated
+            best_error=jnp.asarray(jnp.inf, jnp.float32),
+        )
+    return TrainingState(players, jnp.asarray(0, jnp.int32), jax.random.key_data(key))
+
+
+def cycle(
+    game: Game, data: Recordings, state: TrainingState
+) -> tuple[TrainingState, dict[str, dict[str, Any]]]:
+    """Give each player its turn. Returns the new state, and for each player what to report."""
+    key = jax.random.fold_in(jax.random.wrap_key_data(state.key), state.cycle)
+    cooperating = state.cycle >= game.schedule.warmup
+    players = dict(state.players)
+    observed = _complete(game, data.training, players)
+    fresh = jax.vmap(game.physics.sample)(jax.random.split(key, game.schedule.fresh))
+    metrics = {}
+    for turn, (name, player) in enumerate(game.players.items()):
+        generated = _partner_rollouts(game, name, players, fresh, observed)
+        loss = objective(player, observed, generated, cooperating, data.scale)
+        own = players[name]
+        params, solver, terms = player.solver.run(
+            loss, own.params, own.solver, jax.random.fold_in(key, turn), game.schedule.cycles
+        )
+        error = validation_error(player.model, params, data)
+        players[name] = _keep_best(replace(own, params=params, solver=solver), error)
+        metrics[name] = {**terms, "validation": error}
+        if name == "physical":
+            metrics[name]["parameters"] = parameter.constrain(game.physics, params)
+    return replace(state, players=players, cycle=state.cycle + 1), metrics
+
+
+def validation_error(model: Model, params: Any, data: Recordings) -> Float[Array, ""]:
+    """Return the relative rms error of full rollouts on what is seen of the validation recordings."""
+    values, seen = data.validation.values[:, 1:], data.validation.seen[:, 1:]
+    rollouts = _rollouts(model, params, data.validation.values[:, 0], values.shape[1])
+    counted = seen & model.domain.evolves()
+    return jnp.sqrt(relative_square(rollouts[:, 1:], values, counted, data.scale))
+
+
+def _complete(game: Game, recording: Recording, players: dict[str, PlayerState]) -> Source:
+    """Return the recordings with the current estimate of a player where they do not see.
+
+    Only starts of windows are completed, and only from rollouts of the first frames, which are
+    known in full; targets count where they are seen. The physical player's estimate is taken where
+    there is one.
+    """
+    name = "physical" if "physical" in players else "synthetic"
+    estimate = _rollouts(
+        game.players[name].model,
+        players[name].params,
+        recording.values[:, 0],
+        recording.values.shape[1] - 1,
+    )
+    return Source(
+        starts=jnp.where(recording.seen, recording.values, estimate),
+        targets=recording.values,
+        seen=recording.seen & game.physics.domain.evolves(),
+    )
+
+
+def _partner_rollouts(
+    game: Game, name: str, players: dict[str, PlayerState], fresh: Array, observed: Source
+) -> Source | None:
+    """Return the other player's rollouts from fresh initial states, seen everywhere."""
+    for other, player in game.players.items():
+        if other != name:
+            steps = observed.targets.shape[1] - 1
+            trajectories = _rollouts(player.model, players[other].params, fresh, steps)
+            evolves = np.broadcast_to(game.physics.domain.evolves(), trajectories.shape)
+            return Source(trajectories, trajectories, jnp.asarray(evolves))
+    return None
+
+
+def _rollouts(model: Model, params: Any, states: Array, steps: int) -> Array:
+    return jax.vmap(lambda s: rollout(model, params, s, steps))(states)
+
+
+def _keep_best(state: PlayerState, error: Float[Array, ""]) -> PlayerState:
+    better: Bool[Array, ""] = error < state.best_error
+    best = jax.tree.map(lambda new, old: jnp.where(better, new, old), state.params, state.best)
+    return replace(state, best=best, best_error=jnp.where(better, error, state.best_error))

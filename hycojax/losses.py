@@ -1,0 +1,36 @@
+"""What training makes small: relative, masked distances between rollouts and targets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from hycojax.data.windows import Windows
+from hycojax.model import Model, rollout
+
+
+def relative_square(
+    prediction: Float[Array, "*batch channels"],
+    target: Float[Array, "*batch channels"],
+    seen: Float[Array, "*batch channels"],
+    scale: Float[Array, " channels"],
+) -> Float[Array, ""]:
+    """Return the mean of ((prediction - target) / scale)^2 over the seen entries, 0 if there are none.
+
+    With the standard deviation of the data as scale, a model that predicts its mean has loss 1,
+    whatever the units, the noise or the number of seen values.
+    """
+    square = ((prediction - target) / scale) ** 2
+    return jnp.sum(jnp.where(seen, square, 0)) / jnp.maximum(jnp.sum(seen), 1)
+
+
+def window_loss(
+    model: Model, params: Any, windows: Windows, scale: Float[Array, " channels"]
+) -> Float[Array, ""]:
+    """Return the `relative_square` of rollouts from the starts of windows, without the starts."""
+    horizon = windows.targets.shape[1]
+    rollouts = jax.vmap(lambda start: rollout(model, params, start, horizon))(windows.start)
+    return relative_square(rollouts[:, 1:], windows.targets, windows.seen, scale)

@@ -1,0 +1,59 @@
+"""How good a rollout is, against a truth that is known in full."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from hycojax.domain import Domain
+from hycojax.model import Model, rollout
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class RolloutErrors:
+    """Relative L2 errors of rollouts: over the whole box, its seen part, and its hidden part."""
+
+    whole: Float[Array, "simulation time"]
+    seen: Float[Array, "simulation time"]
+    hidden: Float[Array, "simulation time"]
+
+
+def rollouts(
+    model: Model, params: Any, truth: Float[Array, "simulation time *shape channels"]
+) -> Float[Array, "simulation time *shape channels"]:
+    """Return full rollouts from the first frames of the truth."""
+    steps = truth.shape[1] - 1
+    return jax.vmap(lambda state: rollout(model, params, state, steps))(truth[:, 0])
+
+
+def rollout_errors(
+    domain: Domain,
+    prediction: Float[Array, "simulation time *shape channels"],
+    truth: Float[Array, "simulation time *shape channels"],
+    region: Bool[Array, "*shape"],
+) -> RolloutErrors:
+    """Return the relative L2 error of each simulation at each time but the first.
+
+        e(t) = ||(prediction - truth) / r|| / ||truth / r||
+
+    over the dynamic channels of the cells in question. r is the rms of a channel over all of the
+    truth: it makes channels of different units comparable.
+    """
+    dynamic = jnp.array(domain.dynamic)
+    truth, prediction = truth[:, 1:, ..., dynamic], prediction[:, 1:, ..., dynamic]
+    rms = jnp.sqrt(jnp.mean(truth**2, axis=tuple(range(truth.ndim - 1))))
+    rms = jnp.where(rms > 0, rms, 1.0)
+    off, size = ((prediction - truth) / rms) ** 2, (truth / rms) ** 2
+
+    def error(cells: Array) -> Array:
+        axes = tuple(range(2, truth.ndim))
+        kept = cells[..., None]
+        ratio = jnp.sum(off * kept, axes) / jnp.maximum(jnp.sum(size * kept, axes), 1e-12)
+        return jnp.sqrt(ratio)
+
+    return RolloutErrors(error(jnp.ones(domain.shape)), error(region), error(~region))

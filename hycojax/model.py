@@ -1,0 +1,74 @@
+"""The contract that physical and synthetic models share, and what can be done with any of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, runtime_checkable
+
+import jax
+import jax.numpy as jnp
+import tyro
+from jaxtyping import Array, Float, Key
+
+from hycojax.domain import Domain
+
+#: Both models of an experiment live on its domain: the command line sets it once, there.
+SharedDomain = Annotated[Domain, tyro.conf.Suppress]
+
+
+@runtime_checkable
+class Model(Protocol):
+    """A system in discrete time. One state in, one state out; batches come from `jax.vmap`."""
+
+    if TYPE_CHECKING:  # `issubclass`, by which the command line finds a model's fields, forbids it
+        domain: Domain
+
+    def init(self, key: Key[Array, ""]) -> Any:
+        """Return the parameters to start from, a pytree."""
+
+    def forward(
+        self, params: Any, state: Float[Array, "*shape channels"]
+    ) -> Float[Array, "*shape channels"]:
+        """Return the state one time step later."""
+
+
+class PhysicalModel(Model, Protocol):
+    """A PDE with a time step, coefficients (see `parameter.py`) and a distribution of starts."""
+
+    dt: float
+
+    def sample(self, key: Key[Array, ""]) -> Float[Array, "*shape channels"]:
+        """Draw an initial state: the same continuous state for a key, whatever the grid."""
+
+
+class SyntheticModel(Model, Protocol):
+    """A network, which works on states scaled to mean 0 and variance 1."""
+
+    def normalise(self, params: Any, statistics: Any) -> Any:
+        """Return parameters that use the statistics of the training data."""
+
+
+def repeat(model: Model, params: Any, state: Array, steps: int) -> Array:
+    """Return the state `steps` time steps later."""
+    return jax.lax.scan(lambda s, _: (model.forward(params, s), None), state, length=steps)[0]
+
+
+def rollout(
+    model: Model,
+    params: Any,
+    state: Float[Array, "*shape channels"],
+    steps: int,
+    stride: int = 1,
+) -> Float[Array, "time *shape channels"]:
+    """Return the trajectory `[steps + 1, *shape, channels]` from `state`, which is its time 0.
+
+    With a `stride`, one frame stands for that many time steps of the model.
+    """
+
+    def advance(current, _):
+        following = (
+            repeat(model, params, current, stride) if stride > 1 else model.forward(params, current)
+        )
+        return following, following
+
+    _, tail = jax.lax.scan(advance, state, length=steps)
+    return jnp.concatenate([state[None], tail])

@@ -1,0 +1,1 @@
+"""Synthetic models, one architecture a file. The only place that imports flax."""

@@ -1,0 +1,130 @@
+"""What a run has come to: test errors, parameters, figures and summary.json, from its best state."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from hycojax import figures, logbook, metrics, parameter
+from hycojax.config import Experiment
+from hycojax.data.store import Simulations
+from hycojax.hybrid import Game, TrainingState
+from hycojax.logbook import Record
+from hycojax.rundir import RunDir, write_json
+
+
+def report(
+    directory: RunDir,
+    experiment: Experiment,
+    game: Game,
+    state: TrainingState,
+    simulations: Simulations,
+) -> dict[str, Any]:
+    """Evaluate the best parameters of each player, write all results, return the summary."""
+    records = logbook.read(directory.log)
+    truth = simulations["test"]
+    region = experiment.observation.region.mask(experiment.domain)
+    predictions, errors = {}, {}
+    for name, player in game.players.items():
+        run = jax.jit(lambda params, t, model=player.model: metrics.rollouts(model, params, t))
+        predictions[name] = np.asarray(run(state.players[name].best, truth))
+        found = metrics.rollout_errors(experiment.domain, predictions[name], truth, region)
+        errors[name] = {k: np.asarray(getattr(found, k)) for k in ("whole", "seen", "hidden")}
+    summary = {
+        "experiment": experiment.name,
+        "mode": experiment.mode.value,
+        "seed": experiment.seed,
+        "cycles": int(state.cycle),
+        "wall_seconds": round(records[-1]["elapsed"], 1),
+        "compile_seconds": round(records[-1]["compile_seconds"], 1),
+        **{name: _test_errors(errors[name]) for name in game.players},
+    }
+    if "physical" in game.players:
+        found = _parameters(experiment, game, state)
+        summary["physical"]["parameters"] = found
+        np.savez(
+            directory.parameters, **{f"{n}_{k}": v for n, p in found.items() for k, v in p.items()}
+        )
+    _draw(directory, experiment, records, truth, predictions, errors, region)
+    write_json(directory.summary, summary)
+    return summary
+
+
+def show(summary: dict[str, Any], console: Console | None = None) -> None:
+    """Print the results of a summary."""
+    console = console or Console()
+    table = Table("player", "test nRMSE", "seen / hidden part", "parameter", "estimate", "error")
+    for name in ("synthetic", "physical"):
+        if name in summary:
+            result = summary[name]
+            errors = [f"{result['test_nrmse']:.4f}"]
+            errors += [f"{result['test_nrmse_seen']:.4f} / {result['test_nrmse_hidden']:.4f}"]
+            rows = result.get("parameters", {}) or {"": None}
+            for parameter_name, p in rows.items():
+                found = [] if p is None else _parameter_cells(p)
+                table.add_row(name, *errors, parameter_name, *found)
+    console.print(table)
+
+
+def _parameter_cells(p: dict[str, float]) -> list[str]:
+    return [f"{p['estimate']:.5g} (true {p['true']:.5g})", f"{100 * p['relative_error']:.2f} %"]
+
+
+def _test_errors(errors: dict[str, np.ndarray]) -> dict[str, float]:
+    means = {part: float(values.mean()) for part, values in errors.items()}
+    return {
+        "test_nrmse": means["whole"],
+        "test_nrmse_seen": means["seen"],
+        "test_nrmse_hidden": means["hidden"],
+    }
+
+
+def _parameters(
+    experiment: Experiment, game: Game, state: TrainingState
+) -> dict[str, dict[str, float]]:
+    estimates = parameter.constrain(game.physics, state.players["physical"].best)
+    return {
+        name: {
+            "true": known.true,
+            "start": known.start,
+            "estimate": float(estimates[name]),
+            "relative_error": abs(float(estimates[name]) / known.true - 1),
+        }
+        for name, known in parameter.unknowns(experiment.physical.model).items()
+    }
+
+
+def _draw(
+    directory: RunDir,
+    experiment: Experiment,
+    records: list[Record],
+    truth: np.ndarray,
+    predictions: dict[str, np.ndarray],
+    errors: dict[str, dict[str, np.ndarray]],
+    region: np.ndarray,
+) -> None:
+    directory.figures.mkdir(exist_ok=True)
+    domain, model = experiment.domain, experiment.physical.model
+    one = {name: values[0] for name, values in predictions.items()}
+    drawn = {
+        f"states_{domain.channels[i].name}": figures.states(
+            domain, i, truth[0], one, region, model.dt
+        )
+        for i in domain.dynamic
+    }
+    drawn["error_over_time"] = figures.error_over_time(errors, model.dt, bool(region.all()))
+    drawn["losses"] = figures.losses(records, experiment.schedule.warmup)
+    if "physical" in predictions:
+        unknowns = parameter.unknowns(model)
+        known = {n: {"true": p.true, "start": p.start} for n, p in unknowns.items()}
+        drawn["parameters"] = figures.parameters(
+            records, known, parameter.quantities(model), experiment.schedule.warmup
+        )
+    for name, figure in drawn.items():
+        figure.savefig(directory.figures / f"{name}.png", dpi=120)
+    moving = figures.animation(domain, domain.dynamic[0], truth[0], one, region, model.dt)
+    moving.save(directory.figures / "rollout.gif", writer="pillow")

@@ -1,0 +1,150 @@
+"""python -m hycojax.train EXPERIMENT.py: train the players of an experiment and report the result."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from rich.console import Console
+
+from hycojax import checkpoint, commandline, hybrid, logbook, rundir
+from hycojax.config import Experiment
+from hycojax.data.store import Simulations
+from hycojax.failure import InputError, StoppedError
+from hycojax.generate import NOISE, TRAINING, simulations
+from hycojax.hybrid import Game, Recordings, TrainingState
+from hycojax.observation import observe
+from hycojax.report import report, show
+from hycojax.rundir import RunDir
+
+
+def main(arguments: list[str]) -> None:
+    """Run the command."""
+    file, overrides = commandline.split_experiment(arguments, "train")
+    defaults = commandline.RunOptions(commandline.load(file))
+    options = commandline.parse(commandline.RunOptions, defaults, file, overrides, "train")
+    experiment = options.experiment
+    directory = RunDir(options.run_dir or rundir.default(experiment))
+    rundir.claim(directory, experiment, file, overrides, options.resume)
+    console = Console()
+    if directory.summary.exists():
+        console.print(f"{directory.root} is finished")
+        show(json.loads(directory.summary.read_text()), console)
+        return
+    stored, path = simulations(experiment)
+    console.print(f"simulations: {path}", highlight=False)
+    summary = train(directory, experiment, stored, console)
+    show(summary, console)
+    console.print(f"results: {directory.root}", highlight=False)
+
+
+def train(
+    directory: RunDir, experiment: Experiment, stored: Simulations, console: Console
+) -> dict[str, Any]:
+    """Train from where the run directory stands to the end; return the summary.
+
+    Raises:
+        StoppedError: A signal asked to stop, or training diverged; the last cycle is saved.
+    """
+    began = time.perf_counter()
+    game = hybrid.game(
+        experiment.physical, experiment.synthetic, experiment.schedule, experiment.mode.players
+    )
+    key = jax.random.key(experiment.seed)
+    data = recordings(experiment, stored, jax.random.fold_in(key, NOISE))
+    state = hybrid.start(game, data, jax.random.fold_in(key, TRAINING))
+    if checkpoint.steps(directory.checkpoints):
+        state, warnings = checkpoint.restore(directory.checkpoints, state)
+        for warning in warnings:
+            console.print(f"warning: {warning}", style="yellow", highlight=False)
+    records = logbook.keep(directory.log, int(state.cycle))
+    before = records[-1] if records else {"elapsed": 0.0, "compile_seconds": 0.0}
+    cycles = experiment.schedule.cycles
+    with logbook.view(cycles, console) as view, _stop_requests() as requests:
+        view.phase("compiling")
+        compiled, seconds = compile_cycle(game, data, state)
+        clock = {"compile_seconds": before["compile_seconds"] + seconds}
+        while int(state.cycle) < cycles:
+            tick = time.perf_counter()
+            state, found = compiled(data, state)
+            record = _record(experiment, state, jax.device_get(found))
+            _check_finite(record, directory)
+            checkpoint.save(directory.checkpoints, record["cycle"], state)
+            now = time.perf_counter()
+            clock |= {"seconds": now - tick, "elapsed": before["elapsed"] + now - began}
+            logbook.append(directory.log, record | clock)
+            view.cycle(record, (cycles - record["cycle"]) * clock["seconds"])
+            if requests:
+                raise StoppedError(
+                    f"stopped after cycle {record['cycle']} of {cycles}, which is saved in "
+                    f"{directory.root}: the same command with --resume goes on from there"
+                )
+        view.phase("evaluating")
+        return report(directory, experiment, game, state, stored)
+
+
+def recordings(experiment: Experiment, stored: Simulations, key: jax.Array) -> Recordings:
+    """Return what training may see of stored simulations."""
+    seen = {}
+    for i, role in enumerate(("training", "validation")):
+        trajectories = jnp.asarray(stored[role])
+        try:
+            seen[role] = observe(
+                experiment.observation, experiment.domain, trajectories, jax.random.fold_in(key, i)
+            )
+        except ValueError as error:
+            raise InputError(f"{role} simulations: {error}") from error
+    return hybrid.recordings(**seen)
+
+
+def compile_cycle(game: Game, data: Recordings, state: TrainingState) -> tuple[Any, float]:
+    """Compile the cycle, once for the whole run. Returns it and the seconds that it took."""
+    began = time.perf_counter()
+    program = jax.jit(partial(hybrid.cycle, game), donate_argnums=1)
+    return program.lower(data, state).compile(), time.perf_counter() - began
+
+
+@contextmanager
+def _stop_requests() -> Iterator[list[int]]:
+    """Collect the first interrupt or termination signal; a second one has its usual effect."""
+    requests: list[int] = []
+
+    def note(number, frame):
+        requests.append(number)
+        signal.signal(number, previous[number])
+
+    previous = {n: signal.signal(n, note) for n in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield requests
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _record(experiment: Experiment, state: TrainingState, found: dict) -> dict[str, Any]:
+    number = int(state.cycle)
+    warming = len(experiment.mode.players) > 1 and number <= experiment.schedule.warmup
+    phase = "warm-up" if warming else experiment.mode.value
+    return {"cycle": number, "phase": phase, **jax.tree.map(float, found)}
+
+
+def _check_finite(record: dict[str, Any], directory: RunDir) -> None:
+    """Stop before a diverged state is saved over a sound one."""
+    for name in ("synthetic", "physical"):
+        if name in record and not record[name]["data"] < float("inf"):
+            raise StoppedError(
+                f"the {name} player diverged in cycle {record['cycle']}: its loss is not finite. "
+                f"The cycle before is saved in {directory.root}; try a smaller "
+                f"{name}.solver.learning_rate or {name}.horizon in a new --run-dir"
+            )
+
+
+if __name__ == "__main__":
+    commandline.run(main)
