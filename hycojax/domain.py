@@ -24,9 +24,10 @@ class Boundary(enum.Enum):
 class Channel:
     """One component of a state.
 
-    `static` channels describe the set-up (a source, a coefficient): known exactly, carried through a
-    step unchanged and never predicted. A channel with a `face` axis holds the component of a
-    staggered vector along that axis, each value on the lower face of its cell; others are cell means.
+    `static` channels describe the set-up (a source, a coefficient): known exactly, carried through
+    a step unchanged and never predicted. A channel with a `face` axis holds the component of a
+    staggered vector along that axis, each value on the lower face of its cell; the others hold cell
+    means.
     """
 
     name: str
@@ -56,7 +57,7 @@ class Domain:
             raise ValueError(f"domain.shape: 1 to 3 axes are needed, got {len(self.shape)}")
         if len(self.size) != len(self.shape):
             raise ValueError(
-                f"domain.size: {len(self.size)} lengths for the {len(self.shape)} axes of domain.shape"
+                f"domain.size: {len(self.size)} lengths for {len(self.shape)} axes of domain.shape"
             )
         if min(self.shape) < 4:
             raise ValueError(f"domain.shape: at least 4 cells along each axis, got {self.shape}")

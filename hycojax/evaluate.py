@@ -1,4 +1,4 @@
-"""python -m hycojax.evaluate RUN_DIR: make metrics and figures of a run again, from a checkpoint."""
+"""python -m hycojax.evaluate RUN_DIR: metrics and figures of a run again, from a checkpoint."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a command ends when it can't go on: one message, and an exit status that says whose turn it is."""
+"""How a command ends when it can't go on: one message, and a telling exit status."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def states(
     times = np.unique(np.linspace(0, len(truth) - 1, 5).round().astype(int))
     rows = [("truth", truth, False)]
     for name, prediction in predictions.items():
-        rows += [(name, prediction, False), (f"{name} − truth", prediction - truth, True)]
+        rows += [(name, prediction, False), (f"{name} - truth", prediction - truth, True)]
     figure = Figure(figsize=(2.1 * len(times) + 1.2, 2.0 * len(rows) + 0.6), layout="constrained")
     axes = figure.subplots(len(rows), len(times), squeeze=False)
     largest = max(abs(p - truth)[..., channel].max() for p in predictions.values())

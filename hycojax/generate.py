@@ -1,4 +1,4 @@
-"""python -m hycojax.generate EXPERIMENT.py [--out FILE]: simulate the recordings of an experiment."""
+"""python -m hycojax.generate EXPERIMENT.py [--out FILE]: simulate what is to be recorded."""
 
 from __future__ import annotations
 

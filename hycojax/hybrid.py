@@ -150,7 +150,7 @@ def cycle(
 
 
 def validation_error(model: Model, params: Any, data: Recordings) -> Float[Array, ""]:
-    """Return the relative rms error of full rollouts on what is seen of the validation recordings."""
+    """Return the relative rms error of full rollouts on what validation recordings see."""
     values, seen = data.validation.values[:, 1:], data.validation.seen[:, 1:]
     rollouts = _rollouts(model, params, data.validation.values[:, 0], values.shape[1])
     counted = seen & model.domain.evolves()

@@ -64,7 +64,8 @@ class View:
         left = f"{_duration(seconds_left)} left"
         if self._live is None:
             self._console.print(
-                f"{record['phase']} {record['cycle']}/{self._cycles}: {summary_line(record)}; {left}",
+                f"{record['phase']} {record['cycle']}/{self._cycles}: "
+                f"{summary_line(record)}; {left}",
                 highlight=False,
                 soft_wrap=True,
             )

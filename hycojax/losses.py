@@ -18,7 +18,7 @@ def relative_square(
     seen: Float[Array, "*batch channels"],
     scale: Float[Array, " channels"],
 ) -> Float[Array, ""]:
-    """Return the mean of ((prediction - target) / scale)^2 over the seen entries, 0 if there are none.
+    """Return the mean of ((prediction - target) / scale)^2 over what is seen (0 if nothing is).
 
     With the standard deviation of the data as scale, a model that predicts its mean has loss 1,
     whatever the units, the noise or the number of seen values.

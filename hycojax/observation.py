@@ -1,4 +1,4 @@
-"""What of a trajectory is seen: regions in space, and noise. To add a region: a class with `mask`."""
+"""What of a trajectory is seen: a region, and noise. To add a region: a class with `mask`."""
 
 from __future__ import annotations
 

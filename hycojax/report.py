@@ -1,4 +1,4 @@
-"""What a run has come to: test errors, parameters, figures and summary.json, from its best state."""
+"""What a run has come to: test errors, parameters, figures and summary.json."""
 
 from __future__ import annotations
 

@@ -120,7 +120,8 @@ def _check_same_run(directory: RunDir, wanted: dict[str, Any], resume: bool) -> 
     root = directory.root
     if changes := differences(_read_record(directory)["experiment"], wanted):
         raise InputError(
-            f"{root} holds another run ({'; '.join(changes)}): choose another --run-dir, or remove it"
+            f"{root} holds another run ({'; '.join(changes)}): "
+            "choose another --run-dir, or remove it"
         )
     if not resume:
         records = logbook.read(directory.log)

@@ -4,7 +4,7 @@
     params, state, terms = solver.run(objective, params, state, key, cycles)
 
 `objective(params, key) -> (loss, terms)`; `terms` is a dict of scalars to report. `run` does one
-cycle's share of the work and is traced: call it under `jax.jit`. The only place that imports jaxopt.
+cycle's share of the work and is traced: call it under `jax.jit`. Nothing else imports jaxopt.
 """
 
 from __future__ import annotations

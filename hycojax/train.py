@@ -1,4 +1,4 @@
-"""python -m hycojax.train EXPERIMENT.py: train the players of an experiment and report the result."""
+"""python -m hycojax.train EXPERIMENT.py: train the players of an experiment, report the result."""
 
 from __future__ import annotations
 

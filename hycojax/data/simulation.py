@@ -1,4 +1,4 @@
-"""Simulated recordings: trajectories of the true system on a finer grid, averaged to the model's."""
+"""Simulated recordings: the true system on a finer grid, averaged to the model's grid."""
 
 from __future__ import annotations
 

@@ -21,9 +21,9 @@ from hycojax.networks.convolution import Convolution
 class UNet:
     """Residual UNet: state + s * net((state - m) / r), on the channels and faces that evolve.
 
-    m and r are mean and standard deviation of the training data, s is that of their change in a time
-    step, so that the network maps numbers of order 1 to numbers of order 1. Static channels are
-    read, not predicted, and leave as they came. Each level halves the grid and doubles the
+    m and r are mean and standard deviation of the training data, s is the rms of their change in a
+    time step, so that the network maps numbers of order 1 to numbers of order 1. Static channels
+    are read, not predicted, and leave as they came. Each level halves the grid and doubles the
     features. The last layer starts at zero: an untrained network predicts no change.
 
     Source: Ronneberger et al., "U-Net", MICCAI 2015, with pre-activated residual blocks (He et al.,

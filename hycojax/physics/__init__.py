@@ -1,1 +1,1 @@
-"""Physical models, one PDE a file. To add one: a frozen dataclass with `init`, `forward`, `sample`."""
+"""Physical models, one PDE a file. To add one: a dataclass with `init`, `forward`, `sample`."""

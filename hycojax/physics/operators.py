@@ -1,4 +1,4 @@
-"""Operators on PhiFlow fields where PhiFlow's own are slow on JAX: its names, field in, field out."""
+"""Operators on PhiFlow fields, by its names, where its own are slow or inexact on JAX."""
 
 from __future__ import annotations
 

@@ -118,7 +118,7 @@ class Smoke:
 
 
 def _ball(domain: Domain, center: Float[Array, " dims"], radius: Array) -> Float[Array, "*shape"]:
-    """Return a ball with a soft edge which every grid of a study resolves: 1 inside, 1/2 at `radius`.
+    """Return a ball with a soft edge that a coarse grid resolves: 1 inside, 1/2 at `radius`.
 
     A sharp edge would be the under-resolved part of the flow and would bias what is identified.
     """

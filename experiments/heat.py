@@ -1,0 +1,39 @@
+"""Heat conduction with an unknown diffusivity, seen in the middle of a periodic box only."""
+
+from hycojax.config import Data, Experiment
+from hycojax.domain import Boundary, Domain
+from hycojax.hybrid import Schedule
+from hycojax.networks.unet import UNet
+from hycojax.observation import Centre, Observation
+from hycojax.parameter import Parameter
+from hycojax.physics import heat
+from hycojax.player import Player, Weights
+from hycojax.solvers import LBFGS, Adam
+
+domain = Domain(
+    shape=(32, 32),
+    size=(100.0, 100.0),
+    boundary=Boundary.PERIODIC,
+    channels=heat.CHANNELS,
+)
+
+experiment = Experiment(
+    name="heat",
+    domain=domain,
+    physical=Player(
+        model=heat.Heat(domain, dt=2.0, diffusivity=Parameter(true=1.0, start=3.0)),
+        solver=LBFGS(iterations=10),
+        weights=Weights(data=1.0, interaction=0.1),
+        horizon=4,
+    ),
+    synthetic=Player(
+        model=UNet(domain, levels=2, features=12),
+        solver=Adam(learning_rate=2e-3, updates=40),
+        weights=Weights(data=1.0, interaction=1.0),
+        horizon=4,
+        batch=8,
+    ),
+    observation=Observation(region=Centre(fraction=0.5), noise=0.02),
+    data=Data(training=4, validation=2, test=4, steps=24, refinement=2),
+    schedule=Schedule(warmup=2, cycles=15, fresh=8),
+)
