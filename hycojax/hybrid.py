@@ -110,9 +110,10 @@ def game(physical: Player, synthetic: Player, schedule: Schedule, playing: tuple
 
 def start(game: Game, data: Recordings, key: Key[Array, ""]) -> TrainingState:
     """Return the state before the first cycle."""
+    weights, turns = jax.random.fold_in(key, 0), jax.random.fold_in(key, 1)
     players = {}
     for i, (name, player) in enumerate(game.players.items()):
-        params = player.model.init(jax.random.fold_in(key, i))
+        params = player.model.init(jax.random.fold_in(weights, i))
         if name == "synthetic":
             params = player.model.normalise(params, statistics(data.training))
         players[name] = PlayerState(
@@ -121,7 +122,7 @@ def start(game: Game, data: Recordings, key: Key[Array, ""]) -> TrainingState:
             best=jax.tree.map(jnp.copy, params),  # not the same buffers: the state is donated
             best_error=jnp.asarray(jnp.inf, jnp.float32),
         )
-    return TrainingState(players, jnp.asarray(0, jnp.int32), jax.random.key_data(key))
+    return TrainingState(players, jnp.asarray(0, jnp.int32), jax.random.key_data(turns))
 
 
 def cycle(
@@ -132,14 +133,15 @@ def cycle(
     cooperating = state.cycle >= game.schedule.warmup
     players = dict(state.players)
     observed = _complete(game, data.training, players)
-    fresh = jax.vmap(game.physics.sample)(jax.random.split(key, game.schedule.fresh))
+    draws, turns = jax.random.fold_in(key, 0), jax.random.fold_in(key, 1)
+    fresh = jax.vmap(game.physics.sample)(jax.random.split(draws, game.schedule.fresh))
     metrics = {}
     for turn, (name, player) in enumerate(game.players.items()):
         generated = _partner_rollouts(game, name, players, fresh, observed)
         loss = objective(player, observed, generated, cooperating, data.scale)
         own = players[name]
         params, solver, terms = player.solver.run(
-            loss, own.params, own.solver, jax.random.fold_in(key, turn), game.schedule.cycles
+            loss, own.params, own.solver, jax.random.fold_in(turns, turn), game.schedule.cycles
         )
         error = validation_error(player.model, params, data)
         players[name] = _keep_best(replace(own, params=params, solver=solver), error)

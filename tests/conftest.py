@@ -1,0 +1,119 @@
+"""What all tests share: a compilation cache, and small experiments compiled once a session."""
+
+import dataclasses
+import logging
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from hycojax import commandline, hybrid
+from hycojax.data.simulation import simulate
+from hycojax.domain import Boundary, Domain
+from hycojax.physics import heat, smoke
+from hycojax.train import compile_cycle, recordings
+
+FIXTURES = Path(__file__).parent / "fixtures"
+
+
+def pytest_configure(config):
+    """Keep compiled programs between sessions: compilation is most of a test's time."""
+    jax.config.update("jax_compilation_cache_dir", str(config.cache.mkdir("jax")))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
+
+
+@pytest.fixture(scope="session")
+def smoke_box():
+    return Domain((16, 16), (100.0, 100.0), Boundary.CLOSED, smoke.channels(2))
+
+
+@pytest.fixture(scope="session")
+def plume(smoke_box):
+    return smoke.Smoke(smoke_box, dt=2.0)
+
+
+@pytest.fixture(scope="session")
+def heat_box():
+    return Domain((16, 16), (100.0, 100.0), Boundary.PERIODIC, heat.CHANNELS)
+
+
+@pytest.fixture(scope="session")
+def step(plume):
+    """One compiled step of the plume: `step(buoyancy, state)`."""
+    return jax.jit(lambda b, state: plume.forward({"buoyancy": b}, state))
+
+
+@pytest.fixture(scope="session")
+def tiny_heat():
+    """The experiment of fixtures/heat.py, a run of seconds."""
+    return commandline.load(FIXTURES / "heat.py")
+
+
+@dataclasses.dataclass
+class Ready:
+    """A game, ready to play: `play(data, state)` is its compiled cycle."""
+
+    experiment: object
+    game: hybrid.Game
+    stored: dict
+    data: hybrid.Recordings
+    play: object
+
+    def start(self):
+        return hybrid.start(self.game, self.data, jax.random.key(1))
+
+
+@pytest.fixture(scope="session")
+def ready(tiny_heat):
+    game = hybrid.game(
+        tiny_heat.physical, tiny_heat.synthetic, tiny_heat.schedule, tiny_heat.mode.players
+    )
+    data = tiny_heat.data
+    counts = {"training": data.training, "validation": data.validation, "test": data.test}
+    stored = simulate(
+        tiny_heat.physical.model, jax.random.key(0), counts, data.steps, data.refinement
+    )
+    known = recordings(tiny_heat, stored, jax.random.key(2))
+    state = hybrid.start(game, known, jax.random.key(1))
+    return Ready(tiny_heat, game, stored, known, compile_cycle(game, known, state)[0])
+
+
+@pytest.fixture
+def compilations(monkeypatch):
+    """Names of the functions that JAX compiles, in order, as they are compiled."""
+    names = []
+
+    class Listener(logging.Handler):
+        def emit(self, record):
+            text = record.getMessage()
+            if text.startswith("Compiling "):
+                names.append(text.split()[1])
+
+    listener = Listener()
+    logger = logging.getLogger("jax")
+    monkeypatch.setattr(logger, "propagate", False)
+    logger.addHandler(listener)
+    with jax.log_compiles():
+        yield names
+    logger.removeHandler(listener)
+
+
+def smooth(key, shape, waves=3):
+    """Return a random field of a few long waves, whatever the boundary."""
+    rng = np.random.default_rng(key)
+    x = np.meshgrid(*[(np.arange(n) + 0.5) / n for n in shape], indexing="ij")
+    total = np.zeros(shape)
+    for _ in range(6):
+        k = rng.integers(1, waves + 1, len(shape))
+        total += rng.normal() * np.prod(
+            [np.cos(np.pi * n * c + rng.uniform(0, 6)) for n, c in zip(k, x, strict=True)], axis=0
+        )
+    return jnp.asarray(total, jnp.float32)
+
+
+@pytest.fixture(scope="session", name="smooth")
+def smooth_fixture():
+    return smooth

@@ -1,0 +1,60 @@
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from hycojax import parameter
+from hycojax.parameter import Parameter, quantity
+
+
+@dataclass(frozen=True)
+class Toy:
+    positive: Parameter = quantity(2.0, unit="m", low=0.0)
+    share: Parameter = quantity(0.3, unit="1", low=0.0, high=1.0)
+    any_sign: Parameter = quantity(-4.0, unit="s")
+
+
+TOY = Toy(Parameter(2.0, 0.5), Parameter(0.3, 0.9), Parameter(-4.0, 3.0))
+
+
+def test_only_coefficients_with_a_start_are_unknown():
+    toy = Toy(positive=Parameter(2.0, 0.5))
+    assert list(parameter.unknowns(toy)) == ["positive"]
+    values = parameter.coefficients(toy, {"positive": 7.0})
+    assert values == {"positive": 7.0, "share": 0.3, "any_sign": -4.0}
+
+
+def test_unconstrain_inverts_constrain():
+    for z in (-2.0, 0.0, 1.5):
+        free = {name: jnp.float32(z) for name in ("positive", "share", "any_sign")}
+        back = parameter.unconstrain(TOY, parameter.constrain(TOY, free))
+        for value in back.values():
+            np.testing.assert_allclose(value, z, atol=1e-5)
+
+
+def test_any_free_number_gives_a_value_in_bounds():
+    for z in (-15.0, 15.0):
+        values = parameter.constrain(TOY, {n: jnp.float32(z) for n in parameter.unknowns(TOY)})
+        assert values["positive"] > 0
+        assert 0 < values["share"] <= 1
+
+
+def test_a_unit_step_from_the_start_is_a_factor_e_for_a_positive_value():
+    free = parameter.unconstrain(TOY, parameter.starts(TOY))
+    assert free["positive"] == 0
+    ahead = parameter.constrain(TOY, {**free, "positive": jnp.float32(1.0)})
+    np.testing.assert_allclose(ahead["positive"], 0.5 * np.e, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("toy", "message"),
+    [
+        (Toy(positive=Parameter(-1.0)), r"positive.true = -1.0 .* between 0.0 and inf m"),
+        (Toy(share=Parameter(0.5, 1.5)), r"share.start = 1.5"),
+        (Toy(positive=Parameter(float("nan"))), r"positive.true = nan"),
+    ],
+)
+def test_a_value_out_of_bounds_is_named(toy, message):
+    with pytest.raises(ValueError, match=message):
+        parameter.check(toy)
