@@ -19,7 +19,7 @@ def faces(domain, seed):
 
 @pytest.fixture(params=[(16, 12), (8, 6, 10)], ids=["2D", "3D"])
 def domain(request):
-    size = tuple(1.5 * n for n in request.param[:-1]) + (2.0 * request.param[-1],)
+    size = (*(1.5 * n for n in request.param[:-1]), 2.0 * request.param[-1])
     return Domain(request.param, size, Boundary.CLOSED, smoke.channels(len(request.param)))
 
 
