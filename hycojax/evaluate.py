@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import jax
 import tyro
 from rich.console import Console
 
-from hycojax import checkpoint, commandline, hybrid, logbook, rundir
+from hycojax import checkpoint, commandline, logbook, rundir
 from hycojax.failure import InputError
-from hycojax.generate import NOISE, TRAINING, simulations
+from hycojax.prepare import first_state, simulations
 from hycojax.report import report, show
-from hycojax.train import recordings
 
 
 @dataclass(frozen=True)
@@ -32,18 +30,14 @@ def main(arguments: list[str]) -> None:
     if not checkpoint.steps(directory.checkpoints):
         raise InputError(f"{directory.root} holds no checkpoint yet: train it first")
     stored, _ = simulations(experiment)
-    game = hybrid.game(
-        experiment.physical, experiment.synthetic, experiment.schedule, experiment.mode.players
-    )
-    key = jax.random.key(experiment.seed)
-    data = recordings(experiment, stored, jax.random.fold_in(key, NOISE))
-    template = hybrid.start(game, data, jax.random.fold_in(key, TRAINING))
+    game, _, template = first_state(experiment, stored)
     state, warnings = checkpoint.restore(directory.checkpoints, template)
     for warning in warnings:
         console.print(f"warning: {warning}", style="yellow", highlight=False)
-    if not logbook.keep(directory.log, int(state.cycle)):
-        raise InputError(f"{directory.log} is missing or empty: resume the run to write it again")
-    show(report(directory, experiment, game, state, stored), console)
+    records = [r for r in logbook.read(directory.log) if r["cycle"] <= int(state.cycle)]
+    if not records:
+        raise InputError(f"{directory.log} is missing or empty: train the run again elsewhere")
+    show(report(directory, experiment, game, state, stored, records), console)
     console.print(f"results: {directory.root}", highlight=False)
 
 

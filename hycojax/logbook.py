@@ -59,9 +59,9 @@ class View:
         else:
             self._progress.update(self._task, description=text)
 
-    def cycle(self, record: Record, seconds_left: float) -> None:
-        """Tell how a cycle went."""
-        left = f"{_duration(seconds_left)} left"
+    def cycle(self, record: Record) -> None:
+        """Tell how a cycle went, and how long the rest takes if it goes like this one."""
+        left = f"{_duration((self._cycles - record['cycle']) * record['seconds'])} left"
         if self._live is None:
             self._console.print(
                 f"{record['phase']} {record['cycle']}/{self._cycles}: "

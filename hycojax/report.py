@@ -9,7 +9,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from hycojax import figures, logbook, metrics, parameter
+from hycojax import figures, metrics, parameter
 from hycojax.config import Experiment
 from hycojax.data.store import Simulations
 from hycojax.hybrid import Game, TrainingState
@@ -23,9 +23,9 @@ def report(
     game: Game,
     state: TrainingState,
     simulations: Simulations,
+    records: list[Record],
 ) -> dict[str, Any]:
     """Evaluate the best parameters of each player, write all results, return the summary."""
-    records = logbook.read(directory.log)
     truth = simulations["test"]
     region = experiment.observation.region.mask(experiment.domain)
     predictions, errors = {}, {}

@@ -75,21 +75,28 @@ def claim(
     Raises:
         InputError: It holds another run, or this one and `resume` is not asked for.
     """
-    root, wanted = directory.root, as_dict(experiment)
+    root = directory.root
     if directory.record.exists():
-        _check_same_run(directory, wanted, resume)
+        _check_same_run(directory, experiment, resume)
         return
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise InputError(f"{root} exists and is no run directory: choose another --run-dir")
     root.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(file, directory.source)
     record = {
-        "experiment": wanted,
+        "experiment": as_dict(experiment),
         "overrides": overrides,
         "versions": {name: version(name) for name in _PACKAGES},
         "device": f"{jax.devices()[0].device_kind} ({jax.default_backend()})",
     }
     write_json(directory.record, record)
+
+
+def is_finished(directory: RunDir, experiment: Experiment) -> bool:
+    """Return whether the run was trained and reported to its end."""
+    if not directory.summary.exists():
+        return False
+    return json.loads(directory.summary.read_text())["cycles"] == experiment.schedule.cycles
 
 
 def open_run(root: Path) -> tuple[RunDir, Experiment]:
@@ -116,22 +123,25 @@ def write_json(path: Path, value: Any) -> None:
     partial.replace(path)
 
 
-def _check_same_run(directory: RunDir, wanted: dict[str, Any], resume: bool) -> None:
+def _check_same_run(directory: RunDir, experiment: Experiment, resume: bool) -> None:
     root = directory.root
-    if changes := differences(_read_record(directory)["experiment"], wanted):
+    if changes := differences(_read_record(directory)["experiment"], as_dict(experiment)):
         raise InputError(
             f"{root} holds another run ({'; '.join(changes)}): "
             "choose another --run-dir, or remove it"
         )
-    if not resume:
+    if resume:
+        return
+    if is_finished(directory, experiment):
+        state, aim = "finished", "see its result"
+    else:
         records = logbook.read(directory.log)
-        done = f"{records[-1]['cycle'] if records else 0} of {wanted['schedule']['cycles']} cycles"
-        state = "finished" if directory.summary.exists() else f"unfinished, {done}"
-        raise InputError(
-            f"{root} holds this run already ({state}): add --resume to "
-            f"{'see its result' if directory.summary.exists() else 'continue it'}, "
-            "choose another --run-dir, or remove it"
-        )
+        done = records[-1]["cycle"] if records else 0
+        state, aim = f"{done} of {experiment.schedule.cycles} cycles", "continue it"
+    raise InputError(
+        f"{root} holds this run already ({state}): add --resume to {aim}, "
+        "choose another --run-dir, or remove it"
+    )
 
 
 def _read_record(directory: RunDir) -> dict[str, Any]:

@@ -108,7 +108,8 @@ class LBFGS:
     ) -> tuple[Any, tuple[()], Terms]:
         """Minimise `objective(., key)`; report the terms where it ended and the evaluations."""
         del cycles
-        evaluate = jax.value_and_grad(lambda p: objective(p, key), has_aux=True)
+        # Jitted for the sake of its traces: jaxopt calls it in several places, JAX traces it once.
+        evaluate = jax.jit(jax.value_and_grad(lambda p: objective(p, key), has_aux=True))
         # Of jaxopt's line searches this one traces the objective least often, and its default
         # condition (strong Wolfe) can't be met by halving a step that is too short already.
         search = jaxopt.BacktrackingLineSearch(

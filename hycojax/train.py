@@ -11,16 +11,15 @@ from functools import partial
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 from rich.console import Console
 
 from hycojax import checkpoint, commandline, hybrid, logbook, rundir
 from hycojax.config import Experiment
 from hycojax.data.store import Simulations
-from hycojax.failure import InputError, StoppedError
-from hycojax.generate import NOISE, TRAINING, simulations
+from hycojax.failure import StoppedError
 from hycojax.hybrid import Game, Recordings, TrainingState
-from hycojax.observation import observe
+from hycojax.logbook import View
+from hycojax.prepare import first_state, simulations
 from hycojax.report import report, show
 from hycojax.rundir import RunDir
 
@@ -34,8 +33,8 @@ def main(arguments: list[str]) -> None:
     directory = RunDir(options.run_dir or rundir.default(experiment))
     rundir.claim(directory, experiment, file, overrides, options.resume)
     console = Console()
-    if directory.summary.exists():
-        console.print(f"{directory.root} is finished")
+    if rundir.is_finished(directory, experiment):
+        console.print(f"{directory.root} is finished", highlight=False)
         show(json.loads(directory.summary.read_text()), console)
         return
     stored, path = simulations(experiment)
@@ -54,54 +53,37 @@ def train(
         StoppedError: A signal asked to stop, or training diverged; the last cycle is saved.
     """
     began = time.perf_counter()
-    game = hybrid.game(
-        experiment.physical, experiment.synthetic, experiment.schedule, experiment.mode.players
-    )
-    key = jax.random.key(experiment.seed)
-    data = recordings(experiment, stored, jax.random.fold_in(key, NOISE))
-    state = hybrid.start(game, data, jax.random.fold_in(key, TRAINING))
+    game, data, state = first_state(experiment, stored)
     if checkpoint.steps(directory.checkpoints):
         state, warnings = checkpoint.restore(directory.checkpoints, state)
         for warning in warnings:
             console.print(f"warning: {warning}", style="yellow", highlight=False)
     records = logbook.keep(directory.log, int(state.cycle))
-    before = records[-1] if records else {"elapsed": 0.0, "compile_seconds": 0.0}
-    cycles = experiment.schedule.cycles
-    with logbook.view(cycles, console) as view, _stop_requests() as requests:
-        view.phase("compiling")
-        compiled, seconds = compile_cycle(game, data, state)
-        clock = {"compile_seconds": before["compile_seconds"] + seconds}
-        while int(state.cycle) < cycles:
+    with logbook.view(experiment.schedule.cycles, console) as view, _stop_requests(view) as stop:
+        if int(state.cycle) < experiment.schedule.cycles:
+            view.phase("compiling")
+            program, seconds = compile_cycle(game, data, state)
+            before = records[-1] if records else {"elapsed": 0.0, "compile_seconds": 0.0}
+            clock = {"compile_seconds": before["compile_seconds"] + seconds}
+            began -= before["elapsed"]
+        while int(state.cycle) < experiment.schedule.cycles:
             tick = time.perf_counter()
-            state, found = compiled(data, state)
+            state, found = program(data, state)
             record = _record(experiment, state, jax.device_get(found))
-            _check_finite(record, directory)
-            checkpoint.save(directory.checkpoints, record["cycle"], state)
             now = time.perf_counter()
-            clock |= {"seconds": now - tick, "elapsed": before["elapsed"] + now - began}
-            logbook.append(directory.log, record | clock)
-            view.cycle(record, (cycles - record["cycle"]) * clock["seconds"])
-            if requests:
+            records.append(record | clock | {"seconds": now - tick, "elapsed": now - began})
+            _check_finite(record, directory)
+            # The record first: a resumed run drops what lies after its checkpoint.
+            logbook.append(directory.log, records[-1])
+            checkpoint.save(directory.checkpoints, record["cycle"], state)
+            view.cycle(records[-1])
+            if stop:
                 raise StoppedError(
-                    f"stopped after cycle {record['cycle']} of {cycles}, which is saved in "
-                    f"{directory.root}: the same command with --resume goes on from there"
+                    f"stopped after cycle {record['cycle']}, which is saved in {directory.root}: "
+                    "the same command with --resume goes on from there"
                 )
         view.phase("evaluating")
-        return report(directory, experiment, game, state, stored)
-
-
-def recordings(experiment: Experiment, stored: Simulations, key: jax.Array) -> Recordings:
-    """Return what training may see of stored simulations."""
-    seen = {}
-    for i, role in enumerate(("training", "validation")):
-        trajectories = jnp.asarray(stored[role])
-        try:
-            seen[role] = observe(
-                experiment.observation, experiment.domain, trajectories, jax.random.fold_in(key, i)
-            )
-        except ValueError as error:
-            raise InputError(f"{role} simulations: {error}") from error
-    return hybrid.recordings(**seen)
+        return report(directory, experiment, game, state, stored, records)
 
 
 def compile_cycle(game: Game, data: Recordings, state: TrainingState) -> tuple[Any, float]:
@@ -112,13 +94,14 @@ def compile_cycle(game: Game, data: Recordings, state: TrainingState) -> tuple[A
 
 
 @contextmanager
-def _stop_requests() -> Iterator[list[int]]:
+def _stop_requests(view: View) -> Iterator[list[int]]:
     """Collect the first interrupt or termination signal; a second one has its usual effect."""
     requests: list[int] = []
 
     def note(number, frame):
         requests.append(number)
         signal.signal(number, previous[number])
+        view.phase("stopping after this cycle")
 
     previous = {n: signal.signal(n, note) for n in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -141,8 +124,8 @@ def _check_finite(record: dict[str, Any], directory: RunDir) -> None:
         if name in record and not record[name]["data"] < float("inf"):
             raise StoppedError(
                 f"the {name} player diverged in cycle {record['cycle']}: its loss is not finite. "
-                f"The cycle before is saved in {directory.root}; try a smaller "
-                f"{name}.solver.learning_rate or {name}.horizon in a new --run-dir"
+                f"The cycle before is saved in {directory.root}; start anew with a smaller "
+                f"{name}.horizon, or gentler settings of {name}.solver, in another --run-dir"
             )
 
 

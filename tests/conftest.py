@@ -13,7 +13,8 @@ from hycojax import commandline, hybrid
 from hycojax.data.simulation import simulate
 from hycojax.domain import Boundary, Domain
 from hycojax.physics import heat, smoke
-from hycojax.train import compile_cycle, recordings
+from hycojax.prepare import first_state
+from hycojax.train import compile_cycle
 
 FIXTURES = Path(__file__).parent / "fixtures"
 
@@ -68,16 +69,12 @@ class Ready:
 
 @pytest.fixture(scope="session")
 def ready(tiny_heat):
-    game = hybrid.game(
-        tiny_heat.physical, tiny_heat.synthetic, tiny_heat.schedule, tiny_heat.mode.players
-    )
     data = tiny_heat.data
     counts = {"training": data.training, "validation": data.validation, "test": data.test}
     stored = simulate(
         tiny_heat.physical.model, jax.random.key(0), counts, data.steps, data.refinement
     )
-    known = recordings(tiny_heat, stored, jax.random.key(2))
-    state = hybrid.start(game, known, jax.random.key(1))
+    game, known, state = first_state(tiny_heat, stored)
     return Ready(tiny_heat, game, stored, known, compile_cycle(game, known, state)[0])
 
 

@@ -1,0 +1,100 @@
+"""What a run starts from: simulations, what is seen of them, the game before it begins."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from hycojax import hybrid
+from hycojax.config import Experiment, as_dict
+from hycojax.data import store
+from hycojax.data.simulation import ROLES, simulate
+from hycojax.data.store import Simulations
+from hycojax.failure import InputError
+from hycojax.hybrid import Game, Recordings, TrainingState
+from hycojax.observation import observe
+from hycojax.physics import operators
+
+# Streams of random numbers under an experiment's seed.
+_SIMULATIONS, _NOISE, _TRAINING = range(3)
+
+
+def provenance(experiment: Experiment) -> dict[str, Any]:
+    """Return all that decides the simulated numbers: equal provenance, equal data."""
+    model = experiment.physical.model
+    physics = as_dict(model)
+    for value in physics.values():
+        if isinstance(value, dict):
+            value.pop("start", None)  # where a search begins does not touch the data
+    code = inspect.getsource(inspect.getmodule(model)) + inspect.getsource(operators)
+    return {
+        "physics": physics,
+        "data": as_dict(experiment.data),
+        "seed": experiment.seed,
+        "code": hashlib.sha256(code.encode()).hexdigest(),
+        "versions": {name: version(name) for name in ("hycojax", "phiflow", "phiml", "jax")},
+    }
+
+
+def simulations(experiment: Experiment, path: Path | None = None) -> tuple[Simulations, Path]:
+    """Return the simulations of an experiment and their file, which is made if there is none.
+
+    Raises:
+        InputError: The file holds something else, or the true solver produced no finite numbers.
+    """
+    origin = provenance(experiment)
+    path = path or Path("data") / f"{experiment.name}-{store.digest(origin)}.h5"
+    found = store.read(path, origin)
+    if found is not None:
+        return found, path
+    if path.exists():
+        raise InputError(
+            f"{path} holds simulations of another origin: choose another, or remove it"
+        )
+    data = experiment.data
+    counts = {role: getattr(data, role) for role in ROLES}
+    key = jax.random.fold_in(jax.random.key(experiment.seed), _SIMULATIONS)
+    made = simulate(experiment.physical.model, key, counts, data.steps, data.refinement)
+    if not all(np.isfinite(trajectories).all() for trajectories in made.values()):
+        raise InputError("the simulation of the true system diverged: take a smaller time step dt")
+    store.write(path, made, origin)
+    return made, path
+
+
+def recordings(experiment: Experiment, stored: Simulations) -> Recordings:
+    """Return what training may see of stored simulations.
+
+    Raises:
+        InputError: A value that is seen is not finite.
+    """
+    key = jax.random.fold_in(jax.random.key(experiment.seed), _NOISE)
+    seen = {}
+    for i, role in enumerate(("training", "validation")):
+        trajectories = jnp.asarray(stored[role])
+        try:
+            seen[role] = observe(
+                experiment.observation, experiment.domain, trajectories, jax.random.fold_in(key, i)
+            )
+        except ValueError as error:
+            raise InputError(f"{role} simulations: {error}") from error
+    return hybrid.recordings(**seen)
+
+
+def first_state(
+    experiment: Experiment, stored: Simulations
+) -> tuple[Game, Recordings, TrainingState]:
+    """Return the game of an experiment, what its players may see, and the state they start from."""
+    game = hybrid.game(
+        experiment.physical, experiment.synthetic, experiment.schedule, experiment.mode.players
+    )
+    data = recordings(experiment, stored)
+    key = jax.random.fold_in(jax.random.key(experiment.seed), _TRAINING)
+    return game, data, jax.jit(partial(hybrid.start, game))(data, key)

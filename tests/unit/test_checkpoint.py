@@ -1,0 +1,72 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from hycojax import checkpoint
+from hycojax.failure import InputError
+from hycojax.hybrid import PlayerState, TrainingState
+
+
+def state(value=0.0, size=3):
+    params = {"weights": {"kernel": jnp.full((size, 2), value)}, "nothing": ()}
+    player = PlayerState(params, (jnp.asarray(4, jnp.int32), ()), params, jnp.float32(jnp.inf))
+    key = jax.random.key_data(jax.random.key(7))
+    return TrainingState({"synthetic": player}, jnp.asarray(5, jnp.int32), key)
+
+
+def damage(folder):
+    """Flip one byte in the largest file below a folder."""
+    largest = max((p for p in folder.rglob("*") if p.is_file()), key=lambda p: p.stat().st_size)
+    content = bytearray(largest.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    largest.write_bytes(bytes(content))
+
+
+def test_a_state_comes_back_bit_for_bit(tmp_path):
+    saved = state(1 / 3)
+    checkpoint.save(tmp_path, 5, saved)
+    found, warnings = checkpoint.restore(tmp_path, state())
+    assert not warnings
+    assert jax.tree.structure(found) == jax.tree.structure(saved)
+    for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(saved), strict=True):
+        np.testing.assert_array_equal(a, b)
+        assert a.dtype == b.dtype
+
+
+def test_the_latest_few_are_kept_and_the_latest_is_read(tmp_path):
+    assert checkpoint.steps(tmp_path / "none") == []
+    for step in range(5):
+        checkpoint.save(tmp_path, step, state(float(step)))
+    assert checkpoint.steps(tmp_path) == [2, 3, 4]
+    found, _ = checkpoint.restore(tmp_path, state())
+    assert found.players["synthetic"].params["weights"]["kernel"][0, 0] == 4
+
+
+@pytest.mark.parametrize("how", ["flipped", "emptied", "removed"])
+def test_a_damaged_one_is_passed_over_with_a_warning(tmp_path, how):
+    for step in (1, 2):
+        checkpoint.save(tmp_path, step, state(float(step)))
+    if how == "flipped":
+        damage(tmp_path / "2" / "state")
+    else:
+        for path in [p for p in (tmp_path / "2" / "state").rglob("*") if p.is_file()]:
+            path.write_bytes(b"") if how == "emptied" else path.unlink()
+    found, warnings = checkpoint.restore(tmp_path, state())
+    assert found.players["synthetic"].params["weights"]["kernel"][0, 0] == 1
+    assert len(warnings) == 1
+    assert "2 is passed over" in warnings[0]
+
+
+def test_a_checksum_that_does_not_match_is_noticed(tmp_path, monkeypatch):
+    """Orbax has checksums of its own for some files; ours covers the numbers themselves."""
+    checkpoint.save(tmp_path, 1, state(1.0))
+    monkeypatch.setattr(checkpoint, "_proof", lambda leaves: {"sha256": "another"})
+    with pytest.raises(InputError, match="bytes have changed"):
+        checkpoint.restore(tmp_path, state())
+
+
+def test_another_shape_is_an_error_and_not_a_guess(tmp_path):
+    checkpoint.save(tmp_path, 1, state())
+    with pytest.raises(InputError, match="no checkpoint that can be used"):
+        checkpoint.restore(tmp_path, state(size=4))

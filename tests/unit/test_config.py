@@ -1,0 +1,198 @@
+"""Experiments, the command line, and where imports may point."""
+
+import ast
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+import hycojax
+from hycojax import commandline, generate, train
+from hycojax.config import Mode, as_dict, differences
+
+FILE = Path(__file__).parents[1] / "fixtures" / "heat.py"
+PACKAGE = Path(hycojax.__file__).parent
+
+#: What a module may import: modules of its own line's left only. Commands stand last.
+LAYERS = [
+    ["__init__", "failure"],
+    ["domain"],
+    ["parameter", "model"],
+    ["phi", "observation", "solvers"],
+    ["data"],
+    ["losses"],
+    ["physics", "networks"],
+    ["physical", "player"],
+    ["hybrid"],
+    ["config", "metrics", "checkpoint"],
+    ["commandline", "logbook", "figures"],
+    ["rundir", "prepare"],
+    ["report"],
+    ["train", "generate", "evaluate"],
+]
+ONLY_IN = {"phi": "phi", "phiml": "phi", "jaxopt": "solvers", "orbax": "checkpoint"}
+ONLY_IN |= {"flax": "networks", "h5py": "data", "matplotlib": "figures"}
+
+
+def modules():
+    for path in sorted(PACKAGE.rglob("*.py")):
+        yield path.relative_to(PACKAGE).parts[0].removesuffix(".py"), ast.parse(path.read_text())
+
+
+def imports(tree):
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_imports_point_one_way():
+    level = {name: i for i, layer in enumerate(LAYERS) for name in layer}
+    for name, tree in modules():
+        for target in imports(tree):
+            if target.startswith("hycojax."):
+                other = target.split(".")[1]
+                assert other in level, f"{name} imports {target}: which layer is it in?"
+                allowed = level[other] < level[name] or other == name
+                assert allowed, f"{name} imports {target}, which lies above it"
+
+
+def test_each_dependency_has_its_one_place():
+    for name, tree in modules():
+        for target in imports(tree):
+            home = ONLY_IN.get(target.split(".")[0], name)
+            assert home == name, f"{name} imports {target}, which is for {home} alone"
+
+
+def parse(*words):
+    defaults = commandline.RunOptions(commandline.load(FILE))
+    return commandline.parse(commandline.RunOptions, defaults, FILE, words, "train")
+
+
+def test_overrides_reach_their_fields():
+    options = parse(
+        *("--domain.shape", "32", "32", "--physical.model.diffusivity.start", "0.3"),
+        *("--mode", "physical", "--seed", "7", "--resume", "--synthetic.model.levels", "2"),
+    )
+    experiment = options.experiment
+    assert options.resume
+    assert experiment.mode is Mode.PHYSICAL
+    assert experiment.seed == 7
+    assert experiment.physical.model.diffusivity.start == 0.3
+    assert experiment.synthetic.model.levels == 2
+    for player in (experiment.physical, experiment.synthetic):
+        assert player.model.domain.shape == (32, 32)
+
+
+def test_help_has_a_line_on_every_field(capsys):
+    with pytest.raises(SystemExit) as end:
+        parse("--help")
+    assert end.value.code == 0
+    text = capsys.readouterr().out
+
+    def check(value, prefix):
+        for field in dataclasses.fields(value):
+            inner = getattr(value, field.name)
+            if field.name in ("channels", "name") or prefix.endswith(".model.domain."):
+                continue
+            if dataclasses.is_dataclass(inner):
+                check(inner, f"{prefix}{field.name}.")
+            else:
+                assert f"--{prefix}{field.name}" in text
+
+    check(commandline.load(FILE), "--"[:0])
+    assert "fixed" not in text
+    assert text.count("(default:") >= 30
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--physical.modle.dt", "1"], "--physical.model.dt"),
+        (["--physical.model.dt", "fast"], "could not convert string to float: 'fast'"),
+        (["--schedule.cycles", "2.5"], "--schedule.cycles"),
+        (["--mode", "both"], "hybrid"),
+        (["--physical.model.diffusivity.true", "-1"], "diffusivity.true = -1.0 is out of bounds"),
+        (["--observation.noise", "-0.1"], "noise = -0.1"),
+    ],
+)
+def test_a_wrong_word_gets_one_message_and_status_2(capsys, words, message):
+    with pytest.raises(SystemExit) as end:
+        parse(*words)
+    assert end.value.code == 2
+    printed = capsys.readouterr().err
+    assert message in " ".join(printed.replace("│", " ").split())
+    assert "Traceback" not in printed
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--domain.shape", "20", "15"], "15 cells cannot be halved 1 times; take 14 or 16"),
+        (["--domain.boundary", "closed"], "heat needs a periodic box"),
+        (["--domain.size", "100", "-1"], "domain.size: lengths must be positive"),
+        (["--physical.horizon", "99"], "physical.horizon = 99: longer than the simulations"),
+        (["--observation.region.fraction", "0.001"], "no cell lies in it"),
+        (["--physical.model.diffusivity.start", "None"], r"nothing is unknown; give one a start"),
+        (["--seed", "-1"], "seed = -1"),
+        (["--data.training", "0"], "training = 0: at least 1"),
+    ],
+)
+def test_values_that_do_not_fit_together_get_one_message(monkeypatch, capsys, words, message):
+    monkeypatch.setattr("sys.argv", ["train", str(FILE), *words])
+    with pytest.raises(SystemExit) as end:
+        commandline.run(train.main)
+    assert end.value.code == 2
+    printed = capsys.readouterr().err
+    assert message in " ".join(printed.replace("│", " ").split())
+    assert "Traceback" not in printed
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("x = 1", "defines no `experiment"),
+        ("\nx = 1 / 0", "line 2: ZeroDivisionError: division by zero"),
+        ("x = = 1", "line 1: SyntaxError"),
+        ("raise KeyboardInterrupt", "interrupted"),
+        ("import hycojxa", "line 1: ModuleNotFoundError"),
+    ],
+)
+def test_a_broken_experiment_file_gets_one_message(tmp_path, monkeypatch, capsys, content, message):
+    file = tmp_path / "broken.py"
+    file.write_text(content)
+    for main in (train.main, generate.main):
+        monkeypatch.setattr("sys.argv", ["command", str(file)])
+        with pytest.raises(SystemExit) as end:
+            commandline.run(main)
+        assert end.value.code == (3 if "Interrupt" in content else 2)
+        printed = capsys.readouterr().err
+        assert message in printed
+        assert printed.count("error: ") == 1
+        assert "Traceback" not in printed
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [(["none.py"], "no experiment file none.py"), ([], "comes first"), (["--seed", "1"], "first")],
+)
+def test_a_missing_experiment_file_gets_one_message(monkeypatch, capsys, words, message):
+    monkeypatch.setattr("sys.argv", ["train", *words])
+    with pytest.raises(SystemExit) as end:
+        commandline.run(train.main)
+    assert end.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_differences_name_the_fields():
+    one = as_dict(commandline.load(FILE))
+    other = json.loads(json.dumps(one))
+    assert differences(one, other) == []
+    other["physical"]["model"]["dt"] = 9.0
+    other["domain"]["shape"] = [8, 8]
+    assert differences(one, other) == [
+        "domain.shape: [16, 16], not [8, 8]",
+        "physical.model.dt: 4.0, not 9.0",
+    ]
