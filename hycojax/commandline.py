@@ -89,8 +89,10 @@ def parse(options: type, defaults: Any, path: Path, arguments: Sequence[str], co
         InputError: The values do not fit together.
     """
     prog = f"python -m hycojax.{command} {path}"
-    parsed = tyro.cli(options, default=defaults, args=list(arguments), prog=prog, config=_CONFIG)
     try:
+        parsed = tyro.cli(
+            options, default=defaults, args=list(arguments), prog=prog, config=_CONFIG
+        )
         return replace(parsed, experiment=on_one_domain(parsed.experiment))
     except ValueError as error:
         raise InputError(str(error)) from error
