@@ -132,7 +132,7 @@ def cycle(
     key = jax.random.fold_in(jax.random.wrap_key_data(state.key), state.cycle)
     cooperating = state.cycle >= game.schedule.warmup
     players = dict(state.players)
-    observed = _complete(game, data.training, players)
+    observed = complete(game, data.training, players)
     draws, turns = jax.random.fold_in(key, 0), jax.random.fold_in(key, 1)
     fresh = jax.vmap(game.physics.sample)(jax.random.split(draws, game.schedule.fresh))
     metrics = {}
@@ -159,7 +159,7 @@ def validation_error(model: Model, params: Any, data: Recordings) -> Float[Array
     return jnp.sqrt(relative_square(rollouts[:, 1:], values, counted, data.scale))
 
 
-def _complete(game: Game, recording: Recording, players: dict[str, PlayerState]) -> Source:
+def complete(game: Game, recording: Recording, players: dict[str, PlayerState]) -> Source:
     """Return the recordings with the current estimate of a player where they do not see.
 
     Only starts of windows are completed, and only from rollouts of the first frames, which are

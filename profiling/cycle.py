@@ -1,0 +1,106 @@
+"""python -m profiling.cycle EXPERIMENT.py: where the time of a cycle goes, with a profiler trace.
+
+Times, warm and after `block_until_ready`, the median of several runs of: a step and a rollout of
+each model, value and gradient of each player's loss, and a whole cycle; compile times apart. A
+trace of one cycle is written for TensorBoard or Perfetto.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+from rich.console import Console
+from rich.table import Table
+
+from hycojax import commandline, hybrid
+from hycojax.config import Overridable
+from hycojax.hybrid import Game, Recordings, TrainingState
+from hycojax.model import rollout
+from hycojax.player import objective
+from hycojax.prepare import first_state, simulations
+
+
+@dataclass(frozen=True)
+class Options:
+    """Time the parts of a cycle, and trace one."""
+
+    experiment: Overridable
+    trace: Path = Path("runs/trace")
+    """Where the profiler's trace is written."""
+    repeats: int = 5
+    """Runs that are timed after a first one that is not."""
+
+
+def main(arguments: list[str]) -> None:
+    """Run the command."""
+    file, rest = commandline.split_experiment(arguments, "cycle")
+    options = commandline.parse(Options, Options(commandline.load(file)), file, rest, "cycle")
+    stored, _ = simulations(options.experiment)
+    game, data, state = first_state(options.experiment, stored)
+    console = Console()
+    device = f"{jax.devices()[0].device_kind} ({jax.default_backend()}), jax {jax.__version__}"
+    table = Table("part", "compile [s]", "median [ms]", title=f"{file.stem} on {device}")
+    for name, function, inputs in _parts(game, data, state):
+        compiled, seconds = _compile(function, inputs)
+        table.add_row(
+            name, f"{seconds:.1f}", f"{1e3 * _median(compiled, inputs, options.repeats):.2f}"
+        )
+    cycle, seconds = _compile(partial(hybrid.cycle, game), (data, state))
+    for _ in range(options.experiment.schedule.warmup):
+        state, _ = cycle(data, state)
+    milliseconds = 1e3 * _median(cycle, (data, state), options.repeats)
+    table.add_row("a whole cycle", f"{seconds:.1f}", f"{milliseconds:.2f}")
+    console.print(table)
+    with jax.profiler.trace(str(options.trace), create_perfetto_trace=True):
+        jax.block_until_ready(cycle(data, state))
+    console.print(f"trace: {options.trace}")
+
+
+def _parts(
+    game: Game, data: Recordings, state: TrainingState
+) -> list[tuple[str, Callable, tuple[Any, ...]]]:
+    """Return what is timed: name, function, inputs."""
+    parts = []
+    observed = hybrid.complete(game, data.training, state.players)
+    start, cooperating = observed.starts[0, 0], jax.numpy.asarray(True)
+    steps = observed.targets.shape[1] - 1
+    for name, player in game.players.items():
+        params, model = state.players[name].params, player.model
+        loss = objective(player, observed, observed, cooperating, data.scale)
+        gradient = jax.value_and_grad(loss, has_aux=True)
+        parts += [
+            (f"{name}: a step", model.forward, (params, start)),
+            (
+                f"{name}: a rollout of {steps} steps",
+                partial(rollout, model, steps=steps),
+                (params, start),
+            ),
+            (f"{name}: its loss and gradient", gradient, (params, jax.random.key(0))),
+        ]
+    return parts
+
+
+def _compile(function: Callable, inputs: tuple[Any, ...]) -> tuple[Callable, float]:
+    began = time.perf_counter()
+    return jax.jit(function).lower(*inputs).compile(), time.perf_counter() - began
+
+
+def _median(compiled: Callable, inputs: tuple[Any, ...], repeats: int) -> float:
+    jax.block_until_ready(compiled(*inputs))
+    seconds = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        jax.block_until_ready(compiled(*inputs))
+        seconds.append(time.perf_counter() - began)
+    return statistics.median(seconds)
+
+
+if __name__ == "__main__":
+    commandline.run(main)

@@ -1,0 +1,255 @@
+"""Whole runs of the tiny experiments, as a user starts them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from rich.console import Console
+
+from hycojax import checkpoint, commandline, evaluate, generate, logbook, rundir, train
+from hycojax.config import Mode
+from hycojax.failure import InputError, StoppedError
+from hycojax.prepare import first_state
+from hycojax.rundir import RunDir
+
+FIXTURES = Path(__file__).parents[1] / "fixtures"
+FIGURES = ["error_over_time.png", "losses.png", "parameters.png", "rollout.gif"]
+
+
+def command(main, *words):
+    """Run a command in this process; return its exit status."""
+    try:
+        sys.argv = ["hycojax", *map(str, words)]
+        commandline.run(main)
+    except SystemExit as end:
+        return end.code
+    return 0
+
+
+def last_state(directory, experiment, stored):
+    template = first_state(experiment, stored)[2]
+    return checkpoint.restore(directory.checkpoints, template)[0]
+
+
+def assert_equal_states(one, other):
+    for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("mode", [m.value for m in Mode])
+def test_a_run_leaves_what_the_design_promises(here, mode):
+    assert command(train.main, FIXTURES / "heat.py", "--mode", mode) == 0
+    directory = RunDir(here / "runs" / "tiny-heat" / f"{mode}-0")
+    summary = json.loads(directory.summary.read_text())
+    assert [summary[k] for k in ("experiment", "mode", "seed", "cycles")] == [
+        "tiny-heat",
+        mode,
+        0,
+        3,
+    ]
+    assert summary["wall_seconds"] > summary["compile_seconds"] > 0
+    assert [p for p in ("synthetic", "physical") if p in summary] == list(Mode(mode).players)
+    figures = sorted(p.name for p in directory.figures.iterdir())
+    expected = [f for f in FIGURES if f != "parameters.png" or mode != "synthetic"]
+    assert figures == [*expected, "states_temperature.png"]
+    records = logbook.read(directory.log)
+    assert [r["cycle"] for r in records] == [1, 2, 3]
+    assert all(0 <= summary[p]["test_nrmse"] < 1 for p in Mode(mode).players)
+    if mode != "synthetic":
+        found = summary["physical"]["parameters"]["diffusivity"]
+        assert found["relative_error"] == abs(found["estimate"] / found["true"] - 1) < 0.2
+        assert np.load(directory.parameters)["diffusivity_estimate"] == found["estimate"]
+    record = json.loads(directory.record.read_text())
+    assert record["experiment"]["physical"]["model"]["diffusivity"]["start"] == 3.0
+    assert record["versions"]["phiflow"] == "3.4.0"
+
+
+def test_the_smoke_experiment_runs_by_the_same_code(here):
+    assert command(train.main, FIXTURES / "smoke.py", "--run-dir", "run") == 0
+    summary = json.loads((here / "run" / "summary.json").read_text())
+    assert summary["physical"]["parameters"]["buoyancy"]["relative_error"] < 1.0  # it was 2.0
+    assert (here / "run" / "figures" / "states_velocity_y.png").stat().st_size > 5000
+
+
+def test_evaluate_makes_the_same_summary_again(here):
+    words = (FIXTURES / "heat.py", "--run-dir", "run", "--seed", "3")
+    assert command(train.main, *words) == 0
+    before = (here / "run" / "summary.json").read_text()
+    for path in [here / "run" / "summary.json", *(here / "run" / "figures").iterdir()]:
+        path.unlink()
+    assert command(evaluate.main, "run") == 0
+    assert (here / "run" / "summary.json").read_text() == before
+    assert len(list((here / "run" / "figures").iterdir())) == 5
+
+
+def test_data_are_generated_once_and_found_again(here, capsys):
+    assert command(generate.main, FIXTURES / "heat.py") == 0
+    (file,) = (here / "data").iterdir()
+    written = file.stat().st_mtime_ns
+    assert "training 2x7x16x16x1" in capsys.readouterr().out
+    assert command(train.main, FIXTURES / "heat.py", "--mode", "physical") == 0
+    start = ("--physical.model.diffusivity.start", "0.4")  # no part of the data
+    assert command(generate.main, FIXTURES / "heat.py", *start) == 0
+    assert [file.stat().st_mtime_ns] == [p.stat().st_mtime_ns for p in (here / "data").iterdir()]
+    assert file.stat().st_mtime_ns == written
+    assert (
+        command(generate.main, FIXTURES / "heat.py", "--physical.model.diffusivity.true", "2") == 0
+    )
+    assert len(list((here / "data").iterdir())) == 2
+    other = ("--seed", "1", "--out", file)
+    assert command(generate.main, FIXTURES / "heat.py", *other) == 2
+    assert "holds simulations of another origin" in capsys.readouterr().err
+
+
+def test_nothing_hidden_leaks(ready, tmp_path):
+    """With every unobserved value NaN the run is the same, bit for bit."""
+    experiment, spoiled = ready.experiment, dict(ready.stored)
+    for role in ("training", "validation"):
+        seen = np.asarray(getattr(ready.data, role).seen)
+        assert not seen.all()
+        spoiled[role] = np.where(seen, ready.stored[role], np.nan)
+    states = []
+    for i, stored in enumerate((ready.stored, spoiled)):
+        directory = RunDir(tmp_path / str(i))
+        rundir.claim(directory, experiment, FIXTURES / "heat.py", [], resume=False)
+        summary = train.train(directory, experiment, stored, Console(quiet=True))
+        states.append((last_state(directory, experiment, ready.stored), summary["synthetic"]))
+    assert_equal_states(states[0][0], states[1][0])
+    assert states[0][1] == states[1][1]
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+def test_smoke_starts_from_what_is_seen_alone(mode, tmp_path):
+    """All that a cycle is given is the same with NaN in the hidden part, in every mode."""
+    experiment = replace(commandline.load(FIXTURES / "smoke.py"), mode=mode)
+    rng = np.random.default_rng(0)
+    path = rng.normal(size=(2, 7, 16, 16, 4)).astype(np.float32) * experiment.domain.evolves()
+    path += 0.1 * ~experiment.domain.evolves() * np.array([0, 0, 0, 1], np.float32)
+    stored = {"training": path, "validation": path[:1], "test": path}
+    _, data, state = first_state(experiment, stored)
+    seen = np.asarray(data.training.seen)
+    spoiled = {
+        role: np.where(seen[: len(v)], v, np.nan) if role != "test" else v
+        for role, v in stored.items()
+    }
+    _, other, same = first_state(experiment, spoiled)
+    assert_equal_states((data, state), (other, same))
+
+
+def test_a_stopped_run_resumes_to_the_same_end(ready, tmp_path, monkeypatch):
+    """Stopped by a signal after cycle 1, then resumed: bit for bit the uninterrupted run."""
+    experiment, quiet = ready.experiment, Console(quiet=True)
+    whole, parts = RunDir(tmp_path / "whole"), RunDir(tmp_path / "parts")
+    for directory in (whole, parts):
+        rundir.claim(directory, experiment, FIXTURES / "heat.py", [], resume=False)
+    expected = train.train(whole, experiment, ready.stored, quiet)
+
+    append = logbook.append
+
+    def append_and_signal(path, record):
+        append(path, record)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(logbook, "append", append_and_signal)
+    with pytest.raises(StoppedError, match="stopped after cycle 1, which is saved"):
+        train.train(parts, experiment, ready.stored, quiet)
+    monkeypatch.undo()
+    assert checkpoint.steps(parts.checkpoints) == [1]
+    assert not parts.summary.exists()
+    with pytest.raises(InputError, match="1 of 3 cycles"):
+        rundir.claim(parts, experiment, FIXTURES / "heat.py", [], resume=False)
+    rundir.claim(parts, experiment, FIXTURES / "heat.py", [], resume=True)
+    found = train.train(parts, experiment, ready.stored, quiet)
+    states = [last_state(d, experiment, ready.stored) for d in (whole, parts)]
+    assert_equal_states(*states)
+    assert found["physical"] == expected["physical"]
+    assert [r["cycle"] for r in logbook.read(parts.log)] == [1, 2, 3]
+
+
+def test_a_killed_process_loses_at_most_its_last_cycle(here):
+    words = [sys.executable, "-m", "hycojax.train", str(FIXTURES / "heat.py"), "--run-dir", "run"]
+    words += ["--schedule.cycles", "400", "--mode", "physical"]
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    directory = RunDir(here / "run")
+    deadline = time.monotonic() + 120
+    while len(logbook.read(directory.log)) < 3 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    saved = checkpoint.steps(directory.checkpoints)
+    logged = logbook.read(directory.log)[-1]["cycle"]
+    assert saved
+    assert logged - 1 <= saved[-1] <= logged
+    assert command(evaluate.main, "run") == 0  # what was saved can be looked at
+    resumed = subprocess.Popen([*words, "--resume"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    while len(logbook.read(directory.log)) < logged + 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    resumed.send_signal(signal.SIGINT)
+    _, errors = resumed.communicate(timeout=120)
+    assert resumed.returncode == 3
+    assert b"--resume goes on from there" in errors
+    cycles = [r["cycle"] for r in logbook.read(directory.log)]
+    assert cycles == list(range(1, len(cycles) + 1))
+
+
+def test_a_run_directory_is_never_overwritten(here, capsys):
+    words = (FIXTURES / "heat.py", "--mode", "physical", "--run-dir", "run")
+    assert command(train.main, *words) == 0
+    summary = (here / "run" / "summary.json").read_text()
+    assert command(train.main, *words) == 2
+    assert "holds this run already (finished)" in capsys.readouterr().err
+    assert command(train.main, *words, "--seed", "1", "--resume") == 2
+    assert "holds another run (seed: 0, not 1)" in capsys.readouterr().err
+    assert command(train.main, *words, "--resume") == 0
+    assert "is finished" in capsys.readouterr().out
+    assert (here / "run" / "summary.json").read_text() == summary
+    (here / "other").mkdir()
+    (here / "other" / "thesis.tex").write_text("years of work")
+    assert command(train.main, *words[:3], "--run-dir", "other") == 2
+    assert "is no run directory" in capsys.readouterr().err
+    assert command(evaluate.main, "other") == 2
+    assert "holds no run" in capsys.readouterr().err
+
+
+def test_a_run_that_diverges_stops_with_the_reason(ready, tmp_path):
+    experiment, directory = ready.experiment, RunDir(tmp_path / "run")
+    solver = replace(experiment.synthetic.solver, learning_rate=1e30)
+    experiment = replace(experiment, synthetic=replace(experiment.synthetic, solver=solver))
+    rundir.claim(directory, experiment, FIXTURES / "heat.py", [], resume=False)
+    with pytest.raises(StoppedError, match="synthetic player diverged in cycle 1"):
+        train.train(directory, experiment, ready.stored, Console(quiet=True))
+    assert checkpoint.steps(directory.checkpoints) == []
+
+
+def test_seen_values_that_are_not_finite_are_an_input_error(ready):
+    broken = dict(ready.stored, training=ready.stored["training"].copy())
+    broken["training"][0, 2, 8, 8, 0] = np.nan
+    with pytest.raises(InputError, match="training simulations: 1 of the observed values"):
+        first_state(ready.experiment, broken)
+
+
+def test_a_full_disk_is_told_and_can_be_resumed(here, monkeypatch, capsys):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoint, "save", full)
+    assert command(train.main, FIXTURES / "heat.py", "--run-dir", "run") == 3
+    printed = capsys.readouterr().err
+    assert "No space left on device; what was saved is kept" in printed
+    monkeypatch.undo()
+    os.chdir(here)
+    assert command(train.main, FIXTURES / "heat.py", "--run-dir", "run", "--resume") == 0

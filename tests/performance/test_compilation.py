@@ -1,0 +1,63 @@
+"""What makes a run fast is compiled once, stays on the device, and stays in single precision."""
+
+import re
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import jax
+import pytest
+from rich.console import Console
+
+from hycojax import checkpoint, commandline, hybrid, logbook, rundir, train
+from hycojax.rundir import RunDir
+
+FIXTURES = Path(__file__).parents[1] / "fixtures"
+
+
+def test_the_cycle_is_compiled_once_for_the_whole_run(ready, tmp_path, monkeypatch, compilations):
+    """One program for all cycles, warm-up included, and none but it while they last."""
+    directory, marks, append = RunDir(tmp_path / "run"), [], logbook.append
+
+    def append_and_mark(path, record):
+        marks.append(len(compilations))
+        append(path, record)
+
+    monkeypatch.setattr(logbook, "append", append_and_mark)
+    # Another learning rate than in other tests, so that no cache of theirs can serve.
+    solver = replace(ready.experiment.synthetic.solver, learning_rate=0.00123)
+    experiment = replace(
+        ready.experiment, synthetic=replace(ready.experiment.synthetic, solver=solver)
+    )
+    rundir.claim(directory, experiment, FIXTURES / "heat.py", [], resume=False)
+    train.train(directory, experiment, ready.stored, Console(quiet=True))
+    assert sum("cycle" in name for name in compilations) == 1
+    assert len(marks) == 3
+    assert marks[0] == marks[1] == marks[2]
+    assert checkpoint.steps(directory.checkpoints) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("name", ["heat", "smoke"])
+def test_a_cycle_computes_in_single_precision(name):
+    experiment = commandline.load(FIXTURES / f"{name}.py")
+    game = hybrid.game(
+        experiment.physical, experiment.synthetic, experiment.schedule, experiment.mode.players
+    )
+    channels = len(experiment.domain.channels)
+    path = jax.numpy.zeros((2, 7, 16, 16, channels))
+    recording = hybrid.Recording(path, jax.numpy.ones(path.shape, bool))
+    data = hybrid.recordings(recording, recording)
+    with jax.enable_x64(False):
+        state = jax.eval_shape(partial(hybrid.start, game), data, jax.random.key(0))
+        program = jax.jit(partial(hybrid.cycle, game)).lower(data, state).as_text()
+    assert re.search(r"tensor<(\d+x)*f32>", program)
+    assert not re.search(r"tensor<(\d+x)*f64>", program)
+
+
+def test_cycles_need_no_transfer_between_host_and_device(ready):
+    state, data = ready.start(), jax.device_put(ready.data)
+    with jax.transfer_guard("disallow"):
+        for _ in range(2):
+            state, _ = ready.play(data, state)
+        jax.block_until_ready(state)
+    assert int(state.cycle) == 2
