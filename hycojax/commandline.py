@@ -54,7 +54,7 @@ def split_experiment(arguments: Sequence[str], command: str) -> tuple[Path, list
     Raises:
         InputError: There is none.
     """
-    usage = f"usage: python -m hycojax.{command} EXPERIMENT.py [--help] [OPTIONS]"
+    usage = f"usage: python -m {command} EXPERIMENT.py [--help] [OPTIONS]"
     if arguments and arguments[0] in ("-h", "--help"):
         print(f"{usage}\n\nThe options depend on the experiment: put --help after its file.")
         sys.exit(0)
@@ -88,7 +88,7 @@ def parse(options: type, defaults: Any, path: Path, arguments: Sequence[str], co
     Raises:
         InputError: The values do not fit together.
     """
-    prog = f"python -m hycojax.{command} {path}"
+    prog = f"python -m {command} {path}"
     try:
         parsed = tyro.cli(
             options, default=defaults, args=list(arguments), prog=prog, config=_CONFIG

@@ -21,9 +21,9 @@ class Options:
 
 def main(arguments: list[str]) -> None:
     """Run the command."""
-    file, rest = commandline.split_experiment(arguments, "generate")
+    file, rest = commandline.split_experiment(arguments, "hycojax.generate")
     defaults = Options(commandline.load(file))
-    options = commandline.parse(Options, defaults, file, rest, "generate")
+    options = commandline.parse(Options, defaults, file, rest, "hycojax.generate")
     made, path = simulations(options.experiment, options.out)
     shapes = ", ".join(f"{role} {'x'.join(map(str, t.shape))}" for role, t in made.items())
     print(f"{path}: {shapes}")

@@ -110,7 +110,7 @@ def open_run(root: Path) -> tuple[RunDir, Experiment]:
         raise InputError(f"{root} holds no run: there is no {directory.record.name} in it")
     record = _read_record(directory)
     defaults = RunOptions(load(directory.source))
-    options = parse(RunOptions, defaults, directory.source, record["overrides"], "evaluate")
+    options = parse(RunOptions, defaults, directory.source, record["overrides"], "hycojax.evaluate")
     if changes := differences(as_dict(options.experiment), record["experiment"]):
         raise InputError(f"{root} was written by another version: " + "; ".join(changes))
     return directory, options.experiment

@@ -26,9 +26,9 @@ from hycojax.rundir import RunDir
 
 def main(arguments: list[str]) -> None:
     """Run the command."""
-    file, overrides = commandline.split_experiment(arguments, "train")
+    file, overrides = commandline.split_experiment(arguments, "hycojax.train")
     defaults = commandline.RunOptions(commandline.load(file))
-    options = commandline.parse(commandline.RunOptions, defaults, file, overrides, "train")
+    options = commandline.parse(commandline.RunOptions, defaults, file, overrides, "hycojax.train")
     experiment = options.experiment
     directory = RunDir(options.run_dir or rundir.default(experiment))
     rundir.claim(directory, experiment, file, overrides, options.resume)

@@ -1,0 +1,1 @@
+"""Benchmarks and traces, each a command."""

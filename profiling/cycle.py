@@ -40,8 +40,10 @@ class Options:
 
 def main(arguments: list[str]) -> None:
     """Run the command."""
-    file, rest = commandline.split_experiment(arguments, "cycle")
-    options = commandline.parse(Options, Options(commandline.load(file)), file, rest, "cycle")
+    file, rest = commandline.split_experiment(arguments, "profiling.cycle")
+    options = commandline.parse(
+        Options, Options(commandline.load(file)), file, rest, "profiling.cycle"
+    )
     stored, _ = simulations(options.experiment)
     game, data, state = first_state(options.experiment, stored)
     console = Console()
@@ -73,6 +75,7 @@ def _parts(
     steps = observed.targets.shape[1] - 1
     for name, player in game.players.items():
         params, model = state.players[name].params, player.model
+        path = partial(rollout, model, steps=steps)
         loss = objective(player, observed, observed, cooperating, data.scale)
         gradient = jax.value_and_grad(loss, has_aux=True)
         parts += [

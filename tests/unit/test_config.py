@@ -68,7 +68,7 @@ def test_each_dependency_has_its_one_place():
 
 def parse(*words):
     defaults = commandline.RunOptions(commandline.load(FILE))
-    return commandline.parse(commandline.RunOptions, defaults, FILE, words, "train")
+    return commandline.parse(commandline.RunOptions, defaults, FILE, words, "hycojax.train")
 
 
 def test_overrides_reach_their_fields():
