@@ -80,11 +80,7 @@ def _parts(
         gradient = jax.value_and_grad(loss, has_aux=True)
         parts += [
             (f"{name}: a step", model.forward, (params, start)),
-            (
-                f"{name}: a rollout of {steps} steps",
-                partial(rollout, model, steps=steps),
-                (params, start),
-            ),
+            (f"{name}: a rollout of {steps} steps", path, (params, start)),
             (f"{name}: its loss and gradient", gradient, (params, jax.random.key(0))),
         ]
     return parts
