@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import logging
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +19,34 @@ from hycojax.failure import InputError
 #: How many of the latest checkpoints are kept: older ones are what a damaged one falls back to.
 KEPT = 3
 
-logging.getLogger("absl").setLevel(logging.ERROR)  # orbax tells of each file it writes
+#: Room that a checkpoint needs beside its numbers, in bytes: orbax's own files.
+_OVERHEAD = 500_000
+
+logging.getLogger("absl").setLevel(logging.CRITICAL)  # orbax logs each file, and what it raises
 
 
 def save(directory: Path, step: int, state: Any) -> None:
-    """Save a state, complete on disk when this returns. The best parameters are part of a state."""
+    """Save a state, complete on disk when this returns. The best parameters are part of a state.
+
+    Raises:
+        OSError: It can't be written: ENOSPC if the disk is full.
+    """
     leaves = _named_leaves(state)
-    with _manager(directory) as manager:
-        manager.save(
-            step,
-            args=ocp.args.Composite(
-                state=ocp.args.StandardSave(leaves), proof=ocp.args.JsonSave(_proof(leaves))
-            ),
-        )
+    directory.mkdir(parents=True, exist_ok=True)
+    # Asked first: in the middle of a write orbax's threads would flood the terminal.
+    needed = sum(leaf.nbytes for leaf in leaves.values()) + _OVERHEAD
+    if shutil.disk_usage(directory).free < needed:
+        raise _full_disk(directory)
+    arguments = ocp.args.Composite(
+        state=ocp.args.StandardSave(leaves), proof=ocp.args.JsonSave(_proof(leaves))
+    )
+    try:
+        with _manager(directory) as manager:
+            manager.save(step, args=arguments)
+    except ValueError as error:  # tensorstore's way to tell of a full disk
+        if "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        raise _full_disk(directory) from None
 
 
 def steps(directory: Path) -> list[int]:
@@ -55,6 +73,10 @@ def restore(directory: Path, template: Any) -> tuple[Any, list[str]]:
                 return jax.tree.unflatten(structure, [leaves[n] for n in wanted]), warnings
             warnings.append(f"checkpoint {directory / str(step)} is passed over: {problem}")
     raise InputError("\n".join([*warnings, f"{directory} holds no checkpoint that can be used"]))
+
+
+def _full_disk(directory: Path) -> OSError:
+    return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(directory))
 
 
 def _read(manager: ocp.CheckpointManager, step: int, wanted: dict) -> tuple[str | None, Any]:

@@ -70,3 +70,22 @@ def test_another_shape_is_an_error_and_not_a_guess(tmp_path):
     checkpoint.save(tmp_path, 1, state())
     with pytest.raises(InputError, match="no checkpoint that can be used"):
         checkpoint.restore(tmp_path, state(size=4))
+
+
+@pytest.mark.parametrize("free", [0, 400_000])
+def test_a_disk_without_room_is_told_before_anything_is_written(tmp_path, monkeypatch, free):
+    usage = checkpoint.shutil.disk_usage(tmp_path)._replace(free=free)
+    monkeypatch.setattr(checkpoint.shutil, "disk_usage", lambda path: usage)
+    with pytest.raises(OSError, match="No space left") as error:
+        checkpoint.save(tmp_path, 1, state())
+    assert error.value.errno == 28
+    assert checkpoint.steps(tmp_path) == []
+
+
+def test_a_disk_that_fills_while_a_state_is_written_is_told(tmp_path, monkeypatch):
+    def fill(*args, **kwargs):
+        raise ValueError("RESOURCE_EXHAUSTED: Failed writing")  # what tensorstore raises
+
+    monkeypatch.setattr(checkpoint.ocp.CheckpointManager, "save", fill)
+    with pytest.raises(OSError, match="No space left"):
+        checkpoint.save(tmp_path, 1, state())
