@@ -9,6 +9,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.animation import FuncAnimation
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from hycojax.domain import Channel, Domain
 from hycojax.parameter import Quantity
@@ -95,6 +96,7 @@ def losses(records: Sequence[dict[str, Any]], warmup: int) -> Figure:
                 ax.plot(*zip(*points, strict=True), style, color=COLORS[name], label=label)
         _mark_warmup(ax, warmup, records)
         ax.set(xlabel="cycle", ylabel="relative", yscale="log", title=f"{name} player")
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.legend(fontsize=8)
         ax.grid(alpha=0.3)
     return figure
@@ -102,7 +104,7 @@ def losses(records: Sequence[dict[str, Any]], warmup: int) -> Figure:
 
 def parameters(
     records: Sequence[dict[str, Any]],
-    known: dict[str, dict[str, float]],
+    found: dict[str, dict[str, float]],
     quantities: dict[str, Quantity],
     warmup: int,
 ) -> Figure:
@@ -110,21 +112,21 @@ def parameters(
 
     Args:
         records: The logbook.
-        known: `{name: {"true", "start"}}`.
+        found: `{name: {"true", "start", "estimate"}}`, as in the summary.
         quantities: Units of the parameters.
         warmup: Cycles without cooperation.
     """
-    figure = Figure(figsize=(5.2 * len(known), 3.6), layout="constrained")
-    for ax, (name, value) in zip(
-        figure.subplots(1, len(known), squeeze=False)[0], known.items(), strict=True
-    ):
-        estimates = [r["physical"]["parameters"][name] for r in records]
+    figure = Figure(figsize=(5.2 * len(found), 3.6), layout="constrained")
+    axes = figure.subplots(1, len(found), squeeze=False)[0]
+    for ax, (name, value) in zip(axes, found.items(), strict=True):
+        path = [value["start"], *(r["physical"]["parameters"][name] for r in records)]
         cycles = [0, *(r["cycle"] for r in records)]
-        ax.plot(cycles, [value["start"], *estimates], ".-", color=COLORS["physical"])
+        ax.plot(cycles, path, ".-", color=COLORS["physical"])
         ax.axhline(value["true"], color="k", lw=1, ls="--", label=f"truth {value['true']:g}")
         _mark_warmup(ax, warmup, records)
         ax.set(xlabel="cycle", ylabel=f"{name} [{quantities[name].unit}]")
-        ax.set_title(f"{name}: estimate {estimates[-1]:.4g}", fontsize=10)
+        ax.set_title(f"{name}: estimate (best in validation) {value['estimate']:.4g}", fontsize=10)
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.legend(fontsize=8)
         ax.grid(alpha=0.3)
     return figure

@@ -43,13 +43,12 @@ def report(
         "compile_seconds": round(records[-1]["compile_seconds"], 1),
         **{name: _test_errors(errors[name]) for name in game.players},
     }
-    if "physical" in game.players:
-        found = _parameters(experiment, game, state)
+    found = _parameters(experiment, game, state) if "physical" in game.players else {}
+    if found:
         summary["physical"]["parameters"] = found
-        np.savez(
-            directory.parameters, **{f"{n}_{k}": v for n, p in found.items() for k, v in p.items()}
-        )
-    _draw(directory, experiment, records, truth, predictions, errors, region)
+        arrays = {f"{name}_{k}": v for name, p in found.items() for k, v in p.items()}
+        np.savez(directory.parameters, **arrays)
+    _draw(directory, experiment, records, truth, predictions, errors, region, found)
     write_json(directory.summary, summary)
     return summary
 
@@ -106,6 +105,7 @@ def _draw(
     predictions: dict[str, np.ndarray],
     errors: dict[str, dict[str, np.ndarray]],
     region: np.ndarray,
+    found: dict[str, dict[str, float]],
 ) -> None:
     directory.figures.mkdir(exist_ok=True)
     domain, model = experiment.domain, experiment.physical.model
@@ -118,11 +118,9 @@ def _draw(
     }
     drawn["error_over_time"] = figures.error_over_time(errors, model.dt, bool(region.all()))
     drawn["losses"] = figures.losses(records, experiment.schedule.warmup)
-    if "physical" in predictions:
-        unknowns = parameter.unknowns(model)
-        known = {n: {"true": p.true, "start": p.start} for n, p in unknowns.items()}
+    if found:
         drawn["parameters"] = figures.parameters(
-            records, known, parameter.quantities(model), experiment.schedule.warmup
+            records, found, parameter.quantities(model), experiment.schedule.warmup
         )
     for name, figure in drawn.items():
         figure.savefig(directory.figures / f"{name}.png", dpi=120)

@@ -100,11 +100,12 @@ def test_the_animation_moves(domain, tmp_path):
 
 def test_curves_of_a_run(tmp_path):
     saved(figures.losses(RECORDS, warmup=1), tmp_path)
-    known = {"diffusivity": {"true": 1.0, "start": 3.0}}
+    found = {"diffusivity": {"true": 1.0, "start": 3.0, "estimate": 1.5}}
     units = {"diffusivity": Quantity("m²/s", 0.0, np.inf)}
-    figure = figures.parameters(RECORDS, known, units, warmup=1)
+    figure = figures.parameters(RECORDS, found, units, warmup=1)
     (curve, *_) = figure.axes[0].lines
     np.testing.assert_allclose(curve.get_ydata(), [3.0, 2.0, 1.5, 4 / 3])
+    assert "1.5" in figure.axes[0].get_title()
     saved(figure, tmp_path)
     parts = {k: np.full((2, 5), 0.1) for k in ("whole", "seen", "hidden")}
     figure = figures.error_over_time({"physical": parts}, 0.5, complete=False)
