@@ -1,4 +1,14 @@
-"""Heat conduction with an unknown diffusivity, seen in the middle of a periodic box only."""
+"""Heat conduction with an unknown diffusivity, seen in the middle half of a periodic box only.
+
+    python -m hycojax.train experiments/heat.py [--mode synthetic|physical] [--seed N]
+
+1.5 minutes on 2 CPU cores, of which 10 s compile (--mode synthetic 1 minute, physical 4 s). Seed 0:
+diffusivity 1.0004 (true 1, start 3); test nRMSE of the network 0.014, of the PDE 0.0001. Alone the
+network, with as many updates, reaches 0.033. Seeds 0 to 2 are in the README.
+
+The step is exact on every grid, so the finer grid of the recordings makes no difference here: it is
+the noise and the hidden half that the players have to deal with.
+"""
 
 from hycojax.config import Data, Experiment
 from hycojax.domain import Boundary, Domain

@@ -57,13 +57,13 @@ def states(
     return figure
 
 
-def error_over_time(errors: dict[str, dict[str, np.ndarray]], dt: float, complete: bool) -> Figure:
+def error_over_time(errors: dict[str, dict[str, np.ndarray]], dt: float) -> Figure:
     """Show the error of test rollouts against time: mean and range over the simulations.
 
     Args:
-        errors: For each player `{"whole", "seen", "hidden"}`, arrays `[simulation, time]`.
+        errors: For each player arrays `[simulation, time]`: "whole", and unless all of the box is
+            seen in training its "seen" and its "hidden" part.
         dt: Time step, in seconds.
-        complete: Whether the whole box is seen in training; there is no hidden part then.
     """
     figure = Figure(figsize=(6.4, 4.0), layout="constrained")
     ax = figure.subplots()
@@ -74,7 +74,7 @@ def error_over_time(errors: dict[str, dict[str, np.ndarray]], dt: float, complet
             time, parts["whole"].min(0), parts["whole"].max(0), color=color, alpha=0.15, lw=0
         )
         ax.plot(time, parts["whole"].mean(0), color=color, label=f"{name}: whole domain")
-        if not complete:
+        if "hidden" in parts:
             ax.plot(time, parts["seen"].mean(0), "--", color=color, lw=1, label="observed part")
             ax.plot(time, parts["hidden"].mean(0), ":", color=color, lw=1, label="hidden part")
     ax.set(xlabel="time [s]", ylabel="relative L2 error", yscale="log")

@@ -33,7 +33,8 @@ def report(
         run = jax.jit(lambda params, t, model=player.model: metrics.rollouts(model, params, t))
         predictions[name] = np.asarray(run(state.players[name].best, truth))
         found = metrics.rollout_errors(experiment.domain, predictions[name], truth, region)
-        errors[name] = {k: np.asarray(getattr(found, k)) for k in ("whole", "seen", "hidden")}
+        parts = ("whole",) if region.all() else ("whole", "seen", "hidden")
+        errors[name] = {part: np.asarray(getattr(found, part)) for part in parts}
     summary = {
         "experiment": experiment.name,
         "mode": experiment.mode.value,
@@ -61,7 +62,8 @@ def show(summary: dict[str, Any], console: Console | None = None) -> None:
         if name in summary:
             result = summary[name]
             errors = [f"{result['test_nrmse']:.4f}"]
-            errors += [f"{result['test_nrmse_seen']:.4f} / {result['test_nrmse_hidden']:.4f}"]
+            parts = [f"{result[f'test_nrmse_{part}']:.4f}" for part in _parts(result)]
+            errors += [" / ".join(parts)]
             rows = result.get("parameters", {}) or {"": None}
             for parameter_name, p in rows.items():
                 found = [] if p is None else _parameter_cells(p)
@@ -73,13 +75,13 @@ def _parameter_cells(p: dict[str, float]) -> list[str]:
     return [f"{p['estimate']:.5g} (true {p['true']:.5g})", f"{100 * p['relative_error']:.2f} %"]
 
 
+def _parts(result: dict[str, Any]) -> list[str]:
+    return [part for part in ("seen", "hidden") if f"test_nrmse_{part}" in result]
+
+
 def _test_errors(errors: dict[str, np.ndarray]) -> dict[str, float]:
-    means = {part: float(values.mean()) for part, values in errors.items()}
-    return {
-        "test_nrmse": means["whole"],
-        "test_nrmse_seen": means["seen"],
-        "test_nrmse_hidden": means["hidden"],
-    }
+    names = {"whole": "test_nrmse", "seen": "test_nrmse_seen", "hidden": "test_nrmse_hidden"}
+    return {names[part]: float(values.mean()) for part, values in errors.items()}
 
 
 def _parameters(
@@ -116,7 +118,7 @@ def _draw(
         )
         for i in domain.dynamic
     }
-    drawn["error_over_time"] = figures.error_over_time(errors, model.dt, bool(region.all()))
+    drawn["error_over_time"] = figures.error_over_time(errors, model.dt)
     drawn["losses"] = figures.losses(records, experiment.schedule.warmup)
     if found:
         drawn["parameters"] = figures.parameters(
