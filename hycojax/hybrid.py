@@ -24,7 +24,7 @@ from hycojax import parameter
 from hycojax.data.statistics import statistics
 from hycojax.data.windows import Source
 from hycojax.losses import relative_square
-from hycojax.model import Model, PhysicalModel, rollout
+from hycojax.model import Model, PhysicalModel, rollouts
 from hycojax.observation import Recording
 from hycojax.physical import Unconstrained
 from hycojax.player import Player, objective
@@ -154,9 +154,9 @@ def cycle(
 def validation_error(model: Model, params: Any, data: Recordings) -> Float[Array, ""]:
     """Return the relative rms error of full rollouts on what validation recordings see."""
     values, seen = data.validation.values[:, 1:], data.validation.seen[:, 1:]
-    rollouts = _rollouts(model, params, data.validation.values[:, 0], values.shape[1])
+    predicted = rollouts(model, params, data.validation.values[:, 0], values.shape[1])
     counted = seen & model.domain.evolves()
-    return jnp.sqrt(relative_square(rollouts[:, 1:], values, counted, data.scale))
+    return jnp.sqrt(relative_square(predicted[:, 1:], values, counted, data.scale))
 
 
 def complete(game: Game, recording: Recording, players: dict[str, PlayerState]) -> Source:
@@ -167,7 +167,7 @@ def complete(game: Game, recording: Recording, players: dict[str, PlayerState]) 
     there is one.
     """
     name = "physical" if "physical" in players else "synthetic"
-    estimate = _rollouts(
+    estimate = rollouts(
         game.players[name].model,
         players[name].params,
         recording.values[:, 0],
@@ -187,14 +187,10 @@ def _partner_rollouts(
     for other, player in game.players.items():
         if other != name:
             steps = observed.targets.shape[1] - 1
-            trajectories = _rollouts(player.model, players[other].params, fresh, steps)
+            trajectories = rollouts(player.model, players[other].params, fresh, steps)
             evolves = np.broadcast_to(game.physics.domain.evolves(), trajectories.shape)
             return Source(trajectories, trajectories, jnp.asarray(evolves))
     return None
-
-
-def _rollouts(model: Model, params: Any, states: Array, steps: int) -> Array:
-    return jax.vmap(lambda s: rollout(model, params, s, steps))(states)
 
 
 def _keep_best(state: PlayerState, error: Float[Array, ""]) -> PlayerState:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from hycojax.data.windows import Windows
-from hycojax.model import Model, rollout
+from hycojax.model import Model, rollouts
 
 
 def relative_square(
@@ -32,5 +31,5 @@ def window_loss(
 ) -> Float[Array, ""]:
     """Return the `relative_square` of rollouts from the starts of windows, without the starts."""
     horizon = windows.targets.shape[1]
-    rollouts = jax.vmap(lambda start: rollout(model, params, start, horizon))(windows.start)
-    return relative_square(rollouts[:, 1:], windows.targets, windows.seen, scale)
+    predicted = rollouts(model, params, windows.start, horizon)
+    return relative_square(predicted[:, 1:], windows.targets, windows.seen, scale)

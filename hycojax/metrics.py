@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from hycojax.domain import Domain
-from hycojax.model import Model, rollout
 
 
 @jax.tree_util.register_dataclass
@@ -21,14 +19,6 @@ class RolloutErrors:
     whole: Float[Array, "simulation time"]
     seen: Float[Array, "simulation time"]
     hidden: Float[Array, "simulation time"]
-
-
-def rollouts(
-    model: Model, params: Any, truth: Float[Array, "simulation time *shape channels"]
-) -> Float[Array, "simulation time *shape channels"]:
-    """Return full rollouts from the first frames of the truth."""
-    steps = truth.shape[1] - 1
-    return jax.vmap(lambda state: rollout(model, params, state, steps))(truth[:, 0])
 
 
 def rollout_errors(

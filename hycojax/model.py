@@ -72,3 +72,10 @@ def rollout(
 
     _, tail = jax.lax.scan(advance, state, length=steps)
     return jnp.concatenate([state[None], tail])
+
+
+def rollouts(
+    model: Model, params: Any, states: Float[Array, "batch *shape channels"], steps: int
+) -> Float[Array, "batch time *shape channels"]:
+    """Return the `rollout` from each of a batch of states."""
+    return jax.vmap(lambda state: rollout(model, params, state, steps))(states)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -14,6 +15,7 @@ from hycojax.config import Experiment
 from hycojax.data.store import Simulations
 from hycojax.hybrid import Game, TrainingState
 from hycojax.logbook import Record
+from hycojax.model import rollouts
 from hycojax.rundir import RunDir, write_json
 
 
@@ -30,8 +32,8 @@ def report(
     region = experiment.observation.region.mask(experiment.domain)
     predictions, errors = {}, {}
     for name, player in game.players.items():
-        run = jax.jit(lambda params, t, model=player.model: metrics.rollouts(model, params, t))
-        predictions[name] = np.asarray(run(state.players[name].best, truth))
+        run = jax.jit(partial(rollouts, player.model, steps=truth.shape[1] - 1))
+        predictions[name] = np.asarray(run(state.players[name].best, truth[:, 0]))
         found = metrics.rollout_errors(experiment.domain, predictions[name], truth, region)
         parts = ("whole",) if region.all() else ("whole", "seen", "hidden")
         errors[name] = {part: np.asarray(getattr(found, part)) for part in parts}
@@ -40,8 +42,8 @@ def report(
         "mode": experiment.mode.value,
         "seed": experiment.seed,
         "cycles": int(state.cycle),
-        "wall_seconds": round(records[-1]["elapsed"], 1),
-        "compile_seconds": round(records[-1]["compile_seconds"], 1),
+        "wall_seconds": round(records[-1]["elapsed"], 3),
+        "compile_seconds": round(records[-1]["compile_seconds"], 3),
         **{name: _test_errors(errors[name]) for name in game.players},
     }
     found = _parameters(experiment, game, state) if "physical" in game.players else {}
