@@ -86,27 +86,20 @@ def constrain(model: Any, free: dict[str, Array]) -> dict[str, Array]:
     With z the free number, theta_0 the start and (l, h) the bounds:
 
         l finite only   theta = l + (theta_0 - l) exp(z)        z = 0 at the start
+        h finite only   theta = h - (h - theta_0) exp(-z)       z = 0 at the start
         both finite     theta = l + (h - l) sigmoid(z)
         neither         theta = theta_0 + max(|theta_0|, 1) z
 
     so that a unit step of an optimiser is a sensible step of the parameter, whatever its unit.
     """
-    return {
-        name: _value(z, p.start, quantities(model)[name])
-        for (name, p), z in zip(unknowns(model).items(), _ordered(model, free), strict=True)
-    }
+    bounds = quantities(model)
+    return {n: _value(free[n], p.start, bounds[n]) for n, p in unknowns(model).items()}
 
 
 def unconstrain(model: Any, params: dict[str, Array]) -> dict[str, Array]:
     """Invert `constrain`."""
-    return {
-        name: _free(value, p.start, quantities(model)[name])
-        for (name, p), value in zip(unknowns(model).items(), _ordered(model, params), strict=True)
-    }
-
-
-def _ordered(model: Any, values: dict[str, Array]) -> list[Array]:
-    return [values[name] for name in unknowns(model)]
+    bounds = quantities(model)
+    return {n: _free(params[n], p.start, bounds[n]) for n, p in unknowns(model).items()}
 
 
 def _value(z: Array, start: float, q: Quantity) -> Array:
@@ -114,6 +107,8 @@ def _value(z: Array, start: float, q: Quantity) -> Array:
         return q.low + (q.high - q.low) * jax.nn.sigmoid(z)
     if math.isfinite(q.low):
         return q.low + (start - q.low) * jnp.exp(z)
+    if math.isfinite(q.high):
+        return q.high - (q.high - start) * jnp.exp(-z)
     return start + max(abs(start), 1.0) * z
 
 
@@ -122,4 +117,6 @@ def _free(value: Array, start: float, q: Quantity) -> Array:
         return jax.scipy.special.logit((value - q.low) / (q.high - q.low))
     if math.isfinite(q.low):
         return jnp.log((value - q.low) / (start - q.low))
+    if math.isfinite(q.high):
+        return -jnp.log((q.high - value) / (q.high - start))
     return (value - start) / max(abs(start), 1.0)

@@ -22,8 +22,13 @@ def make_incompressible(velocity: phi.Field) -> tuple[phi.Field, phi.Field]:
     Returns:
         The projected velocity, and the pressure times the time step.
 
+    Raises:
+        ValueError: The box is not closed.
+
     Source: G. Strang, "The Discrete Cosine Transform", SIAM Review 41 (1999), section 3.
     """
+    if velocity.boundary != phi.WALL:
+        raise ValueError("make_incompressible: only closed boxes, whose walls are at rest")
     divergence = phi.field.divergence(velocity)
     right = phi.cell_values(divergence)
     spacing = np.asarray(velocity.dx.numpy("vector"), float)

@@ -62,3 +62,10 @@ def test_gradient_is_the_projection_itself(domain):
     values = faces(domain, 4)
     gradient = jax.grad(lambda v: 0.5 * jnp.sum(project(domain, v) ** 2))(values)
     np.testing.assert_allclose(gradient, project(domain, values), atol=2e-5)
+
+
+def test_an_open_box_is_refused():
+    domain = Domain((8, 8), (1.0, 1.0), Boundary.PERIODIC, smoke.channels(2))
+    velocity = phi.staggered(domain, [jnp.ones((8, 8))] * 2)
+    with pytest.raises(ValueError, match="only closed boxes"):
+        make_incompressible(velocity)

@@ -13,21 +13,22 @@ class Toy:
     positive: Parameter = quantity(2.0, unit="m", low=0.0)
     share: Parameter = quantity(0.3, unit="1", low=0.0, high=1.0)
     any_sign: Parameter = quantity(-4.0, unit="s")
+    negative: Parameter = quantity(-2.0, unit="K", high=0.0)
 
 
-TOY = Toy(Parameter(2.0, 0.5), Parameter(0.3, 0.9), Parameter(-4.0, 3.0))
+TOY = Toy(Parameter(2.0, 0.5), Parameter(0.3, 0.9), Parameter(-4.0, 3.0), Parameter(-2.0, -0.5))
 
 
 def test_only_coefficients_with_a_start_are_unknown():
     toy = Toy(positive=Parameter(2.0, 0.5))
     assert list(parameter.unknowns(toy)) == ["positive"]
     values = parameter.coefficients(toy, {"positive": 7.0})
-    assert values == {"positive": 7.0, "share": 0.3, "any_sign": -4.0}
+    assert values == {"positive": 7.0, "share": 0.3, "any_sign": -4.0, "negative": -2.0}
 
 
 def test_unconstrain_inverts_constrain():
     for z in (-2.0, 0.0, 1.5):
-        free = {name: jnp.float32(z) for name in ("positive", "share", "any_sign")}
+        free = {name: jnp.float32(z) for name in parameter.unknowns(TOY)}
         back = parameter.unconstrain(TOY, parameter.constrain(TOY, free))
         for value in back.values():
             np.testing.assert_allclose(value, z, atol=1e-5)
@@ -38,6 +39,7 @@ def test_any_free_number_gives_a_value_in_bounds():
         values = parameter.constrain(TOY, {n: jnp.float32(z) for n in parameter.unknowns(TOY)})
         assert values["positive"] > 0
         assert 0 < values["share"] <= 1
+        assert values["negative"] < 0
 
 
 def test_a_unit_step_from_the_start_is_a_factor_e_for_a_positive_value():
