@@ -32,8 +32,7 @@ def main(arguments: list[str]) -> None:
     stored, _ = simulations(experiment)
     game, _, template = first_state(experiment, stored)
     state, warnings = checkpoint.restore(directory.checkpoints, template)
-    for warning in warnings:
-        console.print(f"warning: {warning}", style="yellow", highlight=False)
+    logbook.warn(console, warnings)
     records = [r for r in logbook.read(directory.log) if r["cycle"] <= int(state.cycle)]
     if not records:
         raise InputError(f"{directory.log} is missing or empty: train the run again elsewhere")

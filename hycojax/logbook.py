@@ -95,6 +95,12 @@ def view(cycles: int, console: Console | None = None) -> Iterator[View]:
         yield shown
 
 
+def warn(console: Console, messages: list[str]) -> None:
+    """Tell what a user should know but need not act on."""
+    for message in messages:
+        console.print(f"warning: {message}", style="yellow", highlight=False)
+
+
 def summary_line(record: Record) -> str:
     """Return a record in one line: losses, validation errors, estimates."""
     parts = []

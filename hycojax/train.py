@@ -56,8 +56,7 @@ def train(
     game, data, state = first_state(experiment, stored)
     if checkpoint.steps(directory.checkpoints):
         state, warnings = checkpoint.restore(directory.checkpoints, state)
-        for warning in warnings:
-            console.print(f"warning: {warning}", style="yellow", highlight=False)
+        logbook.warn(console, warnings)
     records = logbook.keep(directory.log, int(state.cycle))
     with logbook.view(experiment.schedule.cycles, console) as view, _stop_requests(view) as stop:
         if int(state.cycle) < experiment.schedule.cycles:
