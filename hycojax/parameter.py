@@ -1,7 +1,8 @@
 """The coefficients of a PDE: known ones, unknown ones, and the form in which these are optimised.
 
-A physical model is a frozen dataclass; each field made with `quantity` is a coefficient. The
-parameters of a model (`params`) are the values of its unknown coefficients, `{name: array}`.
+A physical model is a frozen dataclass; each field made with `quantity` is a coefficient: a number,
+or a field on the cells of the domain. The parameters of a model (`params`) are the values of its
+unknown coefficients, `{name: array}`.
 """
 
 from __future__ import annotations
@@ -13,39 +14,65 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array
+
+from hycojax.waves import Waves
 
 
 @dataclass(frozen=True)
 class Parameter:
     """A coefficient: known if it has no `start`, else to be identified from there."""
 
-    true: float
-    """True value: the recordings are simulated with it."""
+    true: float | Waves
+    """True value, or field: the recordings are simulated with it."""
     start: float | None = None
     """Where the search for an unknown value begins; None: the value is known."""
+    low: float | None = None
+    """Lower bound of the search; None: the equation's own."""
+    high: float | None = None
+    """Upper bound of the search; None: the equation's own."""
+
+    @property
+    def varies(self) -> bool:
+        """Whether it is a field."""
+        return isinstance(self.true, Waves)
 
 
 @dataclass(frozen=True)
 class Quantity:
-    """What a coefficient is: its unit and its open interval of values."""
+    """What a coefficient is: its unit, its open interval of values, whether it may be a field."""
 
     unit: str
     low: float
     high: float
+    varies: bool
 
 
-def quantity(true: float, *, unit: str, low: float = -math.inf, high: float = math.inf) -> Any:
-    """Declare a coefficient of a model: default value, unit, and bounds (open interval)."""
+def quantity(
+    true: float | Waves,
+    *,
+    unit: str,
+    low: float = -math.inf,
+    high: float = math.inf,
+    varies: bool = False,
+) -> Any:
+    """Declare a coefficient of a model: default value, unit, bounds, whether it may be a field."""
     return dataclasses.field(
-        default=Parameter(true), metadata={"quantity": Quantity(unit, low, high)}
+        default=Parameter(true), metadata={"quantity": Quantity(unit, low, high, varies)}
     )
 
 
 def quantities(model: Any) -> dict[str, Quantity]:
-    """Return the coefficients that a model declares, by name."""
-    fields = dataclasses.fields(model)
-    return {f.name: f.metadata["quantity"] for f in fields if "quantity" in f.metadata}
+    """Return the coefficients of a model by name, each with the bounds that hold in this model."""
+    found = {}
+    for field in dataclasses.fields(model):
+        if "quantity" in field.metadata:
+            q, own = field.metadata["quantity"], getattr(model, field.name)
+            low = q.low if own.low is None else max(q.low, own.low)
+            high = q.high if own.high is None else min(q.high, own.high)
+            found[field.name] = dataclasses.replace(q, low=low, high=high)
+    return found
 
 
 def unknowns(model: Any) -> dict[str, Parameter]:
@@ -55,29 +82,49 @@ def unknowns(model: Any) -> dict[str, Parameter]:
 
 def starts(model: Any) -> dict[str, Array]:
     """Return the parameters at the start of the search."""
-    return {name: jnp.asarray(p.start, jnp.float32) for name, p in unknowns(model).items()}
+    return {
+        name: jnp.full(model.domain.shape if p.varies else (), p.start, jnp.float32)
+        for name, p in unknowns(model).items()
+    }
 
 
 def truths(model: Any) -> dict[str, Array]:
     """Return the true parameters."""
-    return {name: jnp.asarray(p.true, jnp.float32) for name, p in unknowns(model).items()}
+    return {n: jnp.asarray(_true(model, p), jnp.float32) for n, p in unknowns(model).items()}
 
 
 def coefficients(model: Any, params: dict[str, Array]) -> dict[str, Any]:
     """Return the value of every coefficient: `params` for the unknown, the truth for the known."""
-    return {name: params.get(name, getattr(model, name).true) for name in quantities(model)}
+    return {
+        name: params[name] if name in params else _true(model, getattr(model, name))
+        for name in quantities(model)
+    }
+
+
+def largest(model: Any, name: str) -> float:
+    """Return the largest value that a coefficient can take: its bound, or its known value."""
+    own = getattr(model, name)
+    return float(np.max(_true(model, own))) if own.start is None else quantities(model)[name].high
 
 
 def check(model: Any) -> None:
     """Raise a ValueError which names the coefficient that lies outside its bounds."""
     for name, q in quantities(model).items():
-        for role in ("true", "start"):
-            value = getattr(getattr(model, name), role)
-            if value is not None and not q.low < value < q.high:
+        own = getattr(model, name)
+        if own.varies and not q.varies:
+            raise ValueError(f"{name}: a number is needed, not a field")
+        for role, value in (("true", _true(model, own)), ("start", own.start)):
+            inside = value is None or (q.low < np.min(value) and np.max(value) < q.high)
+            if not inside:
+                given = value if np.ndim(value) == 0 else f"{np.min(value):g} to {np.max(value):g}"
                 raise ValueError(
-                    f"{name}.{role} = {value} is out of bounds: it must lie between "
+                    f"{name}.{role} = {given} is out of bounds: it must lie between "
                     f"{q.low} and {q.high} {q.unit}"
                 )
+
+
+def _true(model: Any, own: Parameter) -> float | np.ndarray:
+    return own.true.on(model.domain) if own.varies else own.true
 
 
 def constrain(model: Any, free: dict[str, Array]) -> dict[str, Array]:

@@ -22,8 +22,12 @@ from hycojax.domain import Boundary, Domain  # noqa: E402
 
 advect = _flow.advect
 diffuse = _flow.diffuse
+fluid = _flow.fluid
 field = _flow.field
 Field = _flow.Field
+Obstacle = _flow.Obstacle
+Solve = _flow.Solve
+Sphere = _flow.Sphere
 
 #: What lies beyond a closed box: for densities (no flux), and for velocities (a wall at rest).
 NO_FLUX = _flow.ZERO_GRADIENT
@@ -38,15 +42,16 @@ def precision(like: Array) -> _math.precision:
     return _math.precision(64 if like.dtype == jnp.float64 else 32)
 
 
-def vector(domain: Domain, *components: float | Array) -> _math.Tensor:
-    """Return a constant vector, one component an axis."""
-    return _math.vec(**dict(zip(_AXES[: domain.dims], components, strict=True)))
-
-
 def centered(domain: Domain, values: Float[Array, "*shape"]) -> Field:
-    """Return cell values as a field, with no flux through the sides of a closed box."""
-    outside = PERIODIC if domain.boundary is Boundary.PERIODIC else NO_FLUX
-    return _flow.CenteredGrid(_wrap(domain, values), outside, bounds=_bounds(domain))
+    """Return cell values as a scalar field, with no flux through the sides of a closed box."""
+    return _flow.CenteredGrid(_wrap(domain, values), _outside(domain), bounds=_bounds(domain))
+
+
+def centered_vector(domain: Domain, components: list[Float[Array, "*shape"]]) -> Field:
+    """Return cell values as a vector field, one array a component."""
+    wrapped = {n: _wrap(domain, c) for n, c in zip(_names(domain), components, strict=True)}
+    values = _math.stack(wrapped, _math.channel("vector"))
+    return _flow.CenteredGrid(values, _outside(domain), bounds=_bounds(domain))
 
 
 def staggered(domain: Domain, faces: list[Float[Array, "*shape"]]) -> Field:
@@ -54,41 +59,89 @@ def staggered(domain: Domain, faces: list[Float[Array, "*shape"]]) -> Field:
 
     In a closed box PhiFlow stores the inner faces only: the lower wall's zero is left out.
     """
-    names = _AXES[: domain.dims]
     closed = domain.boundary is Boundary.CLOSED
     inner = [
         _wrap(domain, jax.lax.slice_in_dim(f, 1, None, axis=axis) if closed else f)
         for axis, f in enumerate(faces)
     ]
+    names = _names(domain)
     values = _math.stack(dict(zip(names, inner, strict=True)), _math.dual(vector=",".join(names)))
     return _flow.StaggeredGrid(values, WALL if closed else PERIODIC, bounds=_bounds(domain))
 
 
-def like_cells(template: Field, values: Float[Array, "*shape"]) -> Field:
-    """Return cell values as a field on the grid of `template`, with no flux through its sides."""
-    wrapped = _math.wrap(values, _math.spatial(*template.resolution.names))
-    return _flow.CenteredGrid(wrapped, NO_FLUX, bounds=template.bounds)
+def components(field: Field) -> list[Float[Array, "*shape"]]:
+    """Return the values of a field as PhiFlow holds them, one array a component.
+
+    Raises:
+        ValueError: The field is no grid of one simulation (batches come from `jax.vmap`).
+    """
+    names = field.resolution.names
+    values = field.values
+    if field.is_staggered:
+        parts = [values.vector.dual[name] for name in names]
+    elif "vector" in values.shape:
+        parts = [values.vector[name] for name in names]
+    else:
+        parts = [values]
+    if any(part.shape.non_spatial for part in parts):
+        raise ValueError(f"one scalar or vector on a grid is needed, got {field.shape}")
+    return [jnp.asarray(part.native(names)) for part in parts]
+
+
+def with_components(field: Field, arrays: list[Float[Array, "*shape"]]) -> Field:
+    """Return a field on the same points, with other values (see `components`)."""
+    names = field.resolution.names
+    wrapped = [_math.wrap(a, _math.spatial(",".join(names))) for a in arrays]
+    if len(wrapped) == 1 and not field.is_staggered:
+        return field.with_values(wrapped[0])
+    axis = _math.dual if field.is_staggered else _math.channel
+    values = _math.stack(dict(zip(names, wrapped, strict=True)), axis("vector"))
+    return field.with_values(values)
+
+
+def spacing(field: Field) -> tuple[float, ...]:
+    """Return the cell width along each axis."""
+    return tuple(map(float, field.dx.numpy("vector")))
+
+
+def scalar_like(vector: Field, values: Float[Array, "*shape"]) -> Field:
+    """Return cell values as a scalar field on the grid of a vector, with no flux through walls."""
+    wrapped = _math.wrap(values, _math.spatial(",".join(vector.resolution.names)))
+    outside = PERIODIC if vector.boundary == PERIODIC else NO_FLUX
+    return _flow.CenteredGrid(wrapped, outside, bounds=vector.bounds)
+
+
+def inside(obstacle: Obstacle, vector: Field) -> Field:
+    """Return 1 in the cells of a vector's grid whose centre lies in an obstacle, else 0."""
+    within = obstacle.geometry.lies_inside(vector.center)
+    return scalar_like(vector, _math.to_float(within).native(vector.resolution.names))
 
 
 def cell_values(field: Field) -> Float[Array, "*shape"]:
     """Return the values of a centred scalar field."""
-    return field.values.native(field.shape.spatial)
+    return components(field)[0]
 
 
 def face_values(field: Field) -> list[Float[Array, "*shape"]]:
     """Return the lower-face values of a staggered field, one array a component; walls store 0."""
     closed = field.boundary == WALL
-    components = []
-    for axis, name in enumerate(field.resolution.names):
-        values = field.values.vector.dual[name].native(field.resolution.names)
-        pad = [(int(closed and i == axis), 0) for i in range(values.ndim)]
-        components.append(jnp.pad(values, pad))
-    return components
+    return [
+        jnp.pad(values, [(int(closed and i == axis), 0) for i in range(values.ndim)])
+        for axis, values in enumerate(components(field))
+    ]
+
+
+def _names(domain: Domain) -> tuple[str, ...]:
+    return _AXES[: domain.dims]
+
+
+def _outside(domain: Domain):
+    return PERIODIC if domain.boundary is Boundary.PERIODIC else NO_FLUX
 
 
 def _wrap(domain: Domain, values: Array) -> _math.Tensor:
-    return _math.wrap(values, _math.spatial(",".join(_AXES[: domain.dims])))
+    return _math.wrap(values, _math.spatial(",".join(_names(domain))))
 
 
 def _bounds(domain: Domain):
-    return _flow.Box(**dict(zip(_AXES[: domain.dims], map(float, domain.size), strict=True)))
+    return _flow.Box(**dict(zip(_names(domain), map(float, domain.size), strict=True)))

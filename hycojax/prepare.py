@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hycojax import hybrid
+from hycojax import hybrid, waves
 from hycojax.config import Experiment, as_dict
 from hycojax.data import store
 from hycojax.data.simulation import ROLES, simulate
@@ -34,7 +34,8 @@ def provenance(experiment: Experiment) -> dict[str, Any]:
     for value in physics.values():
         if isinstance(value, dict):
             value.pop("start", None)  # where a search begins does not touch the data
-    code = inspect.getsource(inspect.getmodule(model)) + inspect.getsource(operators)
+    files = [Path(inspect.getfile(type(model))), *Path(operators.__file__).parent.glob("*.py")]
+    code = "".join(file.read_text() for file in sorted([*files, Path(waves.__file__)]))
     return {
         "physics": physics,
         "data": as_dict(experiment.data),

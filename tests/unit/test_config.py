@@ -18,6 +18,7 @@ PACKAGE = Path(hycojax.__file__).parent
 LAYERS = [
     ["__init__", "failure"],
     ["domain"],
+    ["waves"],
     ["parameter", "model"],
     ["phi", "observation", "solvers"],
     ["data"],

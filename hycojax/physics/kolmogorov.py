@@ -1,0 +1,91 @@
+"""Kolmogorov flow: incompressible flow driven by a shear force."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Key
+
+from hycojax import parameter, phi
+from hycojax.domain import Boundary, Channel
+from hycojax.model import SharedDomain
+from hycojax.parameter import Parameter, quantity
+from hycojax.physics.checks import check
+from hycojax.physics.operators import advect, diffuse
+from hycojax.physics.operators.fluid import make_incompressible
+from hycojax.waves import random_flow
+
+
+def channels(dims: int) -> tuple[Channel, ...]:
+    """Return the channels of a Kolmogorov flow in `dims` (2 or 3) dimensions."""
+    return tuple(Channel(f"velocity_{'xyz'[i]}", "m/s", face=i) for i in range(dims))
+
+
+@dataclass(frozen=True)
+class Kolmogorov:
+    """Incompressible velocity u, driven by a force along x that waves along y.
+
+        du/dt + u . grad u = -grad p + nu laplace u + F sin(2 pi n y / L_y) e_x,     div u = 0
+
+    on a periodic box in 2 or 3 dimensions. One step of length dt: MacCormack for u, half of the
+    force, diffusion (exact in Fourier space), half of the force, pressure projection. Stable for
+    every dt, of second order in space and first in time.
+
+    State: velocity u [m/s] on lower faces. Laminar flow u = F / (nu k^2) sin(k y) e_x, k = 2 pi n /
+    L_y, is steady, and unstable above a Reynolds number u / (nu k) of about sqrt(2).
+
+    Source: L. D. Meshalkin, Ya. G. Sinai, J. Appl. Math. Mech. 25 (1961).
+    """
+
+    domain: SharedDomain
+    dt: float = 1.0
+    """Time step, in seconds. Best if the fastest flow crosses no more than two cells in it."""
+    viscosity: Parameter = quantity(0.5, unit="m²/s", low=0.0)
+    """Kinematic viscosity nu, in m^2/s."""
+    forcing: Parameter = quantity(0.05, unit="m/s²")
+    """Amplitude F of the force, in m/s^2."""
+    waves: int = 4
+    """Waves n of the force along y."""
+
+    def __post_init__(self):
+        check(self, channels(self.domain.dims), (Boundary.PERIODIC,), dims=(2, 3))
+        if not 1 <= self.waves <= self.domain.shape[1] // 4:
+            raise ValueError(
+                f"waves = {self.waves}: between 1 and a quarter of the cells along y is needed"
+            )
+
+    def init(self, key: Key[Array, ""]) -> dict[str, Array]:
+        """Return the start values of the unknown coefficients."""
+        del key  # nothing is random here
+        return parameter.starts(self)
+
+    def forward(
+        self, params: dict[str, Array], state: Float[Array, "*shape dims"]
+    ) -> Float[Array, "*shape dims"]:
+        """Return the state `dt` later."""
+        values = parameter.coefficients(self, params)
+        with phi.precision(state):
+            velocity = phi.staggered(self.domain, list(jnp.moveaxis(state, -1, 0)))
+            velocity = advect.mac_cormack(velocity, velocity, self.dt)
+            velocity = self._push(velocity, values["forcing"])
+            velocity = diffuse.fourier(velocity, values["viscosity"], self.dt)
+            velocity = self._push(velocity, values["forcing"])
+            velocity, _ = make_incompressible(velocity)
+            return jnp.stack(phi.face_values(velocity), axis=-1)
+
+    def sample(self, key: Key[Array, ""]) -> Float[Array, "*shape dims"]:
+        """Draw a flow of long waves, 1 m/s on average (root mean square)."""
+        faces = random_flow(key, self.domain, staggered=True)
+        velocity, _ = make_incompressible(phi.staggered(self.domain, faces))
+        return jnp.stack(phi.face_values(velocity), axis=-1)
+
+    def _push(self, velocity: phi.Field, forcing: float | Array) -> phi.Field:
+        """Add half a step of the force."""
+        n, length = self.domain.shape[1], self.domain.size[1]
+        height = (np.arange(n) + 0.5) * length / n  # the faces across x are at half heights
+        wave = np.sin(2 * np.pi * self.waves * height / length)
+        first, *others = phi.components(velocity)
+        profile = wave.reshape(-1, *(1,) * (self.domain.dims - 2)).astype(first.dtype)
+        return phi.with_components(velocity, [first + self.dt / 2 * forcing * profile, *others])
