@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from hycojax.domain import Channel, Domain
-from hycojax.parameter import Quantity
 
 mpl.use("Agg")
 
@@ -105,15 +104,15 @@ def losses(records: Sequence[dict[str, Any]], warmup: int) -> Figure:
 def parameters(
     records: Sequence[dict[str, Any]],
     found: dict[str, dict[str, float]],
-    quantities: dict[str, Quantity],
+    units: dict[str, str],
     warmup: int,
 ) -> Figure:
-    """Show each estimate against the cycle, from its start, with the truth.
+    """Show each estimate (of a field, its mean) against the cycle, from its start, with the truth.
 
     Args:
         records: The logbook.
         found: `{name: {"true", "start", "estimate"}}`, as in the summary.
-        quantities: Units of the parameters.
+        units: Units of the parameters.
         warmup: Cycles without cooperation.
     """
     figure = Figure(figsize=(5.2 * len(found), 3.6), layout="constrained")
@@ -124,11 +123,40 @@ def parameters(
         ax.plot(cycles, path, ".-", color=COLORS["physical"])
         ax.axhline(value["true"], color="k", lw=1, ls="--", label=f"truth {value['true']:g}")
         _mark_warmup(ax, warmup, records)
-        ax.set(xlabel="cycle", ylabel=f"{name} [{quantities[name].unit}]")
+        ax.set(xlabel="cycle", ylabel=f"{name} [{units[name]}]")
         ax.set_title(f"{name}: estimate (best in validation) {value['estimate']:.4g}", fontsize=10)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.legend(fontsize=8)
         ax.grid(alpha=0.3)
+    return figure
+
+
+def parameter_map(
+    domain: Domain, label: str, values: dict[str, np.ndarray], region: np.ndarray
+) -> Figure:
+    """Show a parameter that is a field: truth, estimate, and their difference.
+
+    Args:
+        domain: Where it lives.
+        label: Name and unit.
+        values: "true" and "estimate", arrays `[*shape]`.
+        region: Which cells are seen in training (outlined).
+    """
+    true, estimate = values["true"], values["estimate"]
+    difference = estimate - true
+    figure = Figure(figsize=(9.6, 3.2), layout="constrained")
+    axes = figure.subplots(1, 3)
+    style = _value_style(true)
+    panels = {
+        "truth": (true, style),
+        "estimate": (estimate, style),
+        "estimate - truth": (difference, _difference_style(abs(difference).max())),
+    }
+    for ax, (title, (shown, colors)) in zip(axes, panels.items(), strict=True):
+        image = _show(ax, domain, shown, region, colors)
+        ax.set_title(title, fontsize=10)
+        figure.colorbar(image, ax=ax, shrink=0.8, pad=0.02).ax.tick_params(labelsize=7)
+    figure.suptitle(label, fontsize=10)
     return figure
 
 

@@ -128,7 +128,10 @@ def start(game: Game, data: Recordings, key: Key[Array, ""]) -> TrainingState:
 def cycle(
     game: Game, data: Recordings, state: TrainingState
 ) -> tuple[TrainingState, dict[str, dict[str, Any]]]:
-    """Give each player its turn. Returns the new state, and for each player what to report."""
+    """Give each player its turn. Returns the new state, and for each player what to report.
+
+    Of a parameter that is a field, its mean is reported.
+    """
     key = jax.random.fold_in(jax.random.wrap_key_data(state.key), state.cycle)
     cooperating = state.cycle >= game.schedule.warmup
     players = dict(state.players)
@@ -147,7 +150,8 @@ def cycle(
         players[name] = _keep_best(replace(own, params=params, solver=solver), error)
         metrics[name] = {**terms, "validation": error}
         if name == "physical":
-            metrics[name]["parameters"] = parameter.constrain(game.physics, params)
+            values = parameter.constrain(game.physics, params)
+            metrics[name]["parameters"] = jax.tree.map(jnp.mean, values)
     return replace(state, players=players, cycle=state.cycle + 1), metrics
 
 

@@ -24,8 +24,8 @@ from hycojax.waves import Waves
 class Parameter:
     """A coefficient: known if it has no `start`, else to be identified from there."""
 
-    true: float | Waves
-    """True value, or field: the recordings are simulated with it."""
+    true: float
+    """True value: the recordings are simulated with it."""
     start: float | None = None
     """Where the search for an unknown value begins; None: the value is known."""
     low: float | None = None
@@ -33,10 +33,22 @@ class Parameter:
     high: float | None = None
     """Upper bound of the search; None: the equation's own."""
 
+    def __post_init__(self):
+        if isinstance(self.true, Waves) != self.varies:
+            raise ValueError("a FieldParameter takes Waves, a Parameter takes a number")
+
     @property
     def varies(self) -> bool:
         """Whether it is a field."""
-        return isinstance(self.true, Waves)
+        return isinstance(self, FieldParameter)
+
+
+@dataclass(frozen=True)
+class FieldParameter(Parameter):
+    """A coefficient that is a field on the cells of the domain; its search starts at a constant."""
+
+    true: Waves
+    """True field: the recordings are simulated with it."""
 
 
 @dataclass(frozen=True)
@@ -58,9 +70,8 @@ def quantity(
     varies: bool = False,
 ) -> Any:
     """Declare a coefficient of a model: default value, unit, bounds, whether it may be a field."""
-    return dataclasses.field(
-        default=Parameter(true), metadata={"quantity": Quantity(unit, low, high, varies)}
-    )
+    own = FieldParameter(true) if isinstance(true, Waves) else Parameter(true)
+    return dataclasses.field(default=own, metadata={"quantity": Quantity(unit, low, high, varies)})
 
 
 def quantities(model: Any) -> dict[str, Quantity]:

@@ -46,12 +46,12 @@ def report(
         "compile_seconds": round(records[-1]["compile_seconds"], 3),
         **{name: _test_errors(errors[name]) for name in game.players},
     }
-    found = _parameters(experiment, game, state) if "physical" in game.players else {}
-    if found:
-        summary["physical"]["parameters"] = found
-        arrays = {f"{name}_{k}": v for name, p in found.items() for k, v in p.items()}
+    values = _parameters(experiment, game, state) if "physical" in game.players else {}
+    if values:
+        summary["physical"]["parameters"] = {n: _in_short(value) for n, value in values.items()}
+        arrays = {f"{name}_{k}": v for name, value in values.items() for k, v in value.items()}
         np.savez(directory.parameters, **arrays)
-    _draw(directory, experiment, records, truth, predictions, errors, region, found)
+    _draw(directory, experiment, records, truth, predictions, errors, region, values)
     write_json(directory.summary, summary)
     return summary
 
@@ -88,17 +88,27 @@ def _test_errors(errors: dict[str, np.ndarray]) -> dict[str, float]:
 
 def _parameters(
     experiment: Experiment, game: Game, state: TrainingState
-) -> dict[str, dict[str, float]]:
-    estimates = parameter.constrain(game.physics, state.players["physical"].best)
-    return {
-        name: {
-            "true": known.true,
-            "start": known.start,
-            "estimate": float(estimates[name]),
-            "relative_error": abs(float(estimates[name]) / known.true - 1),
-        }
-        for name, known in parameter.unknowns(experiment.physical.model).items()
+) -> dict[str, dict[str, np.ndarray]]:
+    """Return truth, start and estimate of each parameter, numbers or fields."""
+    model = experiment.physical.model
+    parts = {
+        "true": parameter.truths(model),
+        "start": parameter.starts(model),
+        "estimate": parameter.constrain(game.physics, state.players["physical"].best),
     }
+    return {
+        name: {part: np.asarray(values[name]) for part, values in parts.items()}
+        for name in parameter.unknowns(model)
+    }
+
+
+def _in_short(value: dict[str, np.ndarray]) -> dict[str, float]:
+    """Return a parameter as numbers, means where it is a field, and its relative L2 error."""
+    true = value["true"].astype(float)
+    size = np.linalg.norm(true)
+    error = np.linalg.norm(value["estimate"] - true) / (size if size > 0 else 1.0)
+    numbers = {part: float(f"{array.mean():.7g}") for part, array in value.items()}
+    return {**numbers, "relative_error": float(error)}
 
 
 def _draw(
@@ -109,7 +119,7 @@ def _draw(
     predictions: dict[str, np.ndarray],
     errors: dict[str, dict[str, np.ndarray]],
     region: np.ndarray,
-    found: dict[str, dict[str, float]],
+    values: dict[str, dict[str, np.ndarray]],
 ) -> None:
     directory.figures.mkdir(exist_ok=True)
     domain, model = experiment.domain, experiment.physical.model
@@ -122,10 +132,14 @@ def _draw(
     }
     drawn["error_over_time"] = figures.error_over_time(errors, model.dt)
     drawn["losses"] = figures.losses(records, experiment.schedule.warmup)
-    if found:
-        drawn["parameters"] = figures.parameters(
-            records, found, parameter.quantities(model), experiment.schedule.warmup
-        )
+    if values:
+        units = {name: q.unit for name, q in parameter.quantities(model).items()}
+        short = {name: _in_short(value) for name, value in values.items()}
+        drawn["parameters"] = figures.parameters(records, short, units, experiment.schedule.warmup)
+        for name in [name for name, value in values.items() if value["true"].ndim]:
+            drawn[f"parameter_{name}"] = figures.parameter_map(
+                domain, f"{name} [{units[name]}]", values[name], region
+            )
     for name, figure in drawn.items():
         figure.savefig(directory.figures / f"{name}.png", dpi=120)
     moving = figures.animation(domain, domain.dynamic[0], truth[0], one, region, model.dt)

@@ -114,3 +114,20 @@ def smooth(key, shape, waves=3):
 @pytest.fixture(scope="session", name="smooth")
 def smooth_fixture():
     return smooth
+
+
+def order(sizes, errors):
+    """Return the order of convergence: the slope of log(error) against -log(size)."""
+    return -np.polyfit(np.log(sizes), np.log(errors), 1)[0]
+
+
+@pytest.fixture(scope="session", name="order")
+def order_fixture():
+    return order
+
+
+@pytest.fixture
+def double():
+    """Double precision, as long as a test lasts."""
+    with jax.enable_x64(True):
+        yield

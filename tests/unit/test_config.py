@@ -132,7 +132,7 @@ def test_a_wrong_word_gets_one_message_and_status_2(capsys, words, message):
     ("words", "message"),
     [
         (["--domain.shape", "20", "15"], "15 cells cannot be halved 1 times; take 14 or 16"),
-        (["--domain.boundary", "closed"], "heat needs a periodic box"),
+        (["--physical.model.diffusivity.high", "2"], "diffusivity.start = 3.0 is out of bounds"),
         (["--domain.size", "100", "-1"], "domain.size: lengths must be positive"),
         (["--physical.horizon", "99"], "physical.horizon = 99: longer than the simulations"),
         (["--observation.region.fraction", "0.001"], "no cell lies in it"),

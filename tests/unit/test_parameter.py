@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 
 from hycojax import parameter
-from hycojax.parameter import Parameter, quantity
+from hycojax.domain import Boundary, Domain
+from hycojax.parameter import FieldParameter, Parameter, quantity
+from hycojax.waves import Waves
 
 
 @dataclass(frozen=True)
@@ -60,3 +62,45 @@ def test_a_unit_step_from_the_start_is_a_factor_e_for_a_positive_value():
 def test_a_value_out_of_bounds_is_named(toy, message):
     with pytest.raises(ValueError, match=message):
         parameter.check(toy)
+
+
+BOX = Domain((8, 6), (1.0, 1.0), Boundary.PERIODIC, ())
+
+
+@dataclass(frozen=True)
+class Varied:
+    domain: Domain = BOX
+    depth: Parameter = quantity(2.0, unit="m", low=0.0, varies=True)
+
+
+def test_a_field_has_values_on_the_cells_of_the_domain():
+    true = Waves(mean=2.0, amplitude=0.3, seed=4)
+    model = Varied(depth=FieldParameter(true, start=1.5))
+    parameter.check(model)
+    np.testing.assert_array_equal(parameter.starts(model)["depth"], np.full((8, 6), 1.5))
+    np.testing.assert_array_equal(parameter.truths(model)["depth"], true.on(BOX))
+    known = Varied(depth=FieldParameter(true))
+    np.testing.assert_array_equal(parameter.coefficients(known, {})["depth"], true.on(BOX))
+    assert parameter.largest(known, "depth") == true.on(BOX).max()
+    free = parameter.unconstrain(model, parameter.truths(model))
+    assert free["depth"].shape == (8, 6)
+    back = parameter.constrain(model, free)
+    np.testing.assert_allclose(back["depth"], true.on(BOX), rtol=1e-6)
+
+
+def test_own_bounds_narrow_those_of_the_equation():
+    model = Varied(depth=Parameter(2.0, start=1.0, low=-5.0, high=3.0))
+    bounds = parameter.quantities(model)["depth"]
+    assert (bounds.low, bounds.high) == (0.0, 3.0)
+    assert parameter.largest(model, "depth") == 3.0
+    top = parameter.constrain(model, {"depth": jnp.float32(15.0)})["depth"]
+    assert top <= 3.0
+    with pytest.raises(ValueError, match=r"depth\.start = 4\.0 is out of bounds"):
+        parameter.check(Varied(depth=Parameter(2.0, start=4.0, high=3.0)))
+
+
+def test_numbers_and_fields_are_not_mixed_up():
+    with pytest.raises(ValueError, match="a FieldParameter takes Waves"):
+        Parameter(Waves())
+    with pytest.raises(ValueError, match="a Parameter takes a number"):
+        FieldParameter(1.0)

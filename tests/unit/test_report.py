@@ -10,7 +10,6 @@ from rich.console import Console
 
 from hycojax import figures, logbook, metrics
 from hycojax.domain import Boundary, Domain
-from hycojax.parameter import Quantity
 from hycojax.physics import heat
 
 RECORDS = [
@@ -101,7 +100,7 @@ def test_the_animation_moves(domain, tmp_path):
 def test_curves_of_a_run(tmp_path):
     saved(figures.losses(RECORDS, warmup=1), tmp_path)
     found = {"diffusivity": {"true": 1.0, "start": 3.0, "estimate": 1.5}}
-    units = {"diffusivity": Quantity("m²/s", 0.0, np.inf)}
+    units = {"diffusivity": "m²/s"}
     figure = figures.parameters(RECORDS, found, units, warmup=1)
     (curve, *_) = figure.axes[0].lines
     np.testing.assert_allclose(curve.get_ydata(), [3.0, 2.0, 1.5, 4 / 3])

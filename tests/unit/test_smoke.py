@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -6,6 +8,7 @@ from phi.jax import flow
 
 from hycojax import phi
 from hycojax.domain import Boundary, Domain
+from hycojax.model import rollout
 from hycojax.parameter import Parameter
 from hycojax.physics import smoke
 from hycojax.physics.smoke import Smoke
@@ -26,7 +29,8 @@ def test_no_smoke_no_motion(plume, step):
 def test_without_buoyancy_smoke_stays_and_the_source_adds_to_it(plume, step):
     state = plume.sample(jax.random.key(0))
     after = step(0.0, state)
-    np.testing.assert_allclose(after[..., 0], state[..., 0] + plume.dt * state[..., 3], atol=1e-5)
+    made = plume.dt * plume.inflow.true * state[..., 3]
+    np.testing.assert_allclose(after[..., 0], state[..., 0] + made, atol=1e-5)
     assert (after[..., 1:3] == 0).all()
 
 
@@ -63,48 +67,52 @@ def test_a_mirrored_plume_stays_mirrored(plume, step):
     np.testing.assert_allclose(step(0.1, mirror(state)), mirror(step(0.1, state)), atol=2e-5)
 
 
-def test_a_step_equals_phiflow(plume, step):
-    """The same step with PhiFlow's own functions and its conjugate gradients."""
-    state = developed(plume, step)
-    domain = plume.domain
+def test_a_step_equals_phiflow(plume):
+    """The same step with PhiFlow's own functions and its conjugate gradients, on a still fluid.
+
+    In motion ours differs: MacCormack for the velocity (PhiFlow's clamps to the wrong cells), and
+    Runge-Kutta-Legendre diffusion. From rest only the lift, its diffusion and pressure are left.
+    """
+    plume, domain = replace(plume, viscosity=Parameter(1e-9)), plume.domain
+    state = plume.sample(jax.random.key(0))
     density = phi.centered(domain, state[..., 0])
     velocity = phi.staggered(domain, [state[..., 1], state[..., 2]])
     density = flow.advect.mac_cormack(density, velocity, plume.dt)
-    density += plume.dt * phi.centered(domain, state[..., 3])
+    density += plume.dt * 0.1 * phi.centered(domain, state[..., 3])
     force = flow.resample(density * (0, 0.1), to=velocity)
     velocity = flow.advect.semi_lagrangian(velocity, velocity, plume.dt) + plume.dt * force
-    velocity = flow.diffuse.explicit(velocity, plume.viscosity, plume.dt)
     solve = flow.Solve("CG", 1e-7, 1e-7, rank_deficiency=0)
     velocity, _ = flow.fluid.make_incompressible(velocity, (), solve)
     expected = [phi.cell_values(density), *phi.face_values(velocity), state[..., 3]]
-    np.testing.assert_allclose(step(0.1, state), jnp.stack(expected, -1), atol=2e-5)
+    step = jax.jit(plume.forward)
+    np.testing.assert_allclose(step({}, state), jnp.stack(expected, -1), atol=2e-5)
 
 
-def test_gradient_by_buoyancy_equals_central_differences(smoke_box):
-    """An 8-step rollout's loss in double precision."""
-    model = Smoke(smoke_box, dt=2.0)
-    with jax.enable_x64(True):
-        start = model.sample(jax.random.key(0)).astype(jnp.float64)
+def test_a_moving_step_is_that_of_phiflow_to_the_order_of_its_damping(plume, step):
+    """PhiFlow's semi-Lagrangian velocity and Euler diffusion, within 10 % of the motion."""
+    state, domain = developed(plume, step), plume.domain
+    density = phi.centered(domain, state[..., 0])
+    velocity = phi.staggered(domain, [state[..., 1], state[..., 2]])
+    density = flow.advect.mac_cormack(density, velocity, plume.dt)
+    density += plume.dt * 0.1 * phi.centered(domain, state[..., 3])
+    force = flow.resample(density * (0, 0.1), to=velocity)
+    velocity = flow.advect.semi_lagrangian(velocity, velocity, plume.dt) + plume.dt * force
+    velocity = flow.diffuse.explicit(velocity, plume.viscosity.true, plume.dt)
+    solve = flow.Solve("CG", 1e-7, 1e-7, rank_deficiency=0)
+    velocity, _ = flow.fluid.make_incompressible(velocity, (), solve)
+    after = step(0.1, state)
+    np.testing.assert_allclose(after[..., 0], phi.cell_values(density), atol=2e-5)
+    theirs = jnp.stack(phi.face_values(velocity), -1)
+    assert jnp.linalg.norm(after[..., 1:3] - theirs) < 0.1 * jnp.linalg.norm(theirs)
 
-        def end(b):
-            forward = lambda s, _: (model.forward({"buoyancy": b}, s), None)  # noqa: E731
-            return jax.lax.scan(forward, start, length=8)[0]
 
-        target = jax.jit(end)(0.12)
-        loss = jax.jit(lambda b: jnp.mean((end(b) - target) ** 2))
-        exact, h = jax.jit(jax.grad(loss))(0.1), 1e-6
-        measured = (loss(0.1 + h) - loss(0.1 - h)) / (2 * h)
-        assert exact.dtype == jnp.float64
-        assert abs(exact / measured - 1) < 1e-4
-
-
-def test_more_viscosity_than_an_explicit_step_bears_is_sub_stepped(smoke_box):
-    model = Smoke(smoke_box, dt=2.0, viscosity=100.0)
-    state = model.sample(jax.random.key(0))
-    rng = np.random.default_rng(0)
-    state = state.at[..., 1:3].set(rng.normal(size=(16, 16, 2)) * smoke_box.evolves()[..., 1:3])
-    after = jax.jit(model.forward)({"buoyancy": 0.0}, state)
-    assert jnp.abs(after[..., 1:3]).max() < jnp.abs(state[..., 1:3]).max()
+def test_a_buoyant_cloud_without_a_source_keeps_its_mass():
+    """To a percent: MacCormack has no fluxes."""
+    domain = Domain((32, 32), (100.0, 100.0), Boundary.CLOSED, smoke.channels(2))
+    model = Smoke(domain, dt=1.5)
+    state = model.sample(jax.random.key(0)).at[..., 3].set(0.0)
+    mass = jax.jit(lambda s: rollout(model, {}, s, 20))(state)[..., 0].sum(axis=(1, 2))
+    assert jnp.abs(mass / mass[0] - 1).max() < 0.01
 
 
 def test_samples_differ_and_do_not_depend_on_the_grid(plume):
@@ -128,9 +136,10 @@ def test_three_dimensions_rise_along_the_second_axis():
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"viscosity": -0.1}, "viscosity = -0.1"),
+        ({"viscosity": Parameter(-0.1)}, r"viscosity\.true = -0\.1"),
+        ({"inflow": Parameter(0.0)}, r"inflow\.true = 0\.0"),
         ({"dt": 0.0}, "time step must be positive"),
-        ({"buoyancy": Parameter(-0.1)}, "buoyancy.true = -0.1"),
+        ({"buoyancy": Parameter(-0.1)}, r"buoyancy\.true = -0\.1"),
     ],
 )
 def test_an_impossible_coefficient_is_refused(smoke_box, fields, message):

@@ -41,8 +41,17 @@ def interpolate(
 
 
 def _confine(displacement: Float[Array, "dims ..."]) -> Float[Array, "dims ..."]:
-    """Shorten displacements so that no point lies beyond the outermost cells."""
-    return jnp.stack([i - jnp.clip(i - d, 0, n - 1) for i, d, n in _points(displacement)])
+    """Shorten displacements so that no point lies beyond the outermost cells.
+
+    On these and beyond, where the values stop to change, the displacement has no derivative.
+    """
+    confined = []
+    for i, d, n in _points(displacement):
+        point = i - d
+        inside = (point > 0) & (point < n - 1)
+        edge = jax.lax.stop_gradient(i - jnp.clip(point, 0, n - 1))
+        confined.append(jnp.where(inside, d, edge))
+    return jnp.stack(confined)
 
 
 def _points(displacement: Array):

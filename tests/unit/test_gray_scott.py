@@ -1,0 +1,69 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.integrate import solve_ivp
+
+from hycojax.domain import Boundary, Domain
+from hycojax.model import repeat, rollout
+from hycojax.parameter import Parameter
+from hycojax.physics import gray_scott
+from hycojax.physics.gray_scott import GrayScott
+
+F, K = 0.035, 0.06
+
+
+def box(*shape, size=64.0):
+    return Domain(shape, (size,) * len(shape), Boundary.PERIODIC, gray_scott.CHANNELS)
+
+
+def rate(_, s):
+    return [F * (1 - s[0]) - s[0] * s[1] ** 2, s[0] * s[1] ** 2 - (F + K) * s[1]]
+
+
+@pytest.mark.usefixtures("double")
+def test_a_uniform_state_follows_the_reaction_to_fourth_order(order, monkeypatch):
+    """The homogeneous limit is an ordinary differential equation, here solved by SciPy."""
+    exact = solve_ivp(rate, (0, 64), [0.5, 0.3], rtol=1e-11, atol=1e-12).y[:, -1]
+    monkeypatch.setattr(gray_scott, "REACTION_STEP", 100.0)  # one Runge-Kutta step a half step
+    counts, errors = (8, 16, 32), []
+    for count in counts:
+        model = GrayScott(box(8), dt=64 / count)
+        end = jax.jit(lambda s, m=model, c=count: repeat(m, {}, s, c))(
+            jnp.full((8, 2), jnp.array([0.5, 0.3]))
+        )
+        errors.append(np.abs(end - exact).max())
+    assert 3.5 < order(counts, errors) < 4.5
+
+
+@pytest.mark.usefixtures("double")
+def test_splitting_is_of_second_order_in_time(order):
+    state = GrayScott(box(32)).sample(jax.random.key(0)).astype("f8")
+
+    def end(count):
+        model = GrayScott(box(32), dt=32 / count)
+        return jax.jit(lambda s: repeat(model, {}, s, count))(state)
+
+    exact, counts = end(512), (8, 16, 32)
+    errors = [float(jnp.abs(end(count) - exact).max()) for count in counts]
+    assert 1.7 < order(counts, errors) < 2.4
+
+
+def test_without_reaction_modes_decay_with_their_diffusivities():
+    """Without catalyst u - 1 only diffuses and is washed out: exp(-(D_u k^2 + f) t)."""
+    model = GrayScott(box(24, 16), dt=2.0)
+    k = 2 * np.pi / 64
+    wave = 0.1 * np.cos(k * model.domain.centers()[0])
+    state = jnp.asarray(np.stack([1 + wave, 0 * wave], axis=-1), jnp.float32)
+    end = jax.jit(lambda s: repeat(model, {}, s, 20))(state)
+    decay = np.exp(-40 * (0.16 * k**2 + F))
+    np.testing.assert_allclose(end[..., 0] - 1, wave * decay, atol=2e-6)
+    assert (end[..., 1] == 0).all()
+
+
+def test_patterns_grow_from_the_patches_and_stay_between_0_and_1():
+    model = GrayScott(box(48, 48, size=96.0), dt=2.0, feed=Parameter(0.03), kill=Parameter(0.06))
+    path = jax.jit(lambda s: rollout(model, {}, s, 150, stride=4))(model.sample(jax.random.key(0)))
+    assert path.min() > -0.01
+    assert path.max() < 1.01
+    assert path[-1, ..., 1].std() > 0.05

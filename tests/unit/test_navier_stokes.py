@@ -1,0 +1,76 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from hycojax import parameter, phi
+from hycojax.domain import Boundary, Domain
+from hycojax.model import rollout
+from hycojax.parameter import FieldParameter, Parameter
+from hycojax.physics import navier_stokes
+from hycojax.physics.navier_stokes import NavierStokes
+from hycojax.physics.operators.fluid import remaining_divergence
+from hycojax.waves import Waves
+
+
+def box(*shape):
+    dims = len(shape)
+    return Domain(shape, (100.0,) * dims, Boundary.CLOSED, navier_stokes.channels(dims))
+
+
+def test_a_constant_field_is_the_number():
+    field = NavierStokes(box(16, 12), buoyancy=FieldParameter(Waves(0.2, 0.0)))
+    number = NavierStokes(box(16, 12), buoyancy=Parameter(0.2))
+    state = number.sample(jax.random.key(0))
+    np.testing.assert_allclose(field.forward({}, state), number.forward({}, state), atol=1e-7)
+
+
+def test_still_fluid_gains_the_rotational_part_of_the_lift():
+    """From rest u = dt P(b d e_y), P the projection: a layered d lifts nothing, d(x) does."""
+    model = NavierStokes(box(32, 32), dt=0.5, buoyancy=Parameter(0.1), viscosity=Parameter(1e-9))
+    x, y = model.domain.centers()
+    still = np.zeros((32, 32, 2))
+    layered = np.concatenate([np.cos(np.pi * y / 100)[..., None], still], axis=-1)
+    after = model.forward({}, jnp.asarray(layered, jnp.float32))
+    assert np.abs(after[..., 1:]).max() < 1e-6
+    # d = cos(a x) and a stream function A sin(a x) sin(a y), a = pi / L: A = -dt b / (2 a).
+    columns = np.cos(np.pi * x / 100) * np.sin(np.pi * y / 100)
+    state = np.concatenate([columns[..., None], still], axis=-1)
+    gained = model.forward({}, jnp.asarray(state, jnp.float32))
+    face = (y - model.domain.dx[1] / 2)[:, 1:]
+    expected = 0.5 * 0.5 * 0.1 * np.cos(np.pi * x[:, 1:] / 100) * np.sin(np.pi * face / 100)
+    np.testing.assert_allclose(gained[:, 1:, 2], expected, atol=0.01 * expected.max())
+
+
+def test_steps_are_free_of_divergence_and_keep_the_density_in_bounds():
+    model = NavierStokes(box(24, 16), dt=2.0)
+    path = jax.jit(lambda s: rollout(model, {}, s, 20))(model.sample(jax.random.key(0)))
+    velocity = phi.staggered(model.domain, [path[-1, ..., 1], path[-1, ..., 2]])
+    assert remaining_divergence(velocity) < 1e-5
+    assert np.abs(path[-1, ..., 1:]).max() > 0.1
+    assert path[..., 0].min() >= path[0, ..., 0].min() - 1e-6
+    assert path[..., 0].max() <= path[0, ..., 0].max() + 1e-6
+    assert (path[:, 0, :, 1] == 0).all()
+    assert (path[:, :, 0, 2] == 0).all()
+
+
+def test_the_mass_is_kept_to_a_percent():
+    """MacCormack has no fluxes: what its clamp takes and gives is measured here."""
+    model = NavierStokes(box(32, 32), dt=1.5)
+    path = jax.jit(lambda s: rollout(model, {}, s, 20))(model.sample(jax.random.key(0)))
+    mass = path[..., 0].sum(axis=(1, 2))
+    assert np.abs(mass / mass[0] - 1).max() < 0.01
+
+
+def test_a_mirrored_flow_stays_mirrored():
+    """Mirroring x maps face i to face n - i, and changes the sign of the x velocity."""
+    model = NavierStokes(box(16, 12), buoyancy=FieldParameter(Waves(0.1, 0.02), start=0.1))
+
+    def mirror(s):
+        u = -jnp.roll(s[::-1, :, 1], 1, axis=0)
+        return jnp.stack([s[::-1, :, 0], u, s[::-1, :, 2]], axis=-1)
+
+    params = parameter.truths(model)
+    turned = {"buoyancy": params["buoyancy"][::-1]}
+    path = jax.jit(lambda p, s: rollout(model, p, s, 5)[-1])
+    state = model.sample(jax.random.key(0))
+    np.testing.assert_allclose(path(turned, mirror(state)), mirror(path(params, state)), atol=2e-5)

@@ -1,0 +1,294 @@
+"""What holds for every PDE: derivatives, starts, stability, symmetry, clear refusals."""
+
+import math
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from hycojax import parameter
+from hycojax.domain import Boundary, Domain
+from hycojax.model import rollout
+from hycojax.parameter import FieldParameter, Parameter
+from hycojax.physics import (
+    advection,
+    burgers,
+    gray_scott,
+    heat,
+    inviscid_burgers,
+    kolmogorov,
+    navier_stokes,
+    smoke,
+)
+from hycojax.waves import Waves, random_field
+
+SIZE = (60.0, 50.0, 40.0)
+SHAPE = (12, 10, 8)
+
+
+def box(boundary, channels, dims=2):
+    channels = channels(dims) if callable(channels) else channels
+    return Domain(SHAPE[:dims], SIZE[:dims], boundary, channels)
+
+
+def periodic(channels, dims=2):
+    return box(Boundary.PERIODIC, channels, dims)
+
+
+def closed(channels, dims=2):
+    return box(Boundary.CLOSED, channels, dims)
+
+
+#: Every model with all of its coefficients unknown, and with fields where it takes them.
+CASES = {
+    "advection": lambda dims=2: advection.Advection(
+        periodic(advection.channels, dims), dt=2.0, coefficient=Parameter(1.0, start=1.3)
+    ),
+    "advection-field": lambda dims=2: advection.Advection(
+        periodic(advection.channels, dims), dt=2.0, coefficient=FieldParameter(Waves(1.0, 0.2), 1.3)
+    ),
+    "burgers": lambda dims=2: burgers.Burgers(
+        periodic(burgers.channels, dims), dt=2.0, viscosity=Parameter(1.0, start=2.0)
+    ),
+    "burgers-field": lambda dims=2: burgers.Burgers(
+        periodic(burgers.channels, dims),
+        dt=2.0,
+        viscosity=FieldParameter(Waves(1.0, 0.1), start=2.0, high=5.0),
+    ),
+    "inviscid-burgers": lambda dims=2: inviscid_burgers.InviscidBurgers(
+        periodic(inviscid_burgers.channels, dims),
+        dt=0.5,
+        potential=FieldParameter(Waves(), start=0.0),
+    ),
+    "heat": lambda dims=2: heat.Heat(
+        periodic(heat.CHANNELS, dims), dt=2.0, diffusivity=Parameter(1.0, start=3.0)
+    ),
+    "heat-closed": lambda dims=2: heat.Heat(
+        closed(heat.CHANNELS, dims), dt=2.0, diffusivity=Parameter(1.0, start=3.0)
+    ),
+    "heat-field": lambda dims=2: heat.Heat(
+        closed(heat.CHANNELS, dims),
+        dt=2.0,
+        diffusivity=FieldParameter(Waves(1.0, 0.1), start=3.0, high=9.0),
+    ),
+    "gray-scott": lambda dims=2: gray_scott.GrayScott(
+        periodic(gray_scott.CHANNELS, dims),
+        dt=2.0,
+        diffusivity_u=Parameter(0.16, start=0.3),
+        diffusivity_v=Parameter(0.08, start=0.1),
+        feed=Parameter(0.035, start=0.05),
+        kill=Parameter(0.06, start=0.05),
+    ),
+    "kolmogorov": lambda dims=2: kolmogorov.Kolmogorov(
+        periodic(kolmogorov.channels, dims),
+        dt=2.0,
+        viscosity=Parameter(0.5, start=1.0),
+        forcing=Parameter(0.05, start=0.1),
+        waves=2,
+    ),
+    "smoke": lambda dims=2: smoke.Smoke(
+        closed(smoke.channels, dims),
+        dt=2.0,
+        buoyancy=Parameter(0.1, start=0.3),
+        viscosity=Parameter(1.0, start=2.0, high=9.0),
+        inflow=Parameter(0.1, start=0.2),
+    ),
+    "navier-stokes": lambda dims=2: navier_stokes.NavierStokes(
+        closed(navier_stokes.channels, dims),
+        dt=2.0,
+        buoyancy=FieldParameter(Waves(0.1, 0.02), start=0.2),
+        viscosity=Parameter(1.0, start=2.0, high=9.0),
+    ),
+}
+#: States that pass no kink of MacCormack's clamp: it copies values, and has no derivative at ties.
+SEEDS = (4, 5)
+FLOWS = ("kolmogorov", "smoke", "navier-stokes")
+
+
+@pytest.fixture(params=CASES)
+def model(request):
+    return CASES[request.param]()
+
+
+def direction(tree, seed):
+    """Return random numbers in the shape of a tree."""
+    leaves, structure = jax.tree.flatten(tree)
+    keys = jax.random.split(jax.random.key(seed), len(leaves))
+    return jax.tree.unflatten(
+        structure,
+        [jax.random.normal(k, x.shape, x.dtype) for k, x in zip(keys, leaves, strict=True)],
+    )
+
+
+def pairs(one, other):
+    return zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True)
+
+
+def moving(model, seed=0):
+    """Return a state in which everything moves, about as fast as a cell in a step.
+
+    Nothing is flat in it: where all neighbours are equal MacCormack's clamp has no derivative.
+    """
+    state = model.sample(jax.random.key(seed))
+    if type(model).__name__ in ("Smoke", "NavierStokes"):
+        haze = 0.1 * random_field(jax.random.key(seed + 9), model.domain)
+        state = rollout(model, parameter.truths(model), state.at[..., 0].add(haze), 6)[-1]
+    return state
+
+
+def loss(model, params, states):
+    """Return a number that every value of 4 steps counts in, under all transformations at once."""
+    step = jax.checkpoint(model.forward)
+
+    def path(state):
+        return jax.lax.scan(lambda s, _: (step(params, s),) * 2, state, length=4)[1]
+
+    return jnp.mean(jnp.sin(jax.vmap(path)(states)))
+
+
+def test_gradients_equal_central_differences(model):
+    """By every coefficient and by the initial state, in double precision, without leaks."""
+    with jax.enable_x64(True):
+        params = jax.tree.map(lambda p: p.astype("f8"), parameter.starts(model))
+        states = jnp.stack([moving(model, s) for s in SEEDS]).astype("f8")
+        value = jax.jit(lambda p, s: loss(model, p, s))
+        with jax.checking_leaks():
+            gradient = jax.jit(jax.grad(lambda p, s: loss(model, p, s), argnums=(0, 1)))
+            exact = gradient(params, states)
+        inputs = (params, states)
+        for place in [*[(0, name) for name in params], (1, None)]:
+            along = jax.tree.map(jnp.zeros_like, inputs)
+            if place[1] is None:
+                along = (along[0], direction(states, 7) * model.domain.evolves())
+            else:
+                along[0][place[1]] = jnp.abs(direction(params[place[1]], 7))
+            h = 1e-5 if jnp.ndim(params.get(place[1], states)) == 0 else 1e-6
+            ahead, behind = (
+                value(*jax.tree.map(lambda x, a, s=s: x + s * a, inputs, along)) for s in (h, -h)
+            )
+            measured = (ahead - behind) / (2 * h)
+            found = sum(jnp.vdot(a, g) for a, g in pairs(along, exact))
+            assert found.dtype == jnp.float64
+            assert abs(found - measured) < 1e-5 * abs(measured), (place, found, measured)
+
+
+@pytest.mark.parametrize("name", ["advection", "burgers-field", "gray-scott", "kolmogorov"])
+def test_forward_mode_agrees_with_reverse_mode(name):
+    model = CASES[name]()
+    params, states = parameter.starts(model), moving(model)[None]
+    along = direction(params, 3)
+    run = lambda p: loss(model, p, states)  # noqa: E731
+    _, forward = jax.jit(lambda p, t: jax.jvp(run, (p,), (t,)))(params, along)
+    gradient = jax.jit(jax.grad(run))(params)
+    reverse = sum(jnp.vdot(a, g) for a, g in pairs(along, gradient))
+    np.testing.assert_allclose(forward, reverse, rtol=2e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize("dims", [1, 2, 3])
+@pytest.mark.parametrize("name", CASES)
+def test_steps_in_every_dimension(name, dims):
+    if name in FLOWS and dims == 1:
+        with pytest.raises(ValueError, match="2 or 3 dimensions"):
+            CASES[name](dims)
+        return
+    model = CASES[name](dims)
+    state = model.sample(jax.random.key(0))
+    after = jax.jit(model.forward)(parameter.truths(model), state)
+    assert after.shape == state.shape == (*SHAPE[:dims], len(model.domain.channels))
+    assert after.dtype == state.dtype == jnp.float32
+    moved = np.abs(after - state).max(axis=tuple(range(dims)))
+    for channel, distance in zip(model.domain.channels, moved, strict=True):
+        assert distance == 0 if channel.static else True
+    assert moved.max() > 1e-4
+
+
+def test_starts_are_seeded_and_no_two_alike(model):
+    first, again, second = (model.sample(jax.random.key(i)) for i in (0, 0, 1))
+    np.testing.assert_array_equal(first, again)
+    assert np.abs(first - second).max() > 0.1
+
+
+def test_a_start_is_one_function_of_space_on_every_grid(model):
+    """Averaged to the coarse grid, the state on a grid 4 times as fine is the coarse state."""
+    fine = replace(model, domain=model.domain.refine(4))
+    averaged = model.domain.restrict(fine.sample(jax.random.key(0)), 4)
+    state = model.sample(jax.random.key(0))
+    assert np.linalg.norm(averaged - state) < 0.15 * np.linalg.norm(state)
+
+
+@pytest.mark.parametrize("end", ["low", "high"])
+def test_steps_are_stable_inside_the_bounds(model, end):
+    """Rough states, three times as fast as usual, in 60 steps four times as long."""
+    bounds, params = parameter.quantities(model), {}
+    for name, start in parameter.starts(model).items():
+        q = bounds[name]
+        extreme = {
+            "low": q.low + 1e-6 if math.isfinite(q.low) else -10.0,
+            "high": q.high * (1 - 1e-6) if math.isfinite(q.high) else 100.0,
+        }[end]
+        params[name] = jnp.full_like(start, extreme)
+    model = replace(model, dt=4 * model.dt)
+    state = 3 * moving(model)
+    if type(model).__name__ == "GrayScott":
+        state = state / 3 + 0.05 * jax.random.uniform(jax.random.key(5), state.shape)
+    else:
+        noise = jax.random.normal(jax.random.key(5), state.shape)
+        state = state + noise * model.domain.evolves()
+    path = jax.jit(lambda p, s: rollout(model, p, s, 60))(params, state)
+    assert jnp.isfinite(path).all()
+    if type(model).__name__ in ("Advection", "Burgers", "Heat", "GrayScott"):
+        assert np.abs(path[-1]).max() < 1.5 * max(1, np.abs(path[0]).max())
+
+
+@pytest.mark.parametrize(
+    "name", [n for n in CASES if CASES[n]().domain.boundary is Boundary.PERIODIC]
+)
+def test_moving_everything_moves_the_result(name):
+    """Translation by whole cells; Kolmogorov's force repeats every fifth cell along y."""
+    model, shift = CASES[name](), (5, 5)
+
+    def move(x):
+        return jnp.roll(x, shift, axis=(0, 1)) if jnp.ndim(x) else x
+
+    params, state = parameter.truths(model), moving(model)
+    step = jax.jit(model.forward)
+    moved = step(jax.tree.map(move, params), move(state))
+    np.testing.assert_allclose(moved, move(step(params, state)), atol=2e-5)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_box_that_does_not_suit_is_refused(name):
+    model = CASES[name]()
+    others = Domain((12, 10), SIZE[:2], model.domain.boundary, heat.CHANNELS * 9)
+    with pytest.raises(ValueError, match=r"domain\.channels: .* needs those of its module"):
+        type(model)(others)
+    if type(model).__name__ != "Heat":
+        other = next(b for b in Boundary if b is not model.domain.boundary)
+        domain = Domain((12, 10), SIZE[:2], other, model.domain.channels)
+        with pytest.raises(ValueError, match=r"domain\.boundary: .* needs a .* box"):
+            type(model)(domain)
+    with pytest.raises(ValueError, match=r"dt = -1\.0: the time step must be positive"):
+        type(model)(model.domain, dt=-1.0)
+
+
+@pytest.mark.parametrize("name", ["smoke", "navier-stokes", "burgers-field", "heat-field"])
+def test_explicit_diffusion_needs_a_bound(name):
+    model = CASES[name]()
+    coefficient = "diffusivity" if name.startswith("heat") else "viscosity"
+    own = getattr(model, coefficient)
+    with pytest.raises(ValueError, match=rf"set {coefficient}\.high, as an example to ten times"):
+        type(model)(model.domain, **{coefficient: Parameter(own.true, own.start)})
+    with pytest.raises(ValueError, match="diffusion stages a step"):
+        type(model)(model.domain, **{coefficient: Parameter(own.true, own.start, high=1e6)})
+
+
+def test_a_field_where_a_number_is_needed_is_refused():
+    domain = periodic(kolmogorov.channels)
+    with pytest.raises(ValueError, match="viscosity: a number is needed, not a field"):
+        kolmogorov.Kolmogorov(domain, viscosity=FieldParameter(Waves(1.0, 0.1)), waves=2)
+    with pytest.raises(ValueError, match=r"diffusivity\.true = .* to .* is out of bounds"):
+        heat.Heat(periodic(heat.CHANNELS), diffusivity=FieldParameter(Waves(0.5, 1.0), high=9.0))
+    with pytest.raises(ValueError, match="waves = 4: between 1 and a quarter"):
+        kolmogorov.Kolmogorov(domain)
