@@ -5,10 +5,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from phi.jax import flow
 
 from hycojax import phi
 from hycojax.domain import Boundary, Domain
-from hycojax.physics import smoke
 
 
 @pytest.mark.parametrize("enabled", [False, True])
@@ -21,40 +21,133 @@ def test_import_leaves_double_precision_as_it_was(enabled):
     assert result.stdout.strip() == str(enabled)
 
 
-@pytest.mark.parametrize("boundary", Boundary)
-@pytest.mark.parametrize("shape", [(6, 4), (6, 4, 8)])
-def test_arrays_survive_the_border(boundary, shape):
-    domain = Domain(shape, shape, boundary, smoke.channels(len(shape)))
-    rng = np.random.default_rng(0)
-    state = jnp.asarray(rng.normal(size=(*shape, len(domain.channels))) * domain.evolves(), "f4")
-    faces = [state[..., 1 + i] for i in range(len(shape))]
-    back = phi.face_values(phi.staggered(domain, faces))
-    for sent, returned in zip(faces, back, strict=True):
-        np.testing.assert_array_equal(returned, sent)
-    np.testing.assert_array_equal(
-        phi.cell_values(phi.centered(domain, state[..., 0])), state[..., 0]
-    )
+boundaries = pytest.mark.parametrize("boundary", Boundary)
 
 
-def test_a_step_works_under_every_transformation_without_leaks(plume):
-    state = plume.sample(jax.random.key(0))
+@pytest.fixture(params=[(8,), (6, 4), (6, 4, 5)], ids=["1D", "2D", "3D"])
+def shape(request):
+    return request.param
 
-    def loss(b, states):
-        def path(s):
-            forward = jax.checkpoint(lambda c: plume.forward({"buoyancy": b}, c))
-            return jax.lax.scan(lambda c, _: (forward(c), None), s, length=2)[0]
 
-        return jnp.mean(jax.vmap(path)(states) ** 2)
+def box(shape, boundary=Boundary.CLOSED):
+    """Return a box with cells of another width along each axis."""
+    return Domain(shape, tuple((0.5 + 0.25 * i) * n for i, n in enumerate(shape)), boundary, ())
+
+
+def noise(shape, count):
+    return list(jnp.asarray(np.random.default_rng(0).normal(size=(count, *shape)), "f4"))
+
+
+def assert_same(arrays, expected):
+    for array, other in zip(arrays, expected, strict=True):
+        np.testing.assert_array_equal(array, other)
+
+
+@boundaries
+def test_cell_values_survive_the_border(shape, boundary):
+    values, *parts = noise(shape, 1 + len(shape))
+    assert_same([phi.cell_values(phi.centered(box(shape, boundary), values))], [values])
+    assert_same(phi.components(phi.centered_vector(box(shape, boundary), parts)), parts)
+
+
+@boundaries
+def test_faces_survive_the_border(shape, boundary):
+    """The walls of a closed box hold no value of their own: they store zero."""
+    faces = noise(shape, len(shape))
+    returned = phi.face_values(phi.staggered(box(shape, boundary), faces))
+    if boundary is Boundary.CLOSED:
+        faces = [face.at[(slice(None),) * i + (0,)].set(0) for i, face in enumerate(faces)]
+    assert_same(returned, faces)
+
+
+@boundaries
+def test_values_lie_where_phiflow_has_them(shape, boundary):
+    """Fields that PhiFlow samples itself, from x |x|^2: it is zero on the lower walls."""
+    domain = box(shape, boundary)
+    outside = phi.PERIODIC if boundary is Boundary.PERIODIC else phi.WALL
+    bounds = flow.Box(**dict(zip("xyz", domain.size, strict=False)))
+    cells = dict(zip("xyz", shape, strict=False))
+
+    def function(x):
+        return x * flow.math.squared_norm(x)
+
+    with flow.math.NUMPY:  # compiles nothing
+        centred = flow.CenteredGrid(function, outside, bounds, **cells)
+        staggered = flow.StaggeredGrid(function, outside, bounds, **cells)
+    for axis, (center, face) in enumerate(
+        zip(phi.components(centred), phi.face_values(staggered), strict=True)
+    ):
+        x = list(domain.centers())
+        np.testing.assert_allclose(center, x[axis] * sum(c**2 for c in x), rtol=1e-5)
+        x[axis] -= domain.dx[axis] / 2
+        np.testing.assert_allclose(face, x[axis] * sum(c**2 for c in x), rtol=1e-5)
+
+
+@boundaries
+def test_other_values_keep_points_and_boundary(shape, boundary):
+    domain, (values, *parts) = box(shape, boundary), noise(shape, 1 + len(shape))
+    for field in (
+        phi.centered(domain, values),
+        phi.centered_vector(domain, parts),
+        phi.staggered(domain, parts),
+    ):
+        doubled = phi.with_components(field, [2 * v for v in phi.components(field)])
+        assert_same(phi.components(doubled), [2 * v for v in phi.components(field)])
+        assert doubled.geometry == field.geometry
+        assert doubled.boundary == field.boundary
+        assert doubled.is_staggered == field.is_staggered
+        np.testing.assert_allclose(phi.spacing(doubled), domain.dx, rtol=1e-6)
+
+
+@boundaries
+@pytest.mark.parametrize("kind", [phi.centered_vector, phi.staggered])
+def test_a_scalar_like_a_vector_lies_on_its_cells(shape, boundary, kind):
+    domain, (values, *parts) = box(shape, boundary), noise(shape, 1 + len(shape))
+    field, expected = phi.scalar_like(kind(domain, parts), values), phi.centered(domain, values)
+    assert_same(phi.components(field), [values])
+    assert field.geometry == expected.geometry
+    assert field.boundary == expected.boundary
+
+
+@pytest.mark.parametrize("kind", [phi.centered_vector, phi.staggered])
+@pytest.mark.parametrize("shape", [(6, 4), (6, 4, 5)], ids=["2D", "3D"], indirect=True)
+def test_cells_inside_an_obstacle_are_marked(shape, kind):
+    domain = box(shape)
+    middle = [s / 2 for s in domain.size]
+    ball = phi.Obstacle(phi.Sphere(**dict(zip("xyz", middle, strict=False)), radius=1.1))
+    marked = phi.inside(ball, kind(domain, noise(shape, len(shape))))
+    distance = sum((c - m) ** 2 for c, m in zip(domain.centers(), middle, strict=True)) ** 0.5
+    np.testing.assert_array_equal(phi.cell_values(marked), distance < 1.1)
+
+
+def test_a_field_of_several_simulations_is_refused():
+    values = flow.math.random_normal(flow.batch(simulations=2), flow.spatial(x=6, y=4))
+    field = flow.CenteredGrid(values, phi.NO_FLUX, x=6, y=4)
+    with pytest.raises(ValueError, match="one scalar or vector on a grid"):
+        phi.components(field)
+
+
+def test_fields_work_under_every_transformation_without_leaks():
+    domain, batch = box((6, 4)), jnp.stack(noise((6, 4), 3))
+
+    def loss(amount):
+        @jax.checkpoint
+        def step(values, _):
+            field = phi.centered(domain, values)
+            return phi.cell_values(field + amount * phi.field.laplace(field)), None
+
+        ends = jax.vmap(lambda values: jax.lax.scan(step, values, length=2)[0])(batch)
+        return jnp.sum(ends**2)
 
     with jax.checking_leaks():
-        value, gradient = jax.jit(jax.value_and_grad(loss))(0.1, jnp.stack([state, state]))
-    assert jnp.isfinite(value)
-    assert gradient > 0  # more buoyancy, more motion
+        slope = jax.jit(jax.grad(loss))(0.02)
+    np.testing.assert_allclose(slope, (loss(0.021) - loss(0.019)) / 0.002, rtol=1e-3)
 
 
-def test_a_step_keeps_the_precision_of_its_state(plume):
-    state = plume.sample(jax.random.key(0))
-    assert jax.jit(plume.forward)({"buoyancy": 0.1}, state).dtype == jnp.float32
-    with jax.enable_x64(True):
-        double = state.astype(jnp.float64)
-        assert jax.jit(plume.forward)({"buoyancy": 0.1}, double).dtype == jnp.float64
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+@pytest.mark.usefixtures("double")
+def test_fields_keep_the_precision_of_their_values(precision):
+    values = jnp.ones((6, 4), precision)
+    with phi.precision(values):
+        field = phi.centered(box((6, 4)), values)
+        assert phi.cell_values(field + 0.1 * phi.field.laplace(field)).dtype == precision

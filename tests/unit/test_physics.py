@@ -279,9 +279,9 @@ def test_explicit_diffusion_needs_a_bound(name):
     coefficient = "diffusivity" if name.startswith("heat") else "viscosity"
     own = getattr(model, coefficient)
     with pytest.raises(ValueError, match=rf"set {coefficient}\.high, as an example to ten times"):
-        type(model)(model.domain, **{coefficient: Parameter(own.true, own.start)})
+        type(model)(model.domain, **{coefficient: replace(own, high=None)})
     with pytest.raises(ValueError, match="diffusion stages a step"):
-        type(model)(model.domain, **{coefficient: Parameter(own.true, own.start, high=1e6)})
+        type(model)(model.domain, **{coefficient: replace(own, high=1e6)})
 
 
 def test_a_field_where_a_number_is_needed_is_refused():

@@ -1,0 +1,173 @@
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from phi.jax import flow
+
+from hycojax import phi
+from hycojax.domain import Boundary, Domain
+from hycojax.physics.operators import fluid
+
+SHAPES = {"2D": (12, 8), "3D": (8, 6, 10)}
+
+
+def box(shape, boundary):
+    """Return a box whose cells are 1, 1.5 and 2 m wide."""
+    return Domain(shape, tuple(n * (1 + i / 2) for i, n in enumerate(shape)), boundary, ())
+
+
+@pytest.fixture(params=SHAPES)
+def shape(request):
+    return SHAPES[request.param]
+
+
+@pytest.fixture(params=Boundary, ids=lambda b: b.value)
+def domain(request, shape):
+    return box(shape, request.param)
+
+
+def noise(domain, seed):
+    """Return random faces `[*shape, dims]`, at rest on the walls."""
+    values = np.random.default_rng(seed).normal(size=(*domain.shape, domain.dims))
+    if domain.boundary is Boundary.CLOSED:
+        for axis in range(domain.dims):
+            np.moveaxis(values[..., axis], axis, 0)[0] = 0
+    return jnp.asarray(values, "f4")
+
+
+def velocity(domain, values):
+    return phi.staggered(domain, list(jnp.moveaxis(values, -1, 0)))
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def project(domain, values):
+    return jnp.stack(phi.face_values(fluid.make_incompressible(velocity(domain, values))[0]), -1)
+
+
+def test_projection_leaves_no_divergence_and_projects_once(domain):
+    once = project(domain, noise(domain, 0))
+    assert fluid.remaining_divergence(velocity(domain, noise(domain, 0))) > 0.5
+    assert fluid.remaining_divergence(velocity(domain, once)) < 1e-5
+    np.testing.assert_allclose(project(domain, once), once, atol=2e-6)
+
+
+def test_projection_is_orthogonal(domain):
+    """A projection on the divergence-free fields is self-adjoint: <P a, b> = <a, P b>."""
+    a, b = noise(domain, 1), noise(domain, 2)
+    left, right = jnp.vdot(project(domain, a), b), jnp.vdot(a, project(domain, b))
+    np.testing.assert_allclose(left, right, rtol=1e-5, atol=1e-4)
+
+
+def test_gradient_is_the_projection_itself(domain):
+    """The gradient of |P u|^2 / 2 is P^T P u = P u."""
+    values = noise(domain, 3)
+    gradient = jax.grad(lambda v: 0.5 * jnp.sum(project(domain, v) ** 2))(values)
+    np.testing.assert_allclose(gradient, project(domain, values), atol=2e-6)
+
+
+def test_what_a_projection_takes_is_a_gradient(domain):
+    """Of a potential of which it returns the pressure, with the mean 0."""
+    potential = noise(domain, 4)[..., 0]
+    potential -= potential.mean()
+    with flow.math.NUMPY:  # compiles nothing
+        slopes = phi.field.spatial_gradient(
+            phi.centered(domain, np.asarray(potential)),
+            velocity(domain, noise(domain, 4)).boundary,
+            at="face",
+        )
+    projected, pressure = fluid.make_incompressible(slopes)
+    np.testing.assert_allclose(jnp.stack(phi.face_values(projected)), 0, atol=2e-6)
+    np.testing.assert_allclose(phi.cell_values(pressure), potential, atol=5e-6)
+
+
+@pytest.mark.parametrize("boundary", Boundary)
+def test_one_dimension_keeps_its_mean_or_rests(boundary):
+    """PhiFlow has no such scheme: what flows without divergence in 1D is constant."""
+    domain = box((16,), boundary)
+    values = noise(domain, 5)
+    expected = values.mean() if boundary is Boundary.PERIODIC else 0.0
+    np.testing.assert_allclose(project(domain, values), jnp.full((16, 1), expected), atol=2e-6)
+    upper = np.append(values[1:, 0], values[0, 0])
+    outflow = phi.cell_values(fluid.divergence(velocity(domain, values)))
+    np.testing.assert_allclose(outflow, upper - values[:, 0], atol=1e-6)
+
+
+def test_lift_is_the_mean_of_two_cells():
+    domain = box((4, 4), Boundary.CLOSED)
+    gain = noise(domain, 6)[..., 0]
+    lifted = fluid.add_lift(velocity(domain, noise(domain, 7)), gain)
+    across, up = phi.face_values(lifted)
+    np.testing.assert_array_equal(across, noise(domain, 7)[..., 0])
+    for row in (1, 2, 3):
+        mean = (gain[:, row - 1] + gain[:, row]) / 2
+        np.testing.assert_allclose(up[:, row], noise(domain, 7)[:, row, 1] + mean, atol=1e-6)
+    np.testing.assert_array_equal(up[:, 0], 0)
+
+
+@pytest.fixture(params=["2D-closed", "3D-periodic"])
+def tank(request):
+    """Return a box of cells 1 m wide, to suit the ball."""
+    dims, boundary = request.param.split("-")
+    return Domain(SHAPES[dims], tuple(map(float, SHAPES[dims])), Boundary(boundary), ())
+
+
+def ball(domain):
+    """Return an obstacle that takes in the faces between the cells inside and outside of it.
+
+    Through others PhiFlow lets part of the flow, and spreads what comes in over the whole box.
+    """
+    center = dict(zip("xyz", (5.0, 3.0, 5.0)[: domain.dims], strict=False))
+    return (phi.Obstacle(phi.Sphere(**center, radius=2.5)),)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def project_around(domain, values):
+    """Return the projected faces, and the divergence before and after."""
+    before = velocity(domain, values)
+    after, _ = fluid.make_incompressible(before, ball(domain))
+    left = [fluid.remaining_divergence(v, ball(domain)) for v in (before, after)]
+    return jnp.stack(phi.face_values(after), -1), left
+
+
+def test_flow_goes_around_obstacles_as_in_phiflow(tank):
+    solve = flow.Solve("CG", 1e-6, 1e-6, max_iterations=2000, rank_deficiency=0)
+    with flow.math.NUMPY:  # compiles nothing
+        field = velocity(tank, noise(tank, 8) / 5)
+        field = field.with_values(flow.math.convert(field.values, flow.math.NUMPY))
+        expected, _ = flow.fluid.make_incompressible(field, ball(tank), solve)
+    faces, (before, after) = project_around(tank, noise(tank, 8) / 5)
+    assert before > 0.1
+    assert after < 1e-3
+    np.testing.assert_allclose(faces, jnp.stack(phi.face_values(expected), -1), atol=5e-5)
+
+
+def test_gradient_around_obstacles_is_that_of_a_linear_map():
+    """The slope of |P u|^2 / 2 along v is <P u, P v>."""
+    domain = Domain((12, 8), (12.0, 8.0), Boundary.CLOSED, ())
+    u, v = noise(domain, 9), noise(domain, 10)
+    gradient = jax.grad(lambda w: 0.5 * jnp.sum(project_around(domain, w)[0] ** 2))(u)
+    expected = jnp.vdot(project_around(domain, u)[0], project_around(domain, v)[0])
+    np.testing.assert_allclose(jnp.vdot(gradient, v), expected, rtol=1e-3)
+
+
+def test_divergence_inside_obstacles_does_not_count():
+    domain = Domain((12, 8), (12.0, 8.0), Boundary.PERIODIC, ())
+    jet = velocity(domain, jnp.zeros((12, 8, 2)).at[5, 3, 0].set(1.0))
+    np.testing.assert_allclose(fluid.remaining_divergence(jet), 1.0)
+    assert fluid.remaining_divergence(jet, ball(domain)) == 0
+
+
+def test_a_velocity_at_cell_centres_is_refused():
+    domain = box((8, 6), Boundary.CLOSED)
+    centred = phi.centered_vector(domain, [jnp.ones((8, 6))] * 2)
+    with pytest.raises(ValueError, match="must be staggered"):
+        fluid.make_incompressible(centred)
+
+
+def test_walls_that_move_are_refused():
+    domain = box((8, 6), Boundary.CLOSED)
+    moving = velocity(domain, noise(domain, 11)).with_boundary(flow.extrapolation.ONE)
+    with pytest.raises(ValueError, match="periodic or have walls at rest"):
+        fluid.make_incompressible(moving)
