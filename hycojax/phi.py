@@ -113,8 +113,7 @@ def scalar_like(vector: Field, values: Float[Array, "*shape"]) -> Field:
 
 def inside(obstacle: Obstacle, vector: Field) -> Field:
     """Return 1 in the cells of a vector's grid whose centre lies in an obstacle, else 0."""
-    cells = scalar_like(vector, jnp.zeros(vector.resolution.sizes))
-    within = obstacle.geometry.lies_inside(cells.center)
+    within = obstacle.geometry.lies_inside(vector.geometry.center)
     return scalar_like(vector, _math.to_float(within).native(vector.resolution.names))
 
 

@@ -75,7 +75,12 @@ def random_flow(
 
     It is the curl of random fields (in 1D a constant), scaled to a mean square speed of 1 in
     expectation, and evaluated at cell centres or on the lower faces.
+
+    Raises:
+        ValueError: The box is not periodic.
     """
+    if domain.boundary is not Boundary.PERIODIC:
+        raise ValueError("random_flow: the box must be periodic, walls would be crossed")
     if domain.dims == 1:
         return [jnp.full(domain.shape, jax.random.normal(key, ()))]
     faces = range(domain.dims) if staggered else [None] * domain.dims

@@ -11,7 +11,7 @@ from phiml import math
 from scipy.ndimage import gaussian_filter
 
 from hycojax import phi
-from hycojax.domain import Boundary, Channel, Domain
+from hycojax.domain import Boundary, Domain
 from hycojax.physics.operators import advect, diffuse, fluid
 from hycojax.physics.operators.interpolation import REACH
 
@@ -33,7 +33,7 @@ near_and_far = pytest.mark.parametrize("reach", [WITHIN, BEYOND])
 def box(dims, boundary):
     """Return a box whose cells are 1, 1.5 and 2 m wide."""
     widths = (n * (1 + axis / 2) for axis, n in enumerate(SHAPES[dims]))
-    return Domain(SHAPES[dims], tuple(widths), boundary, (Channel("any"),))
+    return Domain(SHAPES[dims], tuple(widths), boundary, ())
 
 
 def smooth(seed, shape):

@@ -170,3 +170,8 @@ def test_a_given_field_has_its_mean_and_amplitude(shape, boundary):
 def test_wrong_waves_are_refused(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Waves(**wrong)
+
+
+def test_a_flow_through_walls_is_refused(shape):
+    with pytest.raises(ValueError, match="random_flow: the box must be periodic"):
+        random_flow(KEY, box(shape, Boundary.CLOSED))

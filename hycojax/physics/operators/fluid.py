@@ -24,7 +24,9 @@ def make_incompressible(velocity: phi.Field, obstacles: tuple = ()) -> tuple[phi
 
     Around obstacles (as PhiFlow defines them) the pressure comes from PhiFlow's conjugate
     gradients instead, which do not tell under `jit` whether they converged: check what is left
-    with `remaining_divergence`.
+    with `remaining_divergence`. PhiFlow blocks a face if the centre of one of its cells lies in an
+    obstacle; where the face itself sticks out, some flow stays on it, and its divergence is spread
+    over the whole box.
 
     Returns:
         The projected velocity, and the pressure times the time step.
