@@ -9,11 +9,10 @@ from jaxtyping import Array
 from hycojax import phi
 from hycojax.physics.operators import spectrum
 
-#: Residual, relative and absolute, at which the iteration around obstacles stops.
-TOLERANCE = 1e-5
 
-
-def make_incompressible(velocity: phi.Field, obstacles: tuple = ()) -> tuple[phi.Field, phi.Field]:
+def make_incompressible(
+    velocity: phi.Field, obstacles: tuple = (), solve: phi.Solve | None = None
+) -> tuple[phi.Field, phi.Field]:
     """Project a staggered velocity on its divergence-free part.
 
         laplace(p) = div(u),   u <- u - grad(p),   dp/dn = 0 on walls
@@ -28,6 +27,11 @@ def make_incompressible(velocity: phi.Field, obstacles: tuple = ()) -> tuple[phi
     obstacle; where the face itself sticks out, some flow stays on it, and its divergence is spread
     over the whole box.
 
+    Args:
+        velocity: Staggered velocity in a periodic box or between walls at rest.
+        obstacles: PhiFlow's obstacles.
+        solve: How to solve around obstacles; None: conjugate gradients to 1e-5.
+
     Returns:
         The projected velocity, and the pressure times the time step.
 
@@ -41,7 +45,7 @@ def make_incompressible(velocity: phi.Field, obstacles: tuple = ()) -> tuple[phi
     if velocity.boundary not in (phi.PERIODIC, phi.WALL):
         raise ValueError("make_incompressible: the box must be periodic or have walls at rest")
     if obstacles:
-        solve = phi.Solve("CG", TOLERANCE, TOLERANCE, max_iterations=2000, rank_deficiency=0)
+        solve = solve or phi.Solve("CG", 1e-5, 1e-5, max_iterations=2000, rank_deficiency=0)
         return phi.fluid.make_incompressible(velocity, obstacles, solve)
     periodic, dx = velocity.boundary == phi.PERIODIC, phi.spacing(velocity)
     faces = phi.components(velocity)
