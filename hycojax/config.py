@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import tyro
 
 from hycojax import parameter
+from hycojax.data import simulation
 from hycojax.domain import Domain
 from hycojax.hybrid import Schedule
 from hycojax.observation import Observation
@@ -92,6 +93,7 @@ class Experiment:
         if not parameter.unknowns(self.physical.model):
             names = ", ".join(parameter.quantities(self.physical.model))
             raise ValueError(f"physical.model: nothing is unknown; give one a start ({names})")
+        simulation.refine(self.physical.model, self.data.refinement)  # raises if it can't be
 
 
 #: The type that the command line parses: the fields of an experiment without a prefix.

@@ -30,7 +30,21 @@ def simulate(
     }
 
 
+def refine(model: PhysicalModel, refinement: int) -> PhysicalModel:
+    """Return the model that the recordings are simulated with: finer in space and in time.
+
+    Raises:
+        ValueError: There the model does not work; the message says why.
+    """
+    try:
+        return replace(model, domain=model.domain.refine(refinement), dt=model.dt / refinement)
+    except ValueError as error:
+        raise ValueError(
+            f"data.refinement = {refinement}: on the finer grid of the recordings {error}"
+        ) from error
+
+
 def _trajectory(model: PhysicalModel, key: Key[Array, ""], steps: int, refinement: int) -> Array:
-    fine = replace(model, domain=model.domain.refine(refinement), dt=model.dt / refinement)
+    fine = refine(model, refinement)
     path = rollout(fine, parameter.truths(fine), fine.sample(key), steps, stride=refinement)
     return model.domain.restrict(path, refinement)

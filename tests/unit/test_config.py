@@ -197,3 +197,14 @@ def test_differences_name_the_fields():
         "domain.shape: [16, 16], not [8, 8]",
         "physical.model.dt: 4.0, not 9.0",
     ]
+
+
+def test_a_bound_that_only_the_finer_grid_of_the_recordings_forbids_is_told(monkeypatch, capsys):
+    words = ["--physical.model.viscosity.high", "5000"]
+    monkeypatch.setattr("sys.argv", ["train", str(FILE.with_name("burgers.py")), *words])
+    with pytest.raises(SystemExit) as end:
+        commandline.run(train.main)
+    assert end.value.code == 2
+    printed = " ".join(capsys.readouterr().err.replace("│", " ").split())
+    assert "data.refinement = 2: on the finer grid of the recordings viscosity" in printed
+    assert "diffusion stages a step: set viscosity.high" in printed
