@@ -22,6 +22,8 @@ from phi.jax import flow  # after `hycojax.phi`, which keeps it from changing th
 
 #: The solve that traces under `jax.jit`.
 SOLVE = phi.Solve("CG", 1e-3, 1e-3, rank_deficiency=0)
+#: Largest grid for it: PhiML numbers the entries of the full matrix by 32-bit integers.
+MOST_CELLS = math.isqrt(2**31 - 1)
 
 
 def centered(domain: Domain, values: Array) -> phi.Field:

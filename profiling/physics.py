@@ -63,12 +63,14 @@ STEPS = 8
 #: Seconds after which no further run of a slow function is timed.
 PATIENCE = 1.0
 #: Cells times runs above which PhiFlow's gradient takes too long and is left out.
-MOST_CELLS = 8 * 128**2
+LARGEST_REFERENCE = 8 * 128**2
 
 #: From parameters and arrays to arrays: for one simulation, or for a batch.
 Step = Callable[[dict[str, Array], Any], Any]
 #: From a step for one simulation to one for a batch.
 Form = Callable[[Step], Step]
+#: How PhiFlow's takes a batch, forward and for a gradient: whichever is fastest. None: it fails.
+Forms = tuple[Form, Form] | None
 
 
 @dataclass(frozen=True)
@@ -94,8 +96,7 @@ class Case:
     """Cells along each axis."""
     ours: Step
     theirs: Step
-    forms: tuple[Form, Form]
-    """How PhiFlow's takes several runs, forward and for a gradient: whichever is fastest."""
+    forms: Forms
     params: dict[str, Array]
     inputs: Callable[[int], Any]
     """What goes in, by the number of runs."""
@@ -118,13 +119,15 @@ def main(arguments: list[str]) -> None:
         box=box.MARKDOWN,
     )
     chosen = [(case, runs) for case in cases for runs in options.batches]
-    for case, runs in track(chosen, console=Console(stderr=True)):
-        for row in _rows(case, runs, bandwidth, options.repeats):
-            table.add_row(*row)
-    device = f"{jax.devices()[0].device_kind} ({jax.default_backend()}), jax {jax.__version__}"
     console = Console(width=180)
+    device = f"{jax.devices()[0].device_kind} ({jax.default_backend()}), jax {jax.__version__}"
     console.print(f"{device}; a copy: {bandwidth / 1e9:.0f} GB/s")
-    console.print(table)
+    try:
+        for case, runs in track(chosen, console=Console(stderr=True)):
+            for row in _rows(case, runs, bandwidth, options.repeats):
+                table.add_row(*row)
+    finally:  # what was measured before Ctrl-C is kept
+        console.print(table)
 
 
 def _rows(case: Case, runs: int, bandwidth: float, repeats: int) -> Iterator[list[str]]:
@@ -137,10 +140,10 @@ def _rows(case: Case, runs: int, bandwidth: float, repeats: int) -> Iterator[lis
         ("forward", into + out, lambda step: step),
         (f"gradient{count}", case.steps * (3 * into + 2 * out), partial(_gradient, case.steps)),
     )
-    for (kind, traffic, wrap), form in zip(kinds, case.forms, strict=True):
+    for (kind, traffic, wrap), form in zip(kinds, case.forms or (None, None), strict=True):
         mine, compiled = _time(wrap(ours), inputs, repeats)
         row = [case.name, kind, str(case.cells), str(runs), f"{1e3 * mine:.2f}"]
-        if kind == "forward" or runs * case.cells**2 <= MOST_CELLS:
+        if form and (kind == "forward" or runs * case.cells**2 <= LARGEST_REFERENCE):
             form = form if runs > 1 else _alone
             other, _ = _time(wrap(form(case.theirs)), inputs, repeats)
             row += [f"{1e3 * other:.2f}", form.__name__.strip("_"), f"{other / mine:.1f}"]
@@ -226,7 +229,7 @@ class Fields:
     inputs: Callable[[int], tuple[Array, ...]]
     """The arrays, by the number of runs."""
 
-    def case(self, name: str, ours: Callable, theirs: Callable, *forms: Form) -> Case:
+    def case(self, name: str, ours: Callable, theirs: Callable, forms: Forms) -> Case:
         """Return the case of an operator, of fields to a field."""
         steps = self._step(phi, ours), self._step(phiflow_steps, theirs)
         return Case(name, self.domain.shape[0], *steps, forms, {}, self.inputs)
@@ -243,20 +246,21 @@ class Fields:
 def _cases(n: int) -> list[Case]:
     """Return all that is timed on a grid."""
     models = _models(n)
+    solving = (_batch, _batch) if n**2 <= phiflow_steps.MOST_CELLS else None
     steps = {
-        "Advection": (phiflow_steps.advection, _vmap, _vmap),
-        "Burgers": (phiflow_steps.burgers, _vmap, _vmap),
-        "Burgers, field": (phiflow_steps.burgers, _vmap, _vmap),
-        "InviscidBurgers, field": (phiflow_steps.inviscid_burgers, _vmap, _vmap),
-        "Heat": (phiflow_steps.heat, _map, _map),
-        "Heat, field": (phiflow_steps.heat, _map, _vmap),
-        "Smoke": (phiflow_steps.smoke, _batch, _batch),
-        "NavierStokes, field": (phiflow_steps.navier_stokes, _batch, _batch),
-        "Kolmogorov": (phiflow_steps.kolmogorov, _batch, _batch),
-        "GrayScott": (phiflow_steps.gray_scott, _vmap, _vmap),
+        "Advection": (phiflow_steps.advection, (_vmap, _vmap)),
+        "Burgers": (phiflow_steps.burgers, (_vmap, _vmap)),
+        "Burgers, field": (phiflow_steps.burgers, (_vmap, _vmap)),
+        "InviscidBurgers, field": (phiflow_steps.inviscid_burgers, (_vmap, _vmap)),
+        "Heat": (phiflow_steps.heat, (_map, _map)),
+        "Heat, field": (phiflow_steps.heat, (_map, _vmap)),
+        "Smoke": (phiflow_steps.smoke, solving),
+        "NavierStokes, field": (phiflow_steps.navier_stokes, solving),
+        "Kolmogorov": (phiflow_steps.kolmogorov, solving),
+        "GrayScott": (phiflow_steps.gray_scott, (_vmap, _vmap)),
     }
     return [
-        *_operators(models),
+        *_operators(models, solving),
         *(_model_case(name, models[name], *row) for name, row in steps.items()),
     ]
 
@@ -299,7 +303,7 @@ def _models(n: int) -> dict[str, PhysicalModel]:
     }
 
 
-def _model_case(name: str, model: PhysicalModel, step: Callable, *forms: Form) -> Case:
+def _model_case(name: str, model: PhysicalModel, step: Callable, forms: Forms) -> Case:
     def theirs(params, state):
         with phi.precision(state):
             return step(model, params, state)
@@ -319,7 +323,7 @@ def _states(model: PhysicalModel, runs: int) -> Array:
     return jax.jit(jax.vmap(state))(jax.random.split(jax.random.key(0), runs))
 
 
-def _operators(models: dict[str, PhysicalModel]) -> list[Case]:
+def _operators(models: dict[str, PhysicalModel], solving: Forms) -> list[Case]:
     """Return the operators on a grid, on flows as the models' steps have them."""
     plume, turning, warm, conductor = (
         models[name] for name in ("NavierStokes, field", "Kolmogorov", "Heat", "Heat, field")
@@ -345,45 +349,45 @@ def _operators(models: dict[str, PhysicalModel]) -> list[Case]:
             "semi-Lagrangian, scalar, periodic",
             lambda s, u: advect.semi_lagrangian(s, u, dt),
             lambda s, u: phi.advect.semi_lagrangian(s, u, dt),
-            *(_vmap, _vmap),
+            (_vmap, _vmap),
         ),
         tracer.case(
             "MacCormack, scalar, periodic",
             lambda s, u: advect.mac_cormack(s, u, dt),
             lambda s, u: phi.advect.mac_cormack(s, u, dt),
-            *(_vmap, _vmap),
+            (_vmap, _vmap),
         ),
         flow.case(
             "semi-Lagrangian, velocity, closed",
             lambda u: advect.semi_lagrangian(u, u, dt),
             lambda u: phi.advect.semi_lagrangian(u, u, dt),
-            *(_map, _map),
+            (_map, _map),
         ),
         flow.case(
             "MacCormack, velocity, closed",
             lambda u: advect.mac_cormack(u, u, dt),
             lambda u: phi.advect.mac_cormack(u, u, dt),
-            *(_map, _map),
+            (_map, _map),
         ),
-        carried.case("projection, periodic", project, solve, _batch, _batch),
-        lifted.case("projection, closed", project, solve, _batch, _batch),
+        carried.case("projection, periodic", project, solve, solving),
+        lifted.case("projection, closed", project, solve, solving),
         scalar.case(
             "diffusion, exact, periodic",
             lambda s: diffuse.fourier(s, 1.0, dt),
             lambda s: phiflow_steps.fourier(s, 1.0, dt),
-            *(_map, _map),
+            (_map, _map),
         ),
         scalar.case(
             "diffusion, explicit, periodic",
             lambda s: diffuse.explicit(s, gentle, dt),
             lambda s: phi.diffuse.explicit(s, gentle, dt),
-            *(_vmap, _vmap),
+            (_vmap, _vmap),
         ),
         weighted.case(
             "diffusion, super time step, field, closed",
             lambda s, a: diffuse.super_time_step(s, a, dt, stages),
             lambda s, a: phiflow_steps.explicit(s, a, dt, HIGH),
-            *(_batch, _vmap),
+            (_batch, _vmap),
         ),
     ]
 
