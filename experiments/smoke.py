@@ -2,12 +2,12 @@
 
     python -m hycojax.train experiments/smoke.py [--mode synthetic|physical] [--seed N]
 
-4 minutes on 2 CPU cores, of which 30 s compile (--mode synthetic 2 minutes, physical 20 s). Seed 0:
-buoyancy 0.1062 (true 0.1, start 0.3); test nRMSE of the network 0.117, of the PDE 0.050. Alone the
-network, with as many updates, reaches 0.166. Seeds 0 to 2 are in the README.
+5 minutes on 2 CPU cores, of which 40 s compile (--mode synthetic 2 minutes, physical 1). Seed 0:
+buoyancy 0.1063 (true 0.1, start 0.3); test nRMSE of the network 0.113, of the PDE 0.056. Alone the
+network, with as many updates, reaches 0.164. Other seeds are in the README.
 
-What limits it: the recordings come from a grid twice as fine. The coarse step diffuses more, and a
-buoyancy that is 5 to 6 % higher makes up for that, in physical mode as in hybrid.
+What limits it: the recordings come from a grid twice as fine, with half the time step. A buoyancy
+that is 3 to 8 % higher makes up for the coarse step's error, in physical mode as in hybrid.
 """
 
 from hycojax.config import Data, Experiment
