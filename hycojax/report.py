@@ -47,11 +47,12 @@ def report(
         **{name: _test_errors(errors[name]) for name in game.players},
     }
     values = _parameters(experiment, game, state) if "physical" in game.players else {}
+    short = {name: _in_short(value) for name, value in values.items()}
     if values:
-        summary["physical"]["parameters"] = {n: _in_short(value) for n, value in values.items()}
+        summary["physical"]["parameters"] = short
         arrays = {f"{name}_{k}": v for name, value in values.items() for k, v in value.items()}
         np.savez(directory.parameters, **arrays)
-    _draw(directory, experiment, records, truth, predictions, errors, region, values)
+    _draw(directory, experiment, records, truth, predictions, errors, region, values, short)
     write_json(directory.summary, summary)
     return summary
 
@@ -120,6 +121,7 @@ def _draw(
     errors: dict[str, dict[str, np.ndarray]],
     region: np.ndarray,
     values: dict[str, dict[str, np.ndarray]],
+    short: dict[str, dict[str, float]],
 ) -> None:
     directory.figures.mkdir(exist_ok=True)
     domain, model = experiment.domain, experiment.physical.model
@@ -134,7 +136,6 @@ def _draw(
     drawn["losses"] = figures.losses(records, experiment.schedule.warmup)
     if values:
         units = {name: q.unit for name, q in parameter.quantities(model).items()}
-        short = {name: _in_short(value) for name, value in values.items()}
         drawn["parameters"] = figures.parameters(records, short, units, experiment.schedule.warmup)
         for name in [name for name, value in values.items() if value["true"].ndim]:
             drawn[f"parameter_{name}"] = figures.parameter_map(

@@ -125,9 +125,11 @@ def _pull(values, displacement, *, slopes, periodic):
     reach = REACH[values.ndim]
     wide = _extend(values, periodic)
     out = 0
-    for shift, weight in _weights(displacement, slopes):
-        box = (slice(reach - k, reach - k + n) for k, n in zip(shift, values.shape, strict=True))
-        out = out + weight * wide[tuple(box)]
+    for shift in _shifts(values.ndim):
+        box = tuple(
+            slice(reach - k, reach - k + n) for k, n in zip(shift, values.shape, strict=True)
+        )
+        out = out + _weight(displacement, shift, slopes) * wide[box]
     return out
 
 
@@ -137,9 +139,10 @@ def _push(values, displacement, *, slopes, periodic):
     wide = _extend(values, periodic)
     wide_displacement = jnp.stack([_extend(d, periodic) for d in displacement])
     out = 0
-    for shift in itertools.product(range(-reach, reach + 1), repeat=values.ndim):
-        box = (slice(reach + k, reach + k + n) for k, n in zip(shift, values.shape, strict=True))
-        box = tuple(box)
+    for shift in _shifts(values.ndim):
+        box = tuple(
+            slice(reach + k, reach + k + n) for k, n in zip(shift, values.shape, strict=True)
+        )
         out = out + _weight(wide_displacement[:, *box], shift, slopes) * wide[box]
     return out
 
@@ -151,11 +154,9 @@ def _extend(values: Array, periodic: bool) -> Array:
     return jax.lax.optimization_barrier(wide)
 
 
-def _weights(displacement, slopes):
-    """Yield the shifts within REACH and the weights of the neighbours there."""
-    reach = range(-REACH[len(slopes)], REACH[len(slopes)] + 1)
-    for shift in itertools.product(reach, repeat=len(slopes)):
-        yield shift, _weight(displacement, shift, slopes)
+def _shifts(dims: int):
+    """Return the shifts to all neighbours within REACH."""
+    return itertools.product(range(-REACH[dims], REACH[dims] + 1), repeat=dims)
 
 
 def _weight(displacement, shift, slopes):
