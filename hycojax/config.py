@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import operator
 import re
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
@@ -15,6 +16,7 @@ from hycojax.data import simulation
 from hycojax.domain import Domain
 from hycojax.hybrid import Schedule
 from hycojax.observation import Observation
+from hycojax.physical import Unconstrained
 from hycojax.player import Player
 
 
@@ -88,12 +90,31 @@ class Experiment:
                     f"{player}.horizon = {horizon}: longer than the simulations, which have "
                     f"data.steps = {self.data.steps}"
                 )
+        self._check_physical_only()
         if not self.observation.region.mask(self.domain).any():
             raise ValueError("observation.region: no cell lies in it; make it larger")
         if not parameter.unknowns(self.physical.model):
             names = ", ".join(parameter.quantities(self.physical.model))
             raise ValueError(f"physical.model: nothing is unknown; give one a start ({names})")
         simulation.refine(self.physical.model, self.data.refinement)  # raises if it can't be
+
+    def _check_physical_only(self) -> None:
+        """Check what is possible for a PDE, but not for a network."""
+        for name in ("coarsening", "initial_states", "early.coarsening"):
+            value = operator.attrgetter(name)(self.synthetic)
+            if value not in (False, 1):
+                raise ValueError(f"synthetic.{name} = {value}: only the physical player has it")
+        player = self.physical
+        if player.initial_states and (player.horizon != self.data.steps or player.batch):
+            raise ValueError(
+                "physical.initial_states: the first frames are estimated from whole recordings; "
+                f"set physical.horizon to data.steps = {self.data.steps}, without a batch"
+            )
+        for name in ("coarsening", "early.coarsening"):
+            try:
+                Unconstrained(player.model, operator.attrgetter(name)(player)).coarse()
+            except ValueError as error:
+                raise ValueError(f"physical.{name}: {error}") from error
 
 
 #: The type that the command line parses: the fields of an experiment without a prefix.

@@ -100,6 +100,32 @@ class Domain:
         """The same box with `factor` times as many cells along each axis."""
         return replace(self, shape=tuple(n * factor for n in self.shape))
 
+    def coarsen(self, factor: int) -> Domain:
+        """The same box with cells that are `factor` times as wide.
+
+        Raises:
+            ValueError: The cells can't be grouped like that.
+        """
+        if factor < 1 or any(n % factor for n in self.shape):
+            raise ValueError(f"{factor} does not divide domain.shape = {self.shape}")
+        return replace(self, shape=tuple(n // factor for n in self.shape))
+
+    def average(self, fine: Float[Array, "*shape"], factor: int) -> Float[Array, "*coarse"]:
+        """Return the means of one value a cell over the cells of `coarsen(factor)`."""
+        groups = [k for n in self.shape for k in (n // factor, factor)]
+        return fine.reshape(groups).mean(axis=tuple(range(1, 2 * self.dims, 2)))
+
+    def prolong(self, coarse: Float[Array, "*coarse"], factor: int) -> Float[Array, "*shape"]:
+        """Interpolate one value a cell of `coarsen(factor)` linearly to the cells of this grid.
+
+        Beyond the outermost centres of a closed box the value stays as it is there.
+        """
+        for axis, n in enumerate(self.shape):
+            matrix = _interpolation(n, factor, self.boundary).astype(coarse.dtype)
+            moved = jnp.tensordot(matrix, coarse, (1, axis), precision="highest")
+            coarse = jnp.moveaxis(moved, 0, axis)
+        return coarse
+
     def restrict(
         self, fine: Float[Array, "... channels"], factor: int
     ) -> Float[Array, "... channels"]:
@@ -118,3 +144,17 @@ class Domain:
             ],
             axis=-1,
         )
+
+
+def _interpolation(n: int, factor: int, boundary: Boundary) -> np.ndarray:
+    """Return the weights `[n, n / factor]` of linear interpolation along one axis."""
+    place = (np.arange(n) + 0.5) / factor - 0.5
+    lower = np.floor(place).astype(int)
+    weights = np.zeros((n, n // factor))
+    for cells, share in ((lower, lower + 1 - place), (lower + 1, place - lower)):
+        if boundary is Boundary.PERIODIC:
+            cells = cells % (n // factor)
+        else:
+            cells = np.clip(cells, 0, n // factor - 1)
+        np.add.at(weights, (np.arange(n), cells), share)
+    return weights

@@ -134,24 +134,27 @@ def parameters(
 def parameter_map(
     domain: Domain, label: str, values: dict[str, np.ndarray], region: np.ndarray
 ) -> Figure:
-    """Show a parameter that is a field: truth, estimate, and their difference.
+    """Show a parameter that is a field: truth, estimate, their difference, and the spread.
 
     Args:
         domain: Where it lives.
         label: Name and unit.
-        values: "true" and "estimate", arrays `[*shape]`.
+        values: "true", "estimate" and, if there is one, "spread": arrays `[*shape]`.
         region: Which cells are seen in training (outlined).
     """
     true, estimate = values["true"], values["estimate"]
     difference = estimate - true
-    figure = Figure(figsize=(9.6, 3.2), layout="constrained")
-    axes = figure.subplots(1, 3)
     style = _value_style(true)
     panels = {
         "truth": (true, style),
         "estimate": (estimate, style),
         "estimate - truth": (difference, _difference_style(abs(difference).max())),
     }
+    if "spread" in values:
+        spread = values["spread"]
+        panels["spread over starts"] = (spread, {"cmap": style["cmap"], "vmin": 0.0})
+    figure = Figure(figsize=(3.2 * len(panels), 3.2), layout="constrained")
+    axes = figure.subplots(1, len(panels))
     for ax, (title, (shown, colors)) in zip(axes, panels.items(), strict=True):
         image = _show(ax, domain, shown, region, colors)
         ax.set_title(title, fontsize=10)

@@ -27,7 +27,9 @@ from hycojax.losses import relative_square
 from hycojax.model import Model, PhysicalModel, rollouts
 from hycojax.observation import Recording
 from hycojax.physical import Unconstrained
-from hycojax.player import Player, objective
+from hycojax.player import Player, first_frames, objective
+from hycojax.solvers import INITIAL_STATES
+from hycojax.solvers.multistart import Members
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,11 @@ def game(physical: Player, synthetic: Player, schedule: Schedule, playing: tuple
     return Game(physical.model, {n: p for n, p in players.items() if n in playing}, schedule)
 
 
+def stage(game: Game, cycle: int) -> Game:
+    """Return the game as it is played in a cycle; equal games are one program."""
+    return replace(game, players={name: p.at(cycle) for name, p in game.players.items()})
+
+
 def start(game: Game, data: Recordings, key: Key[Array, ""]) -> TrainingState:
     """Return the state before the first cycle."""
     weights, turns = jax.random.fold_in(key, 0), jax.random.fold_in(key, 1)
@@ -116,6 +123,8 @@ def start(game: Game, data: Recordings, key: Key[Array, ""]) -> TrainingState:
         params = player.model.init(jax.random.fold_in(weights, i))
         if name == "synthetic":
             params = player.model.normalise(params, statistics(data.training))
+        if player.initial_states:
+            params = {**params, INITIAL_STATES: jnp.zeros_like(data.training.values[:, 0])}
         players[name] = PlayerState(
             params=params,
             solver=player.solver.init(params, game.schedule.cycles),
@@ -135,7 +144,7 @@ def cycle(
     key = jax.random.fold_in(jax.random.wrap_key_data(state.key), state.cycle)
     cooperating = state.cycle >= game.schedule.warmup
     players = dict(state.players)
-    observed = complete(game, data.training, players)
+    observed = complete(game, data, players)
     draws, turns = jax.random.fold_in(key, 0), jax.random.fold_in(key, 1)
     fresh = jax.vmap(game.physics.sample)(jax.random.split(draws, game.schedule.fresh))
     metrics = {}
@@ -152,7 +161,21 @@ def cycle(
         if name == "physical":
             values = parameter.constrain(game.physics, params)
             metrics[name]["parameters"] = jax.tree.map(jnp.mean, values)
+            if isinstance(solver, Members):
+                metrics[name]["spread"] = jax.tree.map(jnp.mean, spread(game, solver))
     return replace(state, players=players, cycle=state.cycle + 1), metrics
+
+
+def spread(game: Game, members: Members) -> dict[str, Array]:
+    """Return the standard deviation of each parameter over the members that fit the data."""
+    values = jax.vmap(lambda p: parameter.constrain(game.physics, p))(members.params)
+    share = members.good / jnp.maximum(jnp.sum(members.good), 1)
+
+    def deviation(all_values: Array) -> Array:
+        mean = jnp.tensordot(share, all_values, 1)
+        return jnp.sqrt(jnp.tensordot(share, (all_values - mean) ** 2, 1))
+
+    return jax.tree.map(deviation, values)
 
 
 def validation_error(model: Model, params: Any, data: Recordings) -> Float[Array, ""]:
@@ -163,25 +186,22 @@ def validation_error(model: Model, params: Any, data: Recordings) -> Float[Array
     return jnp.sqrt(relative_square(predicted[:, 1:], values, counted, data.scale))
 
 
-def complete(game: Game, recording: Recording, players: dict[str, PlayerState]) -> Source:
-    """Return the recordings with the current estimate of a player where they do not see.
+def complete(game: Game, data: Recordings, players: dict[str, PlayerState]) -> Source:
+    """Return the training recordings with the current estimate of a player where they do not see.
 
     Only starts of windows are completed, and only from rollouts of the first frames, which are
     known in full; targets count where they are seen. The physical player's estimate is taken where
     there is one.
     """
+    recording = data.training
+    seen = recording.seen & game.physics.domain.evolves()
     name = "physical" if "physical" in players else "synthetic"
-    estimate = rollouts(
-        game.players[name].model,
-        players[name].params,
-        recording.values[:, 0],
-        recording.values.shape[1] - 1,
-    )
-    return Source(
-        starts=jnp.where(recording.seen, recording.values, estimate),
-        targets=recording.values,
-        seen=recording.seen & game.physics.domain.evolves(),
-    )
+    params = players[name].params
+    first = first_frames(params, recording.values[:, 0], seen[:, 0], data.scale)
+    steps = recording.values.shape[1] - 1
+    estimate = rollouts(game.players[name].model, params, first, steps)
+    starts = jnp.where(recording.seen, recording.values, estimate)
+    return Source(starts=starts, targets=recording.values, seen=seen)
 
 
 def _partner_rollouts(

@@ -109,19 +109,26 @@ def summary_line(record: Record) -> str:
             r = record[name]
             parts.append(f"{name} data {r['data']:.2e} interaction {r['interaction']:.2e}")
             parts[-1] += f" validation {r['validation']:.3f}"
-            parts += [f"{n} {v:.4g}" for n, v in r.get("parameters", {}).items()]
+            parts += [_estimate(r, n).replace(" =", "") for n in r.get("parameters", {})]
+            parts += [r["reason"]] if "evaluations" in r else []
     return "; ".join(parts)
 
 
 def _table(record: Record) -> Table:
-    table = Table("player", "data loss", "interaction loss", "validation error", "estimates")
+    columns = ("data loss", "interaction loss", "validation error", "estimates", "ended")
+    table = Table("player", *columns)
     for name in ("synthetic", "physical"):
         if name in record:
             r = record[name]
-            estimates = ", ".join(f"{n} = {v:.4g}" for n, v in r.get("parameters", {}).items())
+            estimates = ", ".join(_estimate(r, n) for n in r.get("parameters", {}))
             numbers = [f"{r[k]:.2e}" for k in ("data", "interaction")]
-            table.add_row(name, *numbers, f"{r['validation']:.4f}", estimates)
+            table.add_row(name, *numbers, f"{r['validation']:.4f}", estimates, r["reason"])
     return table
+
+
+def _estimate(r: Record, name: str) -> str:
+    spread = f" ± {r['spread'][name]:.2g}" if "spread" in r else ""
+    return f"{name} = {r['parameters'][name]:.4g}{spread}"
 
 
 def _duration(seconds: float) -> str:

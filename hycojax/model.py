@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Annotated, Any, Protocol, runtime_checkable
 
 import jax
@@ -9,6 +10,7 @@ import jax.numpy as jnp
 import tyro
 from jaxtyping import Array, Float, Key
 
+from hycojax import parameter
 from hycojax.domain import Domain
 
 #: Both models of an experiment live on its domain: the command line sets it once, there.
@@ -17,18 +19,28 @@ SharedDomain = Annotated[Domain, tyro.conf.Suppress]
 
 @runtime_checkable
 class Model(Protocol):
-    """A system in discrete time. One state in, one state out; batches come from `jax.vmap`."""
+    """A system in discrete time. One state in, one state out; batches come from `jax.vmap`.
+
+    A model is a frozen dataclass that inherits from one of the two contracts below.
+    """
 
     if TYPE_CHECKING:  # `issubclass`, by which the command line finds a model's fields, forbids it
         domain: Domain
 
+    @abstractmethod
     def init(self, key: Key[Array, ""]) -> Any:
         """Return the parameters to start from, a pytree."""
 
+    @abstractmethod
     def forward(
         self, params: Any, state: Float[Array, "*shape channels"]
     ) -> Float[Array, "*shape channels"]:
         """Return the state one time step later."""
+
+    def penalty(self, params: Any) -> Float[Array, ""]:
+        """Return what is added to the loss for improbable parameters: nothing."""
+        del params
+        return jnp.zeros(())
 
 
 class PhysicalModel(Model, Protocol):
@@ -36,6 +48,12 @@ class PhysicalModel(Model, Protocol):
 
     dt: float
 
+    def init(self, key: Key[Array, ""]) -> dict[str, Array]:
+        """Return the start values of the unknown coefficients."""
+        del key  # nothing is random here
+        return parameter.starts(self)
+
+    @abstractmethod
     def sample(self, key: Key[Array, ""]) -> Float[Array, "*shape channels"]:
         """Draw an initial state: the same continuous state for a key, whatever the grid."""
 
@@ -43,6 +61,7 @@ class PhysicalModel(Model, Protocol):
 class SyntheticModel(Model, Protocol):
     """A network, which works on states scaled to mean 0 and variance 1."""
 
+    @abstractmethod
     def normalise(self, params: Any, statistics: Any) -> Any:
         """Return parameters that use the statistics of the training data."""
 

@@ -52,6 +52,26 @@ class Centre:
 
 
 @dataclass(frozen=True)
+class Scattered:
+    """Sensors in single cells, anywhere in the box."""
+
+    fraction: float = 0.25
+    """Share of the cells that have one, 0 to 1."""
+    seed: int = 0
+    """Which cells."""
+
+    def __post_init__(self):
+        if not 0 < self.fraction <= 1:
+            raise ValueError(f"fraction = {self.fraction}: it must lie above 0 and up to 1")
+
+    def mask(self, domain: Domain) -> Bool[np.ndarray, "*shape"]:
+        """Return which cells are seen: a random choice without repetition."""
+        cells = np.zeros(math.prod(domain.shape), bool)
+        cells[: round(self.fraction * cells.size)] = True
+        return np.random.default_rng(self.seed).permutation(cells).reshape(domain.shape)
+
+
+@dataclass(frozen=True)
 class Observation:
     """How recordings are made. The first frame and static channels are known in full."""
 

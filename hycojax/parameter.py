@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from hycojax.smoothness import UNWEIGHTED, Smoothness
 from hycojax.waves import Waves
 
 
@@ -49,6 +50,15 @@ class FieldParameter(Parameter):
 
     true: Waves
     """True field: the recordings are simulated with it."""
+    smoothness: Smoothness = UNWEIGHTED
+    """How roughness is held down in the search: a penalty on the field over its scale."""
+    coarsening: int = 1
+    """It is searched on a grid this much coarser, and interpolated linearly."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.coarsening < 1:
+            raise ValueError(f"coarsening = {self.coarsening}: at least 1 is needed")
 
 
 @dataclass(frozen=True)
@@ -124,6 +134,10 @@ def check(model: Any) -> None:
         own = getattr(model, name)
         if own.varies and not q.varies:
             raise ValueError(f"{name}: a number is needed, not a field")
+        if own.varies and any(n % own.coarsening for n in model.domain.shape):
+            raise ValueError(
+                f"{name}.coarsening = {own.coarsening} does not divide {model.domain.shape} cells"
+            )
         for role, value in (("true", _true(model, own)), ("start", own.start)):
             inside = value is None or (q.low < np.min(value) and np.max(value) < q.high)
             if not inside:
@@ -148,16 +162,48 @@ def constrain(model: Any, free: dict[str, Array]) -> dict[str, Array]:
         both finite     theta = l + (h - l) sigmoid(z)
         neither         theta = theta_0 + max(|theta_0|, 1) z
 
-    so that a unit step of an optimiser is a sensible step of the parameter, whatever its unit.
+    so that a unit step of an optimiser is a sensible step of the parameter, whatever its unit. The
+    numbers of a field may be on a coarser grid than its values.
     """
     bounds = quantities(model)
-    return {n: _value(free[n], p.start, bounds[n]) for n, p in unknowns(model).items()}
+    return {
+        name: _value(_prolong(model, own, free[name]), own.start, bounds[name])
+        for name, own in unknowns(model).items()
+    }
 
 
 def unconstrain(model: Any, params: dict[str, Array]) -> dict[str, Array]:
-    """Invert `constrain`."""
+    """Invert `constrain`; of a field on a coarser grid, the mean over its cells is taken."""
     bounds = quantities(model)
-    return {n: _free(params[n], p.start, bounds[n]) for n, p in unknowns(model).items()}
+    return {
+        name: _restrict(model, own, _free(params[name], own.start, bounds[name]))
+        for name, own in unknowns(model).items()
+    }
+
+
+def roughness(model: Any, params: dict[str, Array]) -> Array:
+    """Return the penalty on the roughness of all unknown fields, each over its `_scale`."""
+    fields = {name: own for name, own in unknowns(model).items() if own.varies}
+    penalties = (
+        own.smoothness.penalty(model.domain, params[name] / _scale(own))
+        for name, own in fields.items()
+    )
+    return sum(penalties, jnp.zeros(()))
+
+
+def _scale(own: Parameter) -> float:
+    """Return the size of a coefficient before anything is known: of its start, else 1."""
+    return abs(own.start) or 1.0
+
+
+def _prolong(model: Any, own: Parameter, numbers: Array) -> Array:
+    coarser = own.varies and own.coarsening > 1
+    return model.domain.prolong(numbers, own.coarsening) if coarser else numbers
+
+
+def _restrict(model: Any, own: Parameter, values: Array) -> Array:
+    coarser = own.varies and own.coarsening > 1
+    return model.domain.average(values, own.coarsening) if coarser else values
 
 
 def _value(z: Array, start: float, q: Quantity) -> Array:

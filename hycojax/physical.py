@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jaxtyping import Array, Float, Key
 
 from hycojax import parameter
 from hycojax.domain import Domain
-from hycojax.model import PhysicalModel
+from hycojax.model import Model, PhysicalModel
 
 
 @dataclass(frozen=True)
-class Unconstrained:
-    """The same model on unconstrained parameters (see `parameter.constrain`)."""
+class Unconstrained(Model):
+    """The same model on unconstrained parameters (see `parameter.constrain`).
+
+    With a `coarsening`, on a grid with cells that are so many times as wide; its parameters are
+    those of the fine grid, whose fields are averaged.
+    """
 
     model: PhysicalModel
+    coarsening: int = 1
 
     @property
     def domain(self) -> Domain:
-        """The domain of the model."""
-        return self.model.domain
+        """The domain of the states."""
+        return self.model.domain.coarsen(self.coarsening)
 
     def init(self, key: Key[Array, ""]) -> dict[str, Array]:
         """Return the start values, unconstrained."""
@@ -30,4 +35,24 @@ class Unconstrained:
         self, params: dict[str, Array], state: Float[Array, "*shape channels"]
     ) -> Float[Array, "*shape channels"]:
         """Return the state one time step later."""
-        return self.model.forward(parameter.constrain(self.model, params), state)
+        values = parameter.constrain(self.model, params)
+        if self.coarsening == 1:
+            return self.model.forward(values, state)
+        fine = self.model.domain
+        coarse = {n: fine.average(v, self.coarsening) if v.ndim else v for n, v in values.items()}
+        return self.coarse().forward(coarse, state)
+
+    def coarse(self) -> PhysicalModel:
+        """Return the model on the domain of the states.
+
+        Raises:
+            ValueError: There it does not work; the message says why.
+        """
+        try:
+            return replace(self.model, domain=self.domain)
+        except ValueError as error:
+            raise ValueError(f"on a grid {self.coarsening} times coarser: {error}") from error
+
+    def penalty(self, params: dict[str, Array]) -> Float[Array, ""]:
+        """Return the penalty on the roughness of fields."""
+        return parameter.roughness(self.model, parameter.constrain(self.model, params))

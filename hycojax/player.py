@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Key
 
-from hycojax.data.windows import Source, Windows, draw, tile
-from hycojax.losses import window_loss
+from hycojax.data.windows import Source, Windows, draw, restrict, tile
+from hycojax.losses import relative_square, window_loss
 from hycojax.model import Model
-from hycojax.solvers import Objective, Solver
+from hycojax.solvers import INITIAL_STATES, Objective, Solver
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,26 @@ class Weights:
 
 
 @dataclass(frozen=True)
+class Early:
+    """An easier problem for the first cycles; a change compiles the cycle anew."""
+
+    cycles: int = 0
+    """Cycles that are trained like this; 0: none."""
+    horizon: int | None = None
+    """Time steps of a rollout: over short ones a loss has fewer local minima; None: as later."""
+    coarsening: int = 1
+    """Of a physical model: cells this many times as wide, for speed."""
+
+    def __post_init__(self):
+        if self.cycles < 0:
+            raise ValueError(f"early.cycles = {self.cycles}: it must not be negative")
+        if self.horizon is not None and self.horizon < 1:
+            raise ValueError(f"early.horizon = {self.horizon}: at least one step is needed")
+        if self.coarsening < 1:
+            raise ValueError(f"early.coarsening = {self.coarsening}: at least 1 is needed")
+
+
+@dataclass(frozen=True)
 class Player:
     """A model in training. Both players are of this type; nothing here knows which is which."""
 
@@ -43,12 +64,28 @@ class Player:
     """Time steps that it is rolled out along in training."""
     batch: int | None = None
     """Windows drawn for an evaluation of each loss; None: all windows that lie end to end."""
+    coarsening: int = 1
+    """Of a physical model: it trains on cells this many times as wide."""
+    initial_states: bool = False
+    """Of a physical model: estimate the noisy first frames too; the horizon is the whole time."""
+    early: Early = Early()
+    """How the first cycles differ."""
 
     def __post_init__(self):
+        if self.coarsening < 1:
+            raise ValueError(f"coarsening = {self.coarsening}: at least 1 is needed")
         if self.horizon < 1:
             raise ValueError(f"horizon = {self.horizon}: at least one step is needed")
         if self.batch is not None and self.batch < 1:
             raise ValueError(f"batch = {self.batch}: at least one window is needed")
+
+    def at(self, cycle: int) -> Player:
+        """Return the player as it trains in a cycle."""
+        early = self.early
+        if cycle >= early.cycles:
+            return replace(self, early=Early())
+        horizon = early.horizon or self.horizon
+        return replace(self, horizon=horizon, coarsening=early.coarsening, early=Early())
 
 
 def objective(
@@ -60,20 +97,36 @@ def objective(
 ) -> Objective:
     """Return the player's loss as a function of its parameters and a key.
 
-        L = a * data + b * interaction
+        L = a * data + b * interaction + penalty
 
     with `window_loss` on windows of the recordings and, while `cooperating`, on windows of the
-    other player's rollouts (none without another player).
+    other player's rollouts (none without another player), and the model's own penalty.
     """
     weights = player.weights
+    model = player.model
+    if player.coarsening > 1:
+        model = replace(model, coarsening=player.coarsening)
+
+    def distance(params: Any, source: Source, key: Key[Array, ""]) -> tuple[Array, Array]:
+        windows = _windows(player, source, key)
+        return window_loss(model, params, windows, scale), jnp.sum(windows.seen)
+
+    def data(params: Any, key: Key[Array, ""]) -> Array:
+        if not player.initial_states:
+            return distance(params, observed, key)[0]
+        frames = first_frames(params, observed.starts[:, 0], observed.seen[:, 0], scale)
+        own = relative_square(frames, observed.targets[:, 0], observed.seen[:, 0], scale)
+        source = replace(observed, starts=observed.starts.at[:, 0].set(frames))
+        rest, seen = distance(params, source, key)
+        first = jnp.sum(observed.seen[:, 0])
+        return (first * own + seen * rest) / jnp.maximum(first + seen, 1)
 
     def interaction(params: Any, key: Key[Array, ""]) -> Array:
         if generated is None or weights.interaction == 0:
             return jnp.zeros(())
-        windows = _windows(player, generated, key)
         return jax.lax.cond(
             cooperating,
-            lambda p: window_loss(player.model, p, windows, scale),
+            lambda p: distance(p, generated, key)[0],
             lambda p: jnp.zeros(()),
             params,
         )
@@ -81,15 +134,38 @@ def objective(
     def loss(params: Any, key: Key[Array, ""]) -> tuple[Array, dict[str, Array]]:
         ours, theirs = jax.random.fold_in(key, 0), jax.random.fold_in(key, 1)
         terms = {
-            "data": window_loss(player.model, params, _windows(player, observed, ours), scale),
+            "data": data(params, ours),
             "interaction": interaction(params, theirs),
+            "penalty": player.model.penalty(params),
         }
-        return weights.data * terms["data"] + weights.interaction * terms["interaction"], terms
+        total = weights.data * terms["data"] + weights.interaction * terms["interaction"]
+        return total + terms["penalty"], terms
 
     return loss
 
 
+def first_frames(
+    params: Any,
+    frames: Float[Array, "simulation *shape channels"],
+    seen: Bool[Array, "simulation *shape channels"],
+    scale: Float[Array, " channels"],
+) -> Float[Array, "simulation *shape channels"]:
+    """Return first frames with the corrections that a player estimates, where they are measured.
+
+    The corrections are in units of scale sqrt(n), n the number of values: all of them together then
+    count for the curvature of the loss about as much as one coefficient.
+    """
+    if not (isinstance(params, dict) and INITIAL_STATES in params):
+        return frames
+    unit = scale * np.sqrt(frames.size)
+    return frames + jnp.where(seen, params[INITIAL_STATES] * unit, 0)
+
+
 def _windows(player: Player, source: Source, key: Key[Array, ""]) -> Windows:
     if player.batch is None:
-        return tile(source, player.horizon)
-    return draw(source, key, player.batch, player.horizon)
+        windows = tile(source, player.horizon)
+    else:
+        windows = draw(source, key, player.batch, player.horizon)
+    if player.coarsening == 1:
+        return windows
+    return restrict(windows, player.model.domain, player.coarsening)

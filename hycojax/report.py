@@ -10,13 +10,14 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from hycojax import figures, metrics, parameter
+from hycojax import figures, hybrid, metrics, parameter
 from hycojax.config import Experiment
 from hycojax.data.store import Simulations
 from hycojax.hybrid import Game, TrainingState
 from hycojax.logbook import Record
 from hycojax.model import rollouts
 from hycojax.rundir import RunDir, write_json
+from hycojax.solvers.multistart import Members
 
 
 def report(
@@ -49,7 +50,7 @@ def report(
     values = _parameters(experiment, game, state) if "physical" in game.players else {}
     short = {name: _in_short(value) for name, value in values.items()}
     if values:
-        summary["physical"]["parameters"] = short
+        summary["physical"] |= {"reason": records[-1]["physical"]["reason"], "parameters": short}
         arrays = {f"{name}_{k}": v for name, value in values.items() for k, v in value.items()}
         np.savez(directory.parameters, **arrays)
     _draw(directory, experiment, records, truth, predictions, errors, region, values, short)
@@ -75,7 +76,9 @@ def show(summary: dict[str, Any], console: Console | None = None) -> None:
 
 
 def _parameter_cells(p: dict[str, float]) -> list[str]:
-    return [f"{p['estimate']:.5g} (true {p['true']:.5g})", f"{100 * p['relative_error']:.2f} %"]
+    spread = f" ± {p['spread']:.2g}" if "spread" in p else ""
+    estimate = f"{p['estimate']:.5g}{spread} (true {p['true']:.5g})"
+    return [estimate, f"{100 * p['relative_error']:.2f} %"]
 
 
 def _parts(result: dict[str, Any]) -> list[str]:
@@ -90,13 +93,15 @@ def _test_errors(errors: dict[str, np.ndarray]) -> dict[str, float]:
 def _parameters(
     experiment: Experiment, game: Game, state: TrainingState
 ) -> dict[str, dict[str, np.ndarray]]:
-    """Return truth, start and estimate of each parameter, numbers or fields."""
-    model = experiment.physical.model
+    """Return truth, start and estimate of each parameter, numbers or fields; and its spread."""
+    model, own = experiment.physical.model, state.players["physical"]
     parts = {
         "true": parameter.truths(model),
         "start": parameter.starts(model),
-        "estimate": parameter.constrain(game.physics, state.players["physical"].best),
+        "estimate": parameter.constrain(game.physics, own.best),
     }
+    if isinstance(own.solver, Members):
+        parts["spread"] = hybrid.spread(game, own.solver)
     return {
         name: {part: np.asarray(values[name]) for part, values in parts.items()}
         for name in parameter.unknowns(model)

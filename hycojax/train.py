@@ -22,6 +22,7 @@ from hycojax.logbook import View
 from hycojax.prepare import first_state, simulations
 from hycojax.report import report, show
 from hycojax.rundir import RunDir
+from hycojax.solvers import Reason
 
 
 def main(arguments: list[str]) -> None:
@@ -59,18 +60,20 @@ def train(
         logbook.warn(console, warnings)
     records = logbook.keep(directory.log, int(state.cycle))
     with logbook.view(experiment.schedule.cycles, console) as view, _stop_requests(view) as stop:
-        if int(state.cycle) < experiment.schedule.cycles:
-            view.phase("compiling")
-            program, seconds = compile_cycle(game, data, state)
-            before = records[-1] if records else {"elapsed": 0.0, "compile_seconds": 0.0}
-            clock = {"compile_seconds": before["compile_seconds"] + seconds}
-            began -= before["elapsed"]
+        before = records[-1] if records else {"elapsed": 0.0, "compile_seconds": 0.0}
+        compile_seconds, began, staged = before["compile_seconds"], began - before["elapsed"], None
         while int(state.cycle) < experiment.schedule.cycles:
+            current = hybrid.stage(game, int(state.cycle))
+            if current != staged:
+                view.phase("compiling")
+                program, seconds = compile_cycle(current, data, state)
+                compile_seconds, staged = compile_seconds + seconds, current
             tick = time.perf_counter()
             state, found = program(data, state)
             record = _record(experiment, state, jax.device_get(found))
             now = time.perf_counter()
-            records.append(record | clock | {"seconds": now - tick, "elapsed": now - began})
+            clock = {"seconds": now - tick, "elapsed": now - began}
+            records.append(record | {"compile_seconds": compile_seconds} | clock)
             _check_finite(record, directory)
             # The record first: a resumed run drops what lies after its checkpoint.
             logbook.append(directory.log, records[-1])
@@ -86,7 +89,7 @@ def train(
 
 
 def compile_cycle(game: Game, data: Recordings, state: TrainingState) -> tuple[Any, float]:
-    """Compile the cycle, once for the whole run. Returns it and the seconds that it took."""
+    """Compile a cycle, once for all that are alike. Returns it and the seconds that it took."""
     began = time.perf_counter()
     program = jax.jit(partial(hybrid.cycle, game), donate_argnums=1)
     return program.lower(data, state).compile(), time.perf_counter() - began
@@ -114,7 +117,10 @@ def _record(experiment: Experiment, state: TrainingState, found: dict) -> dict[s
     number = int(state.cycle)
     warming = len(experiment.mode.players) > 1 and number <= experiment.schedule.warmup
     phase = "warm-up" if warming else experiment.mode.value
-    return {"cycle": number, "phase": phase, **jax.tree.map(float, found)}
+    record = {"cycle": number, "phase": phase, **jax.tree.map(float, found)}
+    for name in experiment.mode.players:
+        record[name]["reason"] = Reason(int(found[name]["reason"])).words
+    return record
 
 
 def _check_finite(record: dict[str, Any], directory: RunDir) -> None:

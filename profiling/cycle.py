@@ -70,7 +70,7 @@ def _parts(
 ) -> list[tuple[str, Callable, tuple[Any, ...]]]:
     """Return what is timed: name, function, inputs."""
     parts = []
-    observed = hybrid.complete(game, data.training, state.players)
+    observed = hybrid.complete(game, data, state.players)
     start, cooperating = observed.starts[0, 0], jax.numpy.asarray(True)
     steps = observed.targets.shape[1] - 1
     for name, player in game.players.items():

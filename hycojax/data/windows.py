@@ -9,6 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
+from hycojax.domain import Domain
+
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
@@ -68,3 +70,16 @@ def tile(source: Source, horizon: int) -> Windows:
     times = np.arange(0, frames - horizon, horizon)
     simulation, time = np.meshgrid(np.arange(simulations), times, indexing="ij")
     return cut(source, jnp.asarray(simulation.ravel()), jnp.asarray(time.ravel()), horizon)
+
+
+def restrict(windows: Windows, domain: Domain, factor: int) -> Windows:
+    """Average windows on a domain to `domain.coarsen(factor)`; what is seen in part is not seen."""
+    coarse = domain.coarsen(factor)
+    whole = (
+        coarse.restrict(windows.seen.astype(jnp.float32), factor) > 1 - 0.5 / factor**domain.dims
+    )
+    return Windows(
+        start=coarse.restrict(windows.start, factor),
+        targets=coarse.restrict(windows.targets, factor),
+        seen=whole,
+    )

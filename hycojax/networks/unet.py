@@ -13,12 +13,12 @@ from jaxtyping import Array, Float, Key
 
 from hycojax.data.statistics import Statistics
 from hycojax.domain import Boundary
-from hycojax.model import SharedDomain
+from hycojax.model import SharedDomain, SyntheticModel
 from hycojax.networks.convolution import Convolution
 
 
 @dataclass(frozen=True)
-class UNet:
+class UNet(SyntheticModel):
     """Residual UNet: state + s * net((state - m) / r), on the channels and faces that evolve.
 
     m and r are mean and standard deviation of the training data, s is the rms of their change in a

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Key
 
 from hycojax import parameter, phi
 from hycojax.domain import Boundary, Channel
-from hycojax.model import SharedDomain
+from hycojax.model import PhysicalModel, SharedDomain
 from hycojax.parameter import Parameter, quantity
 from hycojax.physics.checks import check
 from hycojax.physics.operators import advect
@@ -24,7 +24,7 @@ def channels(dims: int) -> tuple[Channel, ...]:
 
 
 @dataclass(frozen=True)
-class Advection:
+class Advection(PhysicalModel):
     """Tracer f in a steady velocity u, faster or slower than u by a factor c.
 
         df/dt + c u . grad f = 0
@@ -44,11 +44,6 @@ class Advection:
 
     def __post_init__(self):
         check(self, channels(self.domain.dims), (Boundary.PERIODIC,))
-
-    def init(self, key: Key[Array, ""]) -> dict[str, Array]:
-        """Return the start values of the unknown coefficients."""
-        del key  # nothing is random here
-        return parameter.starts(self)
 
     def forward(
         self, params: dict[str, Array], state: Float[Array, "*shape channels"]

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Key
 
 from hycojax import parameter, phi
 from hycojax.domain import Boundary, Channel
-from hycojax.model import SharedDomain
+from hycojax.model import PhysicalModel, SharedDomain
 from hycojax.parameter import Parameter, quantity
 from hycojax.physics.checks import check, diffusion_stages
 from hycojax.physics.operators import advect, diffuse
@@ -23,7 +23,7 @@ def channels(dims: int) -> tuple[Channel, ...]:
 
 
 @dataclass(frozen=True)
-class Burgers:
+class Burgers(PhysicalModel):
     """Velocity u that carries itself and diffuses.
 
         du/dt + u . grad u = div(nu grad u)
@@ -47,11 +47,6 @@ class Burgers:
         check(self, channels(self.domain.dims), (Boundary.PERIODIC,))
         if self.viscosity.varies:
             diffusion_stages(self, "viscosity")
-
-    def init(self, key: Key[Array, ""]) -> dict[str, Array]:
-        """Return the start values of the unknown coefficients."""
-        del key  # nothing is random here
-        return parameter.starts(self)
 
     def forward(
         self, params: dict[str, Array], state: Float[Array, "*shape dims"]

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Key
 
 from hycojax import parameter, phi
 from hycojax.domain import Boundary, Channel
-from hycojax.model import SharedDomain
+from hycojax.model import PhysicalModel, SharedDomain
 from hycojax.parameter import Parameter, quantity
 from hycojax.physics.checks import check
 from hycojax.physics.operators import diffuse
@@ -24,7 +24,7 @@ REACTION_STEP = 0.5
 
 
 @dataclass(frozen=True)
-class GrayScott:
+class GrayScott(PhysicalModel):
     """Substrate u and catalyst v: u + 2 v -> 3 v, fed and washed out.
 
         du/dt = D_u laplace u - u v^2 + f (1 - u)
@@ -54,11 +54,6 @@ class GrayScott:
 
     def __post_init__(self):
         check(self, CHANNELS, (Boundary.PERIODIC,))
-
-    def init(self, key: Key[Array, ""]) -> dict[str, Array]:
-        """Return the start values of the unknown coefficients."""
-        del key  # nothing is random here
-        return parameter.starts(self)
 
     def forward(
         self, params: dict[str, Array], state: Float[Array, "*shape 2"]

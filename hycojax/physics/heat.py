@@ -8,7 +8,7 @@ from jaxtyping import Array, Float, Key
 
 from hycojax import parameter, phi
 from hycojax.domain import Channel
-from hycojax.model import SharedDomain
+from hycojax.model import PhysicalModel, SharedDomain
 from hycojax.parameter import Parameter, quantity
 from hycojax.physics.checks import check, diffusion_stages
 from hycojax.physics.operators import diffuse
@@ -18,7 +18,7 @@ CHANNELS = (Channel("temperature", "K"),)
 
 
 @dataclass(frozen=True)
-class Heat:
+class Heat(PhysicalModel):
     """Temperature T that spreads with a diffusivity a.
 
         dT/dt = div(a grad T),    for a constant a mode k decays as exp(-a |k|^2 t)
@@ -41,11 +41,6 @@ class Heat:
         check(self, CHANNELS)
         if self.diffusivity.varies:
             diffusion_stages(self, "diffusivity")
-
-    def init(self, key: Key[Array, ""]) -> dict[str, Array]:
-        """Return the start values of the unknown coefficients."""
-        del key  # nothing is random here
-        return parameter.starts(self)
 
     def forward(
         self, params: dict[str, Array], state: Float[Array, "*shape 1"]

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Key
 
 from hycojax import parameter, phi
 from hycojax.domain import Boundary
-from hycojax.model import SharedDomain
+from hycojax.model import PhysicalModel, SharedDomain
 from hycojax.parameter import Parameter, quantity
 from hycojax.physics.burgers import channels
 from hycojax.physics.checks import check
@@ -21,7 +21,7 @@ __all__ = ["InviscidBurgers", "channels"]
 
 
 @dataclass(frozen=True)
-class InviscidBurgers:
+class InviscidBurgers(PhysicalModel):
     """Velocity u that carries itself, in a force with a potential.
 
         du/dt + u . grad u = -grad(phi)
@@ -42,11 +42,6 @@ class InviscidBurgers:
 
     def __post_init__(self):
         check(self, channels(self.domain.dims), (Boundary.PERIODIC,))
-
-    def init(self, key: Key[Array, ""]) -> dict[str, Array]:
-        """Return the start values of the unknown coefficients."""
-        del key  # nothing is random here
-        return parameter.starts(self)
 
     def forward(
         self, params: dict[str, Array], state: Float[Array, "*shape dims"]

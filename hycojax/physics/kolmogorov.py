@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Key
 
 from hycojax import parameter, phi
 from hycojax.domain import Boundary, Channel
-from hycojax.model import SharedDomain
+from hycojax.model import PhysicalModel, SharedDomain
 from hycojax.parameter import Parameter, quantity
 from hycojax.physics.checks import check
 from hycojax.physics.operators import advect, diffuse
@@ -24,7 +24,7 @@ def channels(dims: int) -> tuple[Channel, ...]:
 
 
 @dataclass(frozen=True)
-class Kolmogorov:
+class Kolmogorov(PhysicalModel):
     """Incompressible velocity u, driven by a force along x that waves along y.
 
         du/dt + u . grad u = -grad p + nu laplace u + F sin(2 pi n y / L_y) e_x,     div u = 0
@@ -55,11 +55,6 @@ class Kolmogorov:
             raise ValueError(
                 f"waves = {self.waves}: between 1 and a quarter of the cells along y is needed"
             )
-
-    def init(self, key: Key[Array, ""]) -> dict[str, Array]:
-        """Return the start values of the unknown coefficients."""
-        del key  # nothing is random here
-        return parameter.starts(self)
 
     def forward(
         self, params: dict[str, Array], state: Float[Array, "*shape dims"]

@@ -10,11 +10,11 @@ from jaxtyping import Array, Float, Key
 
 from hycojax import parameter, phi
 from hycojax.domain import Boundary, Channel
-from hycojax.model import SharedDomain
+from hycojax.model import PhysicalModel, SharedDomain
 from hycojax.parameter import Parameter, quantity
 from hycojax.physics.checks import check, diffusion_stages
-from hycojax.physics.operators import advect, diffuse
-from hycojax.physics.operators.fluid import add_lift, make_incompressible
+from hycojax.physics.operators import advect
+from hycojax.physics.operators.fluid import flow_step
 from hycojax.waves import Waves, random_field
 
 
@@ -25,7 +25,7 @@ def channels(dims: int) -> tuple[Channel, ...]:
 
 
 @dataclass(frozen=True)
-class NavierStokes:
+class NavierStokes(PhysicalModel):
     """Density d of a light substance in an incompressible flow u, which its buoyancy drives.
 
         dd/dt + u . grad d = 0
@@ -52,11 +52,6 @@ class NavierStokes:
         check(self, channels(self.domain.dims), (Boundary.CLOSED,), dims=(2, 3))
         diffusion_stages(self, "viscosity")
 
-    def init(self, key: Key[Array, ""]) -> dict[str, Array]:
-        """Return the start values of the unknown coefficients."""
-        del key  # nothing is random here
-        return parameter.starts(self)
-
     def forward(
         self, params: dict[str, Array], state: Float[Array, "*shape channels"]
     ) -> Float[Array, "*shape channels"]:
@@ -67,12 +62,9 @@ class NavierStokes:
             faces = [state[..., 1 + axis] for axis in range(self.domain.dims)]
             velocity = phi.staggered(self.domain, faces)
             density = advect.mac_cormack(density, velocity, self.dt)
-            velocity = advect.mac_cormack(velocity, velocity, self.dt)
-            velocity = add_lift(velocity, self.dt * values["buoyancy"] * phi.cell_values(density))
-            velocity = diffuse.super_time_step(
-                velocity, values["viscosity"], self.dt, diffusion_stages(self, "viscosity")
-            )
-            velocity, _ = make_incompressible(velocity)
+            lift = values["buoyancy"] * phi.cell_values(density)
+            stages = diffusion_stages(self, "viscosity")
+            velocity = flow_step(velocity, lift, values["viscosity"], self.dt, stages)
             return jnp.stack([phi.cell_values(density), *phi.face_values(velocity)], axis=-1)
 
     def sample(self, key: Key[Array, ""]) -> Float[Array, "*shape channels"]:

@@ -18,8 +18,9 @@ PACKAGE = Path(hycojax.__file__).parent
 LAYERS = [
     ["__init__", "failure"],
     ["domain"],
-    ["waves"],
-    ["parameter", "model"],
+    ["waves", "smoothness"],
+    ["parameter"],
+    ["model"],
     ["phi", "observation", "solvers"],
     ["data"],
     ["losses"],

@@ -44,7 +44,7 @@ def test_a_cycle_repeats_exactly_and_no_two_cycles_are_alike(ready):
 
 def test_the_hidden_part_of_a_start_is_the_physical_players_estimate(ready):
     state, recording = ready.start(), ready.data.training
-    source = complete(ready.game, recording, state.players)
+    source = complete(ready.game, ready.data, state.players)
     model = ready.game.physics
     own = jax.vmap(lambda s: rollout(model, {"diffusivity": 3.0}, s, 6))(recording.values[:, 0])
     np.testing.assert_allclose(
@@ -60,7 +60,7 @@ def test_alone_the_synthetic_player_completes_its_own_starts(ready):
         experiment.physical, experiment.synthetic, experiment.schedule, ("synthetic",)
     )
     state = hybrid.start(game, ready.data, jax.random.key(1))
-    source = complete(game, ready.data.training, state.players)
+    source = complete(game, ready.data, state.players)
     # Untrained, it predicts no change: what it does not see stays as in the first frame.
     first = ready.data.training.values[:, :1]
     expected = jnp.where(ready.data.training.seen, ready.data.training.values, first)
@@ -71,7 +71,7 @@ def test_alone_the_synthetic_player_completes_its_own_starts(ready):
 
 def test_the_other_players_rollouts_are_the_targets_everywhere(ready):
     state = ready.start()
-    source = complete(ready.game, ready.data.training, state.players)
+    source = complete(ready.game, ready.data, state.players)
     fresh = ready.data.validation.values[:, 0]
     generated = _partner_rollouts(ready.game, "synthetic", state.players, fresh, source)
     expected = rollout(ready.game.physics, {"diffusivity": 3.0}, fresh[0], 6)

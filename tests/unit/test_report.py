@@ -22,8 +22,16 @@ RECORDS = [
             "interaction": 0.2 * (i > 1),
             "validation": 0.3,
             "parameters": {"diffusivity": 1 + 1 / i},
+            "spread": {"diffusivity": 0.125 / i},
+            "evaluations": 7.0,
+            "reason": "line search failed",
         },
-        "synthetic": {"data": 0.5 / i, "interaction": 0.1 * (i > 1), "validation": 0.7},
+        "synthetic": {
+            "data": 0.5 / i,
+            "interaction": 0.1 * (i > 1),
+            "validation": 0.7,
+            "reason": "iteration limit",
+        },
     }
     for i in (1, 2, 3)
 ]
@@ -137,17 +145,19 @@ def test_the_view_prints_lines_where_there_is_no_terminal():
     assert len(lines) == 4
     assert lines[1].startswith("warm-up 1/3: ")
     assert lines[1].endswith("1 min 00 s left")
-    assert "diffusivity 1.333" in lines[3]
+    assert "diffusivity 1.333 ± 0.042; line search failed" in lines[3]
+    assert "iteration limit" not in lines[3]  # Adam's only way to end: not worth a word
     assert "\x1b" not in out.getvalue()
 
 
 def test_the_view_redraws_a_table_on_a_terminal():
     out = io.StringIO()
-    console = Console(file=out, force_terminal=True, width=100)
+    console = Console(file=out, force_terminal=True, width=160)
     with logbook.view(3, console) as view:
         view.phase("compiling")
         view.cycle(RECORDS[2])
     text = out.getvalue()
-    assert "diffusivity = 1.333" in text
+    assert "diffusivity = 1.333 ± 0.042" in text
+    assert "line search failed" in text
     assert "3/3" in text
     assert "\x1b" in text

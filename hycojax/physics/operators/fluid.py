@@ -1,4 +1,4 @@
-"""Incompressible flow: the pressure projection of a staggered velocity."""
+"""Incompressible flow on a staggered grid: the pressure projection, and steps that end in it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Array
 
 from hycojax import phi
-from hycojax.physics.operators import spectrum
+from hycojax.physics.operators import advect, diffuse, spectrum
 
 
 def make_incompressible(
@@ -55,6 +55,30 @@ def make_incompressible(
         for axis, face in enumerate(faces)
     ]
     return phi.with_components(velocity, projected), phi.scalar_like(velocity, pressure)
+
+
+def flow_step(
+    velocity: phi.Field, lift: Array, viscosity: float | Array, dt: float, stages: int
+) -> phi.Field:
+    """Return a viscous flow between walls `dt` later, under an upward acceleration.
+
+        du/dt + u . grad u = -grad p + nu laplace u + lift e_up,     div u = 0
+
+    by MacCormack, the lift, diffusion in Runge-Kutta-Legendre stages, and pressure projection.
+    Stable for every dt up to the viscosity that `stages` are for; of second order in space and
+    first in time.
+
+    Args:
+        velocity: Staggered velocity, in m/s.
+        lift: Acceleration along y at cell centres, in m/s^2.
+        viscosity: Kinematic viscosity nu, in m^2/s.
+        dt: Time step, in seconds.
+        stages: Stages of the diffusion (see `diffuse.stages`).
+    """
+    velocity = advect.mac_cormack(velocity, velocity, dt)
+    velocity = add_lift(velocity, dt * lift)
+    velocity = diffuse.super_time_step(velocity, viscosity, dt, stages)
+    return make_incompressible(velocity)[0]
 
 
 def add_lift(velocity: phi.Field, gain: Array) -> phi.Field:

@@ -1,0 +1,17 @@
+"""Optimisers behind one interface: `from hycojax.solvers import Adam, LBFGS, MultiStart`."""
+
+from hycojax.solvers.adam import Adam
+from hycojax.solvers.lbfgs import LBFGS
+from hycojax.solvers.multistart import MultiStart
+from hycojax.solvers.solver import INITIAL_STATES, Objective, Reason, Solver, Terms
+
+__all__ = [
+    "INITIAL_STATES",
+    "LBFGS",
+    "Adam",
+    "MultiStart",
+    "Objective",
+    "Reason",
+    "Solver",
+    "Terms",
+]

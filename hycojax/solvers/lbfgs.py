@@ -1,0 +1,314 @@
+"""L-BFGS, for objectives that are deterministic while a solve lasts.
+
+The solve is one `while_loop` whose body evaluates the objective once, at the point that the line
+search wants to know next. So the objective is compiled once, and as fast as its gradient alone. The
+only place that imports jaxopt, whose two-loop recursion gives the directions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
+from jaxopt._src.lbfgs import compute_gamma, inv_hessian_product  # jaxopt is pinned exactly
+from jaxtyping import Array, Bool, Float, Int, Key
+
+from hycojax.solvers.solver import Objective, Reason, Terms
+
+_RUNNING = -1
+#: Sufficient decrease and curvature (Nocedal, Wright, equation 3.6).
+_DECREASE, _CURVATURE = 1e-4, 0.9
+#: Relative accuracy of a loss in single precision.
+_ROUNDING = 1e-6
+#: Loss of a rollout whose values are off by no more than single precision's rounding.
+_EXACT = 1e-13
+#: After so many points a line search takes any sufficient decrease; after so many it fails.
+_PATIENT, _EXHAUSTED = 6, 20
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Curvature:
+    """What earlier iterations tell of the loss around a point.
+
+    s are the `used` latest steps, the newest last, y the changes of the gradient, rho = 1 / (s y).
+    """
+
+    value: Float[Array, ""]
+    gradient: Float[Array, " n"]
+    s: Float[Array, "memory n"]
+    y: Float[Array, "memory n"]
+    rho: Float[Array, " memory"]
+    used: Int[Array, ""]
+    solves: Int[Array, ""]
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class _Search:
+    """A solve between two evaluations: the point reached, and the line that is searched from it.
+
+    `start` is the loss where the solve began, `terms` belong to the point reached. `low` and `high`
+    are points (step, value, slope) on the line: the one has sufficient decrease but is still steep,
+    the other has none.
+    """
+
+    point: Float[Array, " n"]
+    terms: Terms
+    start: Float[Array, ""]
+    known: Curvature
+    direction: Float[Array, " n"]
+    slope: Float[Array, ""]
+    step: Float[Array, ""]
+    low: Float[Array, " three"]
+    high: Float[Array, " three"]
+    tries: Int[Array, ""]
+    iterations: Int[Array, ""]
+    evaluations: Int[Array, ""]
+    reason: Int[Array, ""]
+
+
+@dataclass(frozen=True)
+class LBFGS:
+    """L-BFGS with a line search for the weak Wolfe conditions, warm-started in every cycle.
+
+    It starts where the last cycle ended. What that one learned of the curvature is kept if the
+    objective is the same, which its first value and gradient tell; else it would mislead. A solve
+    never returns parameters with a loss that is higher than at its start, or not finite. Losses are
+    taken to be relative squares: 0 is the best there is, 1 what knows nothing.
+
+    Source: Nocedal, Wright, "Numerical Optimization", 2nd ed., algorithm 7.5; the line search is
+    that of Lewis, Overton, Math. Program. 141 (2013), algorithm 2.6, with cubic interpolation, and
+    with the approximate decrease of Hager, Zhang, SIAM J. Optim. 16 (2005), section 4.1, where
+    rounding hides the true one.
+    """
+
+    iterations: int = 10
+    """Largest number of iterations in a cycle."""
+    tolerance: float = 1e-6
+    """It has converged where a Newton step is expected to lower the loss by this part of it."""
+    first_tolerance: float | None = None
+    """Tolerance in the first cycle, from where it falls by equal factors; None: the same."""
+    memory: int = 10
+    """Steps from which the curvature is estimated."""
+
+    def __post_init__(self):
+        for name in ("iterations", "memory"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} = {getattr(self, name)}: at least one is needed")
+        for name in ("tolerance", "first_tolerance"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < 1:
+                raise ValueError(f"{name} = {value}: it must lie between 0 and 1")
+
+    def init(self, params: Any, cycles: int) -> Curvature:
+        """Return that nothing is known yet."""
+        del cycles
+        flat, _ = ravel_pytree(params)
+
+        def zeros(*shape: int, dtype: Any = flat.dtype) -> Array:
+            return jnp.zeros(shape, dtype)  # each its own buffer: the state is donated
+
+        return Curvature(
+            value=zeros() + jnp.nan,
+            gradient=zeros(flat.size),
+            s=zeros(self.memory, flat.size),
+            y=zeros(self.memory, flat.size),
+            rho=zeros(self.memory),
+            used=zeros(dtype=jnp.int32),
+            solves=zeros(dtype=jnp.int32),
+        )
+
+    def run(
+        self, objective: Objective, params: Any, state: Curvature, key: Key[Array, ""], cycles: int
+    ) -> tuple[Any, Curvature, Terms]:
+        """Minimise `objective(., key)`; report the terms where it ended, and what it took."""
+        start, unflatten = ravel_pytree(params)
+
+        @jax.jit  # for the sake of its trace, of which the shapes are asked first
+        def evaluate(point):
+            return jax.value_and_grad(lambda x: objective(unflatten(x), key), has_aux=True)(point)
+
+        tolerance = self._tolerance(state.solves, cycles)
+        search = jax.lax.while_loop(
+            lambda s: s.reason == _RUNNING,
+            lambda s: self._advance(s, evaluate(s.point + s.step * s.direction), tolerance),
+            _first(start, state, jax.eval_shape(evaluate, start)[0][1]),
+        )
+        terms = {
+            **search.terms,
+            "loss": search.known.value,
+            "reason": search.reason,
+            "iterations": search.iterations,
+            "evaluations": search.evaluations,
+        }
+        end = jnp.where(search.known.value <= search.start, search.point, start)
+        return unflatten(end), replace(search.known, solves=state.solves + 1), terms
+
+    def _tolerance(self, solves: Int[Array, ""], cycles: int) -> Float[Array, ""]:
+        first = self.first_tolerance or self.tolerance
+        done = jnp.minimum(solves / max(cycles - 1, 1), 1.0)
+        return first * (self.tolerance / first) ** done
+
+    def _advance(self, search: _Search, found: Any, tolerance: Array) -> _Search:
+        """Use an evaluation: accept the point, or look elsewhere on the line."""
+        (value, terms), gradient = found
+        search = replace(search, evaluations=search.evaluations + 1, tries=search.tries + 1)
+        slope = gradient @ search.direction
+        finite = jnp.isfinite(value) & jnp.all(jnp.isfinite(gradient))
+        lower, alike = _decreases(search, value, slope)
+        level = slope >= _CURVATURE * search.slope
+        accepted = (lower & (level | (search.tries >= _PATIENT))) | (alike & level)
+        first = search.iterations < 0
+        moved = self._accept(search, value, gradient, terms, tolerance)
+        at = jnp.stack([search.step, jnp.where(finite, value, jnp.inf), slope])
+        stuck = _select(first, _hopeless(search, value, terms), _narrow(search, at, lower | alike))
+        return _select(finite & (first | accepted), moved, stuck)
+
+    def _accept(
+        self, search: _Search, value: Array, gradient: Array, terms: Terms, tolerance: Array
+    ) -> _Search:
+        """Go on from the point that was evaluated, or end the solve there."""
+        first = search.iterations < 0
+        known, direction = _direction(_learn(search, value, gradient))
+        slope = gradient @ direction
+        iterations = search.iterations + 1
+        newton = (known.used > 0) & (-0.5 * slope <= tolerance * value)
+        zero = jnp.all(gradient == 0)
+        reason = jnp.select(
+            [first & zero, newton | zero | (value <= _EXACT), iterations >= self.iterations],
+            [Reason.FLAT, Reason.CONVERGED, Reason.ITERATION_LIMIT],
+            _RUNNING,
+        )
+        return replace(
+            search,
+            point=search.point + search.step * search.direction,
+            terms=terms,
+            start=jnp.where(first, value, search.start),
+            iterations=iterations,
+            reason=reason.astype(jnp.int32),
+            **_line(known, direction),
+        )
+
+
+def _first(start: Array, state: Curvature, terms: Any) -> _Search:
+    """Return the search that asks for the start's own loss and gradient."""
+    zero = jnp.zeros((), jnp.int32)
+    return _Search(
+        point=start,
+        terms=jax.tree.map(lambda t: jnp.zeros(t.shape, t.dtype), terms),
+        start=state.value,
+        iterations=zero - 1,
+        evaluations=zero,
+        reason=zero + _RUNNING,
+        **_line(state, jnp.zeros_like(start)) | {"step": jnp.zeros_like(state.value)},
+    )
+
+
+def _line(known: Curvature, direction: Array) -> dict[str, Any]:
+    """Return the entries of a search that begins to look along a direction."""
+    slope = known.gradient @ direction
+    nowhere = jnp.full((), jnp.inf, slope.dtype)
+    return {
+        "known": known,
+        "direction": direction,
+        "slope": slope,
+        "step": jnp.ones_like(slope),
+        "low": jnp.stack([jnp.zeros_like(slope), known.value, slope]),
+        "high": jnp.stack([nowhere, nowhere, nowhere]),
+        "tries": jnp.zeros((), jnp.int32),
+    }
+
+
+def _learn(search: _Search, value: Array, gradient: Array) -> Curvature:
+    """Add a step to what is known; forget all at a start with another loss than was left."""
+    known, first = search.known, search.iterations < 0
+    s, y = search.step * search.direction, gradient - search.known.gradient
+    curved = s @ y > 1e-7 * jnp.linalg.norm(s) * jnp.linalg.norm(y)
+    longer = replace(
+        known,
+        s=jnp.roll(known.s, -1, 0).at[-1].set(s),
+        y=jnp.roll(known.y, -1, 0).at[-1].set(y),
+        rho=jnp.roll(known.rho, -1).at[-1].set(1 / jnp.where(curved, s @ y, 1)),
+        used=known.used + 1,
+    )
+    same = (value == known.value) & jnp.all(gradient == known.gradient)
+    known = _select(~first & curved, longer, _select(first & ~same, _forget(known), known))
+    return replace(known, value=value, gradient=gradient)
+
+
+def _forget(known: Curvature) -> Curvature:
+    return replace(known, rho=jnp.zeros_like(known.rho), used=jnp.zeros_like(known.used))
+
+
+def _direction(known: Curvature) -> tuple[Curvature, Array]:
+    """Return the quasi-Newton direction; where it does not lead down, forget, and the steepest."""
+    gamma = compute_gamma(known.s, known.y, -1)
+    newton = -inv_hessian_product(known.gradient, known.s, known.y, known.rho, gamma)
+    trusted = (known.used > 0) & (known.gradient @ newton < 0)
+    known = _select(trusted, known, _forget(known))
+    return known, jnp.where(trusted, newton, _steepest(known))
+
+
+def _steepest(known: Curvature) -> Array:
+    """Return a step along the gradient: to the zero of a parabola, but no longer than 1."""
+    size = jnp.maximum(jnp.linalg.norm(known.gradient), jnp.finfo(known.gradient.dtype).tiny)
+    return -known.gradient / size * jnp.minimum(2 * known.value / size, 1)
+
+
+def _decreases(search: _Search, value: Array, slope: Array) -> tuple[Array, Array]:
+    """Tell whether a step lowers the loss enough; and whether it does so as far as one can see.
+
+    Where rounding hides the decrease, a slope that is no steeper up than it was down stands for it.
+    """
+    before = search.known.value
+    lower = value <= before + _DECREASE * search.step * search.slope
+    alike = value <= before + _ROUNDING * before
+    return lower, alike & (slope <= (2 * 0.1 - 1) * search.slope)
+
+
+def _narrow(search: _Search, at: Float[Array, " three"], enough: Bool[Array, ""]) -> _Search:
+    """Return the search of what is left of the line; without success, of the steepest descent."""
+    low = jnp.where(enough, at, search.low)
+    high = jnp.where(enough, search.high, at)
+    step = jnp.where(jnp.isfinite(high[0]), _between(low, high), _beyond(search.low, at))
+    known = _forget(search.known)
+    again = replace(search, **_line(known, _steepest(known)))
+    failed = jnp.asarray(Reason.LINE_SEARCH_FAILED, jnp.int32)
+    over = _select(search.known.used > 0, again, replace(search, reason=failed))
+    searching = replace(search, low=low, high=high, step=step)
+    return _select(search.tries < _EXHAUSTED, searching, over)
+
+
+def _between(low: Float[Array, " three"], high: Float[Array, " three"]) -> Float[Array, ""]:
+    """Return the minimum of the cubic through two points, away from both (equation 3.59)."""
+    (a, fa, ma), (b, fb, mb) = low, high
+    d = ma + mb - 3 * (fa - fb) / (a - b)
+    root = jnp.sqrt(jnp.maximum(d**2 - ma * mb, 0))
+    cubic = b - (b - a) * (mb + root - d) / (mb - ma + 2 * root)
+    share = jnp.where(jnp.isfinite(fb), 0.5, 0.1)
+    t = jnp.where(jnp.isfinite(cubic) & jnp.isfinite(fb), cubic, a + share * (b - a))
+    return jnp.clip(t, a + 0.1 * (b - a), b - 0.1 * (b - a))
+
+
+def _beyond(low: Float[Array, " three"], at: Float[Array, " three"]) -> Float[Array, ""]:
+    """Return where the slope vanishes if it goes on to change as from `low` to `at`."""
+    (a, _, ma), (b, _, mb) = low, at
+    secant = b + (b - a) * mb / jnp.where(ma < mb, ma - mb, -jnp.inf)
+    return jnp.clip(jnp.where(ma < mb, secant, jnp.inf), 2 * b, 10 * b)
+
+
+def _hopeless(search: _Search, value: Array, terms: Terms) -> _Search:
+    """Return the end of a solve whose start has no finite loss or gradient."""
+    known = replace(search.known, value=value)
+    reason = jnp.asarray(Reason.NOT_FINITE, jnp.int32)
+    return replace(
+        search, known=known, terms=terms, reason=reason, iterations=jnp.zeros((), jnp.int32)
+    )
+
+
+def _select(condition: Bool[Array, ""], yes: Any, no: Any) -> Any:
+    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), yes, no)

@@ -1,0 +1,87 @@
+"""Many starts at once: the best end, and how far the others that are as good lie from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Key
+
+from hycojax.solvers.solver import INITIAL_STATES, Objective, Solver, Terms
+
+#: Members whose loss is this much above the lowest fit the data as well.
+_AS_GOOD, _NOTHING = 1.1, 1e-6
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Members:
+    """Parameters, optimiser states and losses of all members, along the first axis."""
+
+    params: Any
+    states: Any
+    losses: Float[Array, " members"]
+
+    @property
+    def good(self) -> Bool[Array, " members"]:
+        """Which members fit about as well as the best."""
+        return self.losses <= _AS_GOOD * jnp.nanmin(self.losses) + _NOTHING
+
+
+@dataclass(frozen=True)
+class MultiStart:
+    """The same solver from many starts, side by side; the lowest loss wins.
+
+    The first start is the given one; in the others each parameter is shifted by a normal number (a
+    field as a whole) in the unconstrained form: 1 stands for a factor e of a positive parameter.
+    The members whose loss is within 10 % of the lowest are all answers that the data allow: their
+    spread is the uncertainty, which is large where the data say nothing.
+    """
+
+    solver: Solver
+    """What trains each member."""
+    members: int = 8
+    """How many."""
+    spread: float = 1.0
+    """Standard deviation of the starts."""
+    seed: int = 0
+    """Seed of the starts."""
+
+    def __post_init__(self):
+        if self.members < 2:
+            raise ValueError(f"members = {self.members}: at least two are needed")
+        if not self.spread > 0:
+            raise ValueError(f"spread = {self.spread}: it must be positive")
+
+    def init(self, params: Any, cycles: int) -> Members:
+        """Scatter the starts."""
+        paths, structure = jax.tree_util.tree_flatten_with_path(params)
+        keys = jax.random.split(jax.random.key(self.seed), len(paths))
+
+        def scatter(path, leaf: Array, key: Array) -> Array:
+            shifts = self.spread * jax.random.normal(key, (self.members,)).at[0].set(0.0)
+            if jax.tree_util.DictKey(INITIAL_STATES) in path:  # recorded, with noise as it may be
+                shifts = jnp.zeros_like(shifts)
+            return leaf + shifts.reshape(-1, *(1,) * leaf.ndim)
+
+        leaves = [scatter(path, leaf, k) for (path, leaf), k in zip(paths, keys, strict=True)]
+        starts = jax.tree.unflatten(structure, leaves)
+        states = jax.vmap(lambda p: self.solver.init(p, cycles))(starts)
+        return Members(starts, states, jnp.full(self.members, jnp.nan))
+
+    def run(
+        self, objective: Objective, params: Any, state: Members, key: Key[Array, ""], cycles: int
+    ) -> tuple[Any, Members, Terms]:
+        """Run all members on one objective; return the best one and what it reports."""
+        del params  # the best member of the last cycle
+
+        def one(params, state):
+            return self.solver.run(objective, params, state, key, cycles)
+
+        ends, states, terms = jax.vmap(one)(state.params, state.states)
+        losses = terms["loss"]
+        best = jnp.argmin(jnp.where(jnp.isfinite(losses), losses, jnp.inf))
+        end, terms = jax.tree.map(lambda leaf: leaf[best], (ends, terms))
+        return end, Members(ends, states, losses), terms

@@ -1,0 +1,56 @@
+"""What every optimiser offers.
+
+    state = solver.init(params, cycles)
+    params, state, terms = solver.run(objective, params, state, key, cycles)
+
+`objective(params, key) -> (loss, terms)`; `terms` is a dict of scalars to report. `run` does one
+cycle's share of the work and is traced: call it under `jax.jit`. It adds to the terms "loss" and
+"reason", a `Reason`.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from typing import Any, Protocol, runtime_checkable
+
+from jaxtyping import Array, Float, Key
+
+Terms = dict[str, Float[Array, ""]]
+Objective = Callable[[Any, Key[Array, ""]], tuple[Float[Array, ""], Terms]]
+
+#: The entry of a player's parameters that holds the initial states which it estimates.
+INITIAL_STATES = "initial_states"
+
+
+class Reason(enum.IntEnum):
+    """Why a solve ended."""
+
+    CONVERGED = 0
+    """Another step is expected to gain nothing that matters."""
+    ITERATION_LIMIT = 1
+    """All iterations are used up."""
+    LINE_SEARCH_FAILED = 2
+    """No step along the gradient lowers the loss: it is rough, or its gradient is wrong."""
+    NOT_FINITE = 3
+    """The loss or its gradient is not finite at the start."""
+    FLAT = 4
+    """The loss does not depend on the parameters at all: the data say nothing about them."""
+
+    @property
+    def words(self) -> str:
+        """The reason in words."""
+        return self.name.lower().replace("_", " ")
+
+
+@runtime_checkable
+class Solver(Protocol):
+    """What trains a player."""
+
+    def init(self, params: Any, cycles: int) -> Any:
+        """Return the state that is carried from cycle to cycle."""
+
+    def run(
+        self, objective: Objective, params: Any, state: Any, key: Key[Array, ""], cycles: int
+    ) -> tuple[Any, Any, Terms]:
+        """Do one of `cycles` cycles; return parameters, state and the terms to report."""

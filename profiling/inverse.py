@@ -1,0 +1,149 @@
+"""python -m profiling.inverse: how fast the physical player's L-BFGS is, against SciPy's.
+
+The same jitted loss and gradient (8-step windows of Burgers flow with an unknown viscosity field,
+a problem that takes many iterations), 50 iterations of each: evaluations, loss, seconds; compile
+times apart.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import tyro
+from jax.flatten_util import ravel_pytree
+from rich.console import Console
+from rich.table import Table
+from scipy.optimize import minimize
+
+from hycojax import hybrid, parameter
+from hycojax.domain import Boundary, Domain
+from hycojax.model import rollouts
+from hycojax.observation import Observation, Scattered, observe
+from hycojax.parameter import FieldParameter, Parameter
+from hycojax.physical import Unconstrained
+from hycojax.physics import burgers, smoke
+from hycojax.player import Player, Weights, objective
+from hycojax.solvers import LBFGS, Reason
+from hycojax.waves import Waves
+
+
+@dataclass(frozen=True)
+class Options:
+    """Time L-BFGS on 8-step windows against SciPy's L-BFGS-B."""
+
+    sizes: tuple[int, ...] = (64, 128)
+    """Cells along each axis."""
+    iterations: int = 50
+    """Iterations of each."""
+    horizon: int = 8
+    """Time steps of a window."""
+
+
+def main() -> None:
+    """Run the command."""
+    options = tyro.cli(Options, prog="python -m profiling.inverse")
+    device = f"{jax.devices()[0].device_kind} ({jax.default_backend()}), jax {jax.__version__}"
+    columns = ("problem", "solver", "compile [s]", "seconds", "iterations", "evaluations", "loss")
+    table = Table(*columns, "ended", title=f"at most {options.iterations} iterations on {device}")
+    console = Console(width=140)
+    for n in options.sizes:
+        for name, model in _models(n).items():
+            for row in _compare(model, options):
+                table.add_row(f"{name}, {n} x {n}", *row)
+                console.print(" ".join((name, str(n), *row)), highlight=False)
+    console.print(table)
+
+
+def _models(n: int) -> dict[str, Any]:
+    box = Domain((n, n), (100.0, 100.0), Boundary.PERIODIC, burgers.channels(2))
+    closed = Domain((n, n), (100.0, 100.0), Boundary.CLOSED, smoke.channels(2))
+    viscosity = FieldParameter(Waves(mean=1.0, amplitude=0.3), start=0.5, high=5.0)
+    unknown = {
+        "viscosity": Parameter(1.0, start=0.3, high=5.0),
+        "inflow": Parameter(0.1, start=0.3),
+    }
+    return {
+        "Burgers, a field": burgers.Burgers(box, dt=100 / n, viscosity=viscosity),
+        "Smoke, 3 numbers": smoke.Smoke(
+            closed, dt=100 / n, buoyancy=Parameter(0.1, start=0.3), **unknown
+        ),
+    }
+
+
+def _compare(model: Any, options: Options) -> list[list[str]]:
+    """Return a row for one gradient, for ours and for SciPy's."""
+    data = _data(model, options.horizon)
+    solver = LBFGS(iterations=options.iterations, tolerance=1e-12)
+    player = Player(Unconstrained(model), solver, Weights(), options.horizon)
+    game = hybrid.Game(model, {"physical": player}, hybrid.Schedule(cycles=1, warmup=0))
+    state = hybrid.start(game, data, jax.random.key(0)).players["physical"]
+    key = jax.random.key(0)
+    flat, unflatten = ravel_pytree(state.params)
+
+    def loss(data, params, key):
+        source = hybrid.complete(game, data, {"physical": state})
+        return objective(player, source, None, jnp.asarray(False), data.scale)(params, key)
+
+    def gradient(data, point):
+        return jax.value_and_grad(lambda x: loss(data, unflatten(x), key)[0])(point)
+
+    def solve(data, params, memory):
+        return solver.run(lambda p, k: loss(data, p, k), params, memory, key, 1)
+
+    gradient, one = _compiled(gradient, data, flat)
+    solve, ours = _compiled(solve, data, state.params, state.solver)
+    seconds, (_, _, terms) = _timed(lambda: solve(data, state.params, state.solver))
+    terms = jax.device_get(terms)
+    mine = [ours, seconds, terms["iterations"], terms["evaluations"], terms["loss"]]
+
+    def for_scipy(x):
+        value, slope = jax.device_get(gradient(data, jnp.asarray(x, jnp.float32)))
+        return float(value), np.asarray(slope, np.float64)
+
+    bounds = {"maxiter": options.iterations, "ftol": 0, "gtol": 0, "maxcor": solver.memory}
+    seconds, found = _timed(
+        lambda: minimize(for_scipy, flat, jac=True, method="L-BFGS-B", options=bounds)
+    )
+    theirs = [one, seconds, found.nit, found.nfev, found.fun]
+    return [
+        ["ours", *_numbers(mine), Reason(int(terms["reason"])).words],
+        ["SciPy, and one gradient", *_numbers(theirs), found.message.lower()[:40]],
+    ]
+
+
+def _data(model: Any, horizon: int) -> hybrid.Recordings:
+    """Return recordings of the true model: 2 windows, a quarter of the cells, 1 % noise."""
+    starts = jax.vmap(model.sample)(jax.random.split(jax.random.key(1), 2))
+    truth = jax.jit(lambda s: rollouts(model, parameter.truths(model), s, horizon))(starts)
+    seen = Observation(Scattered(fraction=0.25), noise=0.01)
+    recording = observe(seen, model.domain, truth, jax.random.key(2))
+    return hybrid.recordings(recording, recording)
+
+
+def _compiled(function: Any, *inputs: Any) -> tuple[Any, float]:
+    began = time.perf_counter()
+    program = jax.jit(function).lower(*inputs).compile()
+    seconds = time.perf_counter() - began
+    jax.block_until_ready(program(*inputs))
+    return program, seconds
+
+
+def _timed(function: Any) -> tuple[float, Any]:
+    began = time.perf_counter()
+    found = jax.block_until_ready(function())
+    return time.perf_counter() - began, found
+
+
+def _numbers(row: list[Any]) -> list[str]:
+    compile_seconds, seconds, iterations, evaluations, loss = row
+    times = [f"{compile_seconds:.1f}", f"{seconds:.2f}"]
+    return [*times, str(int(iterations)), str(int(evaluations)), f"{loss:.6g}"]
+
+
+if __name__ == "__main__":
+    main()

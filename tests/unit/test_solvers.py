@@ -1,0 +1,251 @@
+"""Optimisers against SciPy, optax and plain loops; and what they say when they can't."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from scipy.optimize import minimize, rosen, rosen_der
+
+from hycojax.solvers import INITIAL_STATES, LBFGS, Adam, MultiStart, Reason
+
+
+def solve(solver, objective, start, cycles=1):
+    """Run a solver for some cycles; return parameters, state and the terms of each cycle."""
+    params, state, reports = start, solver.init(start, cycles), []
+    run = jax.jit(lambda p, s: solver.run(objective, p, s, jax.random.key(0), cycles))
+    for _ in range(cycles):
+        params, state, terms = run(params, state)
+        reports.append(jax.device_get(terms))
+    return params, state, reports
+
+
+def loss(function):
+    return lambda params, key: (function(params), {"data": function(params)})
+
+
+@loss
+def rosenbrock(params):
+    x = jnp.asarray(params["x"])
+    return jnp.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
+
+
+@pytest.mark.parametrize("n", [2, 10])
+def test_lbfgs_ends_where_scipy_does_and_asks_hardly_more_often(n):
+    start = np.resize([-1.2, 1.0], n)
+    found, _, (terms,) = solve(LBFGS(200), rosenbrock, {"x": jnp.asarray(start, jnp.float32)})
+    theirs = minimize(rosen, start, jac=rosen_der, method="L-BFGS-B")
+    np.testing.assert_allclose(found["x"], theirs.x, atol=2e-3)
+    assert Reason(int(terms["reason"])) is Reason.CONVERGED
+    assert terms["evaluations"] <= 1.25 * theirs.nfev
+    assert terms["evaluations"] > terms["iterations"] > 10
+
+
+def test_lbfgs_solves_a_badly_scaled_quadratic():
+    scales = np.logspace(0, 3, 20)
+    quadratic = loss(lambda x: jnp.sum(jnp.float32(scales) * (x - 1) ** 2))
+    found, _, (terms,) = solve(LBFGS(500), quadratic, jnp.zeros(20))
+    theirs = minimize(
+        lambda x: np.sum(scales * (x - 1) ** 2),
+        np.zeros(20),
+        jac=lambda x: 2 * scales * (x - 1),
+        method="L-BFGS-B",
+        options={"ftol": 1e-16, "gtol": 1e-8},
+    )
+    np.testing.assert_allclose(found, 1, atol=1e-4)
+    assert Reason(int(terms["reason"])) is Reason.CONVERGED
+    assert terms["evaluations"] < 1.5 * theirs.nfev
+
+
+@pytest.mark.parametrize("size", [1e-6, 1e-3, 1.0, 1e3])
+def test_the_scale_of_the_loss_does_not_matter(size):
+    found, _, (terms,) = solve(LBFGS(), loss(lambda x: size * (x - 5.0) ** 2), jnp.float32(0.0))
+    np.testing.assert_allclose(found, 5.0, rtol=1e-3)
+    assert terms["evaluations"] <= 6
+
+
+def test_it_stops_where_the_noise_of_the_data_hides_the_rest():
+    """A minimum of 0.01: the loss can't be told from its minimum long before the gradient is 0."""
+    found, _, (terms,) = solve(
+        LBFGS(50), loss(lambda x: 0.01 + jnp.sum((x - 1) ** 4 + (x - 1) ** 2)), jnp.zeros(3)
+    )
+    assert Reason(int(terms["reason"])) is Reason.CONVERGED
+    np.testing.assert_allclose(found, 1, atol=2e-3)
+    assert terms["iterations"] < 12
+
+
+def test_a_kink_is_found():
+    found, _, _ = solve(
+        LBFGS(100), loss(lambda x: jnp.abs(x[0] - 1) + 5 * jnp.abs(x[1] + 2)), jnp.zeros(2)
+    )
+    np.testing.assert_allclose(found, [1, -2], atol=1e-2)
+
+
+def test_curvature_is_kept_while_the_objective_is_the_same():
+    """Three cycles of 4 iterations are one solve of 12 but for the evaluation at each start."""
+    start = {"x": jnp.array([-1.2, 1.0])}
+    whole, _, (once,) = solve(LBFGS(12), rosenbrock, start)
+    parts, _, reports = solve(LBFGS(4), rosenbrock, start, cycles=3)
+    np.testing.assert_allclose(parts["x"], whole["x"], rtol=1e-4)
+    assert sum(r["evaluations"] for r in reports) == once["evaluations"] + 2
+
+
+def test_curvature_is_forgotten_with_another_objective():
+    solver, key = LBFGS(4), jax.random.key(0)
+    start = {"x": jnp.array([-1.2, 1.0])}
+    params, state, _ = solver.run(rosenbrock, start, solver.init(start, 1), key, 1)
+    other = loss(lambda p: jnp.sum((p["x"] + 3) ** 2))
+    warm, _, used = solver.run(other, params, state, key, 1)
+    fresh, _, expected = solver.run(other, params, solver.init(start, 1), key, 1)
+    np.testing.assert_array_equal(warm["x"], fresh["x"])
+    assert used["evaluations"] == expected["evaluations"]
+
+
+def test_the_tolerance_falls_over_the_run():
+    # Another objective in each cycle, by its key: each is solved from where the last one ended.
+    def moving(params, key):
+        value = 0.01 + jnp.sum((params - jax.random.normal(key, (5,))) ** 4)
+        return value, {"data": value}
+
+    solver = LBFGS(50, tolerance=1e-6, first_tolerance=1e-2)
+    params, state, taken = jnp.zeros(5), solver.init(jnp.zeros(5), 4), []
+    for _ in range(4):
+        _, state, terms = solver.run(moving, params, state, jax.random.key(0), 4)
+        taken.append(int(terms["iterations"]))
+    assert taken == sorted(taken)
+    assert taken[0] < taken[-1]
+    _, _, terms = solver.run(moving, params, solver.init(params, 1), jax.random.key(0), 1)
+    assert terms["iterations"] < taken[-1]  # the first of one cycle is the first
+
+
+@pytest.mark.parametrize("bad", [jnp.nan, jnp.inf])
+@pytest.mark.parametrize("solver", [LBFGS(), Adam()])
+def test_a_start_that_is_not_finite_is_returned_with_the_reason(solver, bad):
+    found, _, (terms,) = solve(solver, loss(lambda p: p["x"] * bad), {"x": jnp.float32(2.0)})
+    assert found["x"] == 2.0
+    assert Reason(int(terms["reason"])) is Reason.NOT_FINITE
+
+
+def test_a_gradient_that_is_not_finite_is_told():
+    found, _, (terms,) = solve(LBFGS(), loss(jnp.sqrt), jnp.float32(0.0))
+    assert found == 0
+    assert Reason(int(terms["reason"])) is Reason.NOT_FINITE
+
+
+def test_a_flat_loss_is_told():
+    found, _, (terms,) = solve(LBFGS(), loss(lambda p: 0 * p["x"] + 0.5), {"x": jnp.float32(2.0)})
+    assert found["x"] == 2.0
+    assert Reason(int(terms["reason"])) is Reason.FLAT
+    assert terms["evaluations"] == 1
+
+
+def test_a_wrong_gradient_is_told():
+    @jax.custom_jvp
+    def climbing(x):
+        return (x - 1.0) ** 2 + 0.1
+
+    climbing.defjvp(lambda x, t: (climbing(*x), -2 * (x[0] - 1.0) * t[0]))
+    found, _, (terms,) = solve(LBFGS(), loss(climbing), jnp.float32(3.0))
+    assert found == 3.0
+    assert Reason(int(terms["reason"])) is Reason.LINE_SEARCH_FAILED
+
+
+def test_the_iteration_limit_is_told():
+    _, _, (terms,) = solve(LBFGS(3), rosenbrock, {"x": jnp.array([-1.2, 1.0])})
+    assert terms["iterations"] == 3
+    assert Reason(int(terms["reason"])) is Reason.ITERATION_LIMIT
+
+
+def test_lbfgs_steps_back_from_a_wall_of_nan():
+    """The full step leaves the domain of the logarithm."""
+    found, _, _ = solve(LBFGS(20), loss(lambda x: x - 0.1 * jnp.log(x)), jnp.float32(0.9))
+    np.testing.assert_allclose(found, 0.1, atol=1e-3)
+
+
+def test_many_starts_find_the_lower_of_two_minima():
+    @loss
+    def two_wells(x):
+        return (x**2 - 4) ** 2 / 16 + 0.1 * (x - 2) ** 2
+
+    alone, _, _ = solve(LBFGS(30), two_wells, jnp.float32(-3.0))
+    many, members, _ = solve(
+        MultiStart(LBFGS(30), members=16, spread=3.0), two_wells, jnp.float32(-3.0)
+    )
+    assert alone < 0
+    np.testing.assert_allclose(many, 2, atol=1e-3)
+    assert 0 < members.good.sum() < 16  # those in the other well do not fit as well
+    assert members.params.std(where=members.good) < 1e-3
+
+
+def test_what_the_data_do_not_say_keeps_the_spread_of_the_starts():
+    solver = MultiStart(LBFGS(30), members=64, spread=0.7)
+    start = {"seen": jnp.float32(0.0), "hidden": jnp.zeros((4, 4))}
+    _, members, _ = solve(solver, loss(lambda p: 0.01 + (p["seen"] - 1) ** 2), start)
+    assert members.good.all()
+    assert members.params["seen"].std() < 1e-3
+    np.testing.assert_allclose(members.params["hidden"].std(axis=0), 0.7, rtol=0.25)
+
+
+def test_initial_states_start_where_they_were_recorded():
+    start = {"x": jnp.float32(0.0), INITIAL_STATES: jnp.ones((2, 3))}
+    members = MultiStart(LBFGS(), members=4).init(start, 1)
+    np.testing.assert_array_equal(members.params[INITIAL_STATES], np.ones((4, 2, 3)))
+    assert members.params["x"].std() > 0.1
+
+
+def test_the_best_of_many_is_not_worse_than_the_start_alone():
+    start = {"x": jnp.array([-1.2, 1.0])}
+    _, _, (alone,) = solve(LBFGS(5), rosenbrock, start)
+    _, _, (many,) = solve(MultiStart(LBFGS(5), members=4), rosenbrock, start)
+    assert many["loss"] <= alone["loss"] * (1 + 1e-6)
+
+
+def test_adam_equals_a_plain_loop_over_two_cycles():
+    def noisy(params, key):
+        value = jnp.sum((params - jax.random.normal(key, (3,))) ** 2)
+        return value, {"data": value}
+
+    solver, params = Adam(learning_rate=0.1, updates=5), jnp.ones(3)
+    state = solver.init(params, cycles=2)
+    expected, optimiser = params, optax.adam(optax.cosine_decay_schedule(0.1, 10))
+    theirs = optimiser.init(expected)
+    for cycle in range(2):
+        key = jax.random.key(cycle)
+        params, state, _ = solver.run(noisy, params, state, key, cycles=2)
+        for i in range(5):
+            gradient = jax.grad(lambda p, k: noisy(p, k)[0])(expected, jax.random.fold_in(key, i))
+            step, theirs = optimiser.update(gradient, theirs)
+            expected = optax.apply_updates(expected, step)
+    np.testing.assert_allclose(params, expected, atol=1e-6)
+
+
+def test_adams_rate_falls_to_zero_over_the_whole_run():
+    def slope(params, key):
+        return params, {"data": params}
+
+    solver, steps = Adam(learning_rate=0.1, updates=50), []
+    params, state = jnp.float32(0.0), solver.init(jnp.float32(0.0), cycles=2)
+    for _ in range(2):
+        after, state, _ = solver.run(slope, params, state, jax.random.key(0), cycles=2)
+        steps.append(float(params - after))
+        params = after
+    rates = 0.1 * 0.5 * (1 + np.cos(np.pi * np.arange(100) / 100))
+    np.testing.assert_allclose(steps, rates.reshape(2, 50).sum(1), rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Adam(learning_rate=0.0), "learning_rate"),
+        (lambda: Adam(updates=0), "updates"),
+        (lambda: LBFGS(iterations=0), "iterations"),
+        (lambda: LBFGS(memory=0), "memory"),
+        (lambda: LBFGS(tolerance=0.0), "tolerance"),
+        (lambda: LBFGS(first_tolerance=2.0), "first_tolerance"),
+        (lambda: MultiStart(LBFGS(), members=1), "members"),
+        (lambda: MultiStart(LBFGS(), spread=0.0), "spread"),
+    ],
+)
+def test_impossible_settings_are_refused(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
