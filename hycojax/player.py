@@ -15,6 +15,8 @@ from hycojax.losses import relative_square, window_loss
 from hycojax.model import Model
 from hycojax.solvers import INITIAL_STATES, Objective, Solver
 
+_CORRECTION = 0.1
+
 
 @dataclass(frozen=True)
 class Weights:
@@ -152,12 +154,12 @@ def first_frames(
 ) -> Float[Array, "simulation *shape channels"]:
     """Return first frames with the corrections that a player estimates, where they are measured.
 
-    The corrections are in units of scale sqrt(n), n the number of values: all of them together then
-    count for the curvature of the loss about as much as one coefficient.
+    The corrections of n values are in units of `_CORRECTION` scale sqrt(n). All of them together
+    then curve the loss less than a coefficient that matters: the search moves coefficients first.
     """
     if not (isinstance(params, dict) and INITIAL_STATES in params):
         return frames
-    unit = scale * np.sqrt(frames.size)
+    unit = _CORRECTION * np.sqrt(frames.size) * scale
     return frames + jnp.where(seen, params[INITIAL_STATES] * unit, 0)
 
 

@@ -23,10 +23,15 @@ _RUNNING = -1
 _DECREASE, _CURVATURE = 1e-4, 0.9
 #: Relative accuracy of a loss in single precision.
 _ROUNDING = 1e-6
-#: Loss of a rollout whose values are off by no more than single precision's rounding.
-_EXACT = 1e-13
+#: Loss of a rollout that is off by what rounding adds up to, a millionth of the scale.
+_EXACT = 1e-12
+#: Largest change of a parameter between two iterations: more is no local step (see `constrain`).
+_LONGEST = 2.0
 #: After so many points a line search takes any sufficient decrease; after so many it fails.
-_PATIENT, _EXHAUSTED = 6, 20
+_PATIENT, _EXHAUSTED = 2, 20
+#: So many iterations that gain nothing are the end, whatever the quadratic model promises: it does
+#: not know of the kinks that limiters put into a loss.
+_STALLED = 3
 
 
 @jax.tree_util.register_dataclass
@@ -53,7 +58,7 @@ class _Search:
 
     `start` is the loss where the solve began, `terms` belong to the point reached. `low` and `high`
     are points (step, value, slope) on the line: the one has sufficient decrease but is still steep,
-    the other has none.
+    the other has none. In the last `stalled` iterations the loss hardly fell.
     """
 
     point: Float[Array, " n"]
@@ -67,6 +72,7 @@ class _Search:
     high: Float[Array, " three"]
     tries: Int[Array, ""]
     iterations: Int[Array, ""]
+    stalled: Int[Array, ""]
     evaluations: Int[Array, ""]
     reason: Int[Array, ""]
 
@@ -89,7 +95,7 @@ class LBFGS:
     iterations: int = 10
     """Largest number of iterations in a cycle."""
     tolerance: float = 1e-6
-    """It has converged where a Newton step is expected to lower the loss by this part of it."""
+    """It has converged where a step can lower the loss by no more than this part of it."""
     first_tolerance: float | None = None
     """Tolerance in the first cycle, from where it falls by equal factors; None: the same."""
     memory: int = 10
@@ -161,7 +167,8 @@ class LBFGS:
         finite = jnp.isfinite(value) & jnp.all(jnp.isfinite(gradient))
         lower, alike = _decreases(search, value, slope)
         level = slope >= _CURVATURE * search.slope
-        accepted = (lower & (level | (search.tries >= _PATIENT))) | (alike & level)
+        far = (search.step >= 0.99 * _longest(search.direction)) | (search.tries >= _PATIENT)
+        accepted = (lower & (level | far)) | (alike & level)
         first = search.iterations < 0
         moved = self._accept(search, value, gradient, terms, tolerance)
         at = jnp.stack([search.step, jnp.where(finite, value, jnp.inf), slope])
@@ -178,9 +185,12 @@ class LBFGS:
         iterations = search.iterations + 1
         newton = (known.used > 0) & (-0.5 * slope <= tolerance * value)
         zero = jnp.all(gradient == 0)
+        short = ~first & (search.known.value - value <= tolerance * value)
+        stalled = jnp.where(short, search.stalled + 1, 0)
+        done = newton | (stalled >= _STALLED)
         reason = jnp.select(
-            [first & zero, newton | zero | (value <= _EXACT), iterations >= self.iterations],
-            [Reason.FLAT, Reason.CONVERGED, Reason.ITERATION_LIMIT],
+            [value <= _EXACT, zero, done, iterations >= self.iterations],
+            [Reason.CONVERGED, Reason.FLAT, Reason.CONVERGED, Reason.ITERATION_LIMIT],
             _RUNNING,
         )
         return replace(
@@ -189,6 +199,7 @@ class LBFGS:
             terms=terms,
             start=jnp.where(first, value, search.start),
             iterations=iterations,
+            stalled=stalled,
             reason=reason.astype(jnp.int32),
             **_line(known, direction),
         )
@@ -202,6 +213,7 @@ def _first(start: Array, state: Curvature, terms: Any) -> _Search:
         terms=jax.tree.map(lambda t: jnp.zeros(t.shape, t.dtype), terms),
         start=state.value,
         iterations=zero - 1,
+        stalled=zero,
         evaluations=zero,
         reason=zero + _RUNNING,
         **_line(state, jnp.zeros_like(start)) | {"step": jnp.zeros_like(state.value)},
@@ -216,7 +228,7 @@ def _line(known: Curvature, direction: Array) -> dict[str, Any]:
         "known": known,
         "direction": direction,
         "slope": slope,
-        "step": jnp.ones_like(slope),
+        "step": jnp.minimum(1.0, _longest(direction)),
         "low": jnp.stack([jnp.zeros_like(slope), known.value, slope]),
         "high": jnp.stack([nowhere, nowhere, nowhere]),
         "tries": jnp.zeros((), jnp.int32),
@@ -274,7 +286,7 @@ def _narrow(search: _Search, at: Float[Array, " three"], enough: Bool[Array, ""]
     """Return the search of what is left of the line; without success, of the steepest descent."""
     low = jnp.where(enough, at, search.low)
     high = jnp.where(enough, search.high, at)
-    step = jnp.where(jnp.isfinite(high[0]), _between(low, high), _beyond(search.low, at))
+    step = jnp.where(jnp.isfinite(high[0]), _between(low, high), _beyond(search, at))
     known = _forget(search.known)
     again = replace(search, **_line(known, _steepest(known)))
     failed = jnp.asarray(Reason.LINE_SEARCH_FAILED, jnp.int32)
@@ -294,11 +306,17 @@ def _between(low: Float[Array, " three"], high: Float[Array, " three"]) -> Float
     return jnp.clip(t, a + 0.1 * (b - a), b - 0.1 * (b - a))
 
 
-def _beyond(low: Float[Array, " three"], at: Float[Array, " three"]) -> Float[Array, ""]:
-    """Return where the slope vanishes if it goes on to change as from `low` to `at`."""
-    (a, _, ma), (b, _, mb) = low, at
+def _beyond(search: _Search, at: Float[Array, " three"]) -> Float[Array, ""]:
+    """Return where the slope vanishes if it goes on to change as from `low` to here."""
+    (a, _, ma), (b, _, mb) = search.low, at
     secant = b + (b - a) * mb / jnp.where(ma < mb, ma - mb, -jnp.inf)
-    return jnp.clip(jnp.where(ma < mb, secant, jnp.inf), 2 * b, 10 * b)
+    step = jnp.clip(jnp.where(ma < mb, secant, jnp.inf), 2 * b, 10 * b)
+    return jnp.minimum(step, _longest(search.direction))
+
+
+def _longest(direction: Array) -> Float[Array, ""]:
+    largest = jnp.max(jnp.abs(direction))
+    return _LONGEST / jnp.where(largest > 0, largest, 1)
 
 
 def _hopeless(search: _Search, value: Array, terms: Terms) -> _Search:
