@@ -29,8 +29,8 @@ _EXACT = 1e-12
 _LONGEST = 2.0
 #: After so many points a line search takes any sufficient decrease; after so many it fails.
 _PATIENT, _EXHAUSTED = 2, 20
-#: So many iterations that gain nothing are the end, whatever the quadratic model promises: it does
-#: not know of the kinks that limiters put into a loss.
+#: So many iterations in turn, that gain nothing or are not expected to, are the end. One is not
+#: enough: kinks, which limiters put into a loss, mislead the quadratic model.
 _STALLED = 3
 
 
@@ -58,7 +58,7 @@ class _Search:
 
     `start` is the loss where the solve began, `terms` belong to the point reached. `low` and `high`
     are points (step, value, slope) on the line: the one has sufficient decrease but is still steep,
-    the other has none. In the last `stalled` iterations the loss hardly fell.
+    the other has none. For `stalled` iterations there has been nothing to gain.
     """
 
     point: Float[Array, " n"]
@@ -184,12 +184,12 @@ class LBFGS:
         slope = gradient @ direction
         iterations = search.iterations + 1
         newton = (known.used > 0) & (-0.5 * slope <= tolerance * value)
-        zero = jnp.all(gradient == 0)
+        flat = jnp.all(gradient == 0)
         short = ~first & (search.known.value - value <= tolerance * value)
-        stalled = jnp.where(short, search.stalled + 1, 0)
-        done = newton | (stalled >= _STALLED)
+        stalled = jnp.where(newton | short, search.stalled + 1, 0)
+        done = flat | (stalled >= _STALLED) | (first & newton)  # which it knows from the last cycle
         reason = jnp.select(
-            [value <= _EXACT, zero, done, iterations >= self.iterations],
+            [value <= _EXACT, flat & (known.used == 0), done, iterations >= self.iterations],
             [Reason.CONVERGED, Reason.FLAT, Reason.CONVERGED, Reason.ITERATION_LIMIT],
             _RUNNING,
         )
