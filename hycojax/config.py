@@ -100,9 +100,10 @@ class Experiment:
 
     def _check_physical_only(self) -> None:
         """Check what is possible for a PDE, but not for a network."""
-        for name in ("coarsening", "initial_states", "early.coarsening"):
+        usual = {"coarsening": 1, "initial_states": False, "early.coarsening": 1}
+        for name, without in usual.items():
             value = operator.attrgetter(name)(self.synthetic)
-            if value not in (False, 1):
+            if value != without:
                 raise ValueError(f"synthetic.{name} = {value}: only the physical player has it")
         player = self.physical
         if player.initial_states and (player.horizon != self.data.steps or player.batch):

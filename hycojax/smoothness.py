@@ -86,7 +86,7 @@ class Laplacian:
         _check(self)
 
     def penalty(self, domain: Domain, field: Float[Array, "*shape"]) -> Float[Array, ""]:
-        """Return weight * mean (laplace r)^2, without the outermost cells of a closed box."""
+        """Return weight * mean (laplace r)^2, in a closed box over all but the outermost cells."""
         bends = 0.0
         for axis, d in enumerate(_differences(domain, field)):
             width = 1 / domain.shape[axis]
@@ -96,7 +96,7 @@ class Laplacian:
                 inner = [slice(1, -1)] * domain.dims
                 inner[axis] = slice(None)
                 bends += jnp.diff(d, axis=axis)[tuple(inner)] / width
-        return self.weight * jnp.sum(bends**2) / field.size
+        return self.weight * jnp.mean(bends**2)
 
 
 def _check(measure: Smoothness) -> None:

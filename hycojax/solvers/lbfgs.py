@@ -180,7 +180,8 @@ class LBFGS:
     ) -> _Search:
         """Go on from the point that was evaluated, or end the solve there."""
         first = search.iterations < 0
-        known, direction = _direction(_learn(search, value, gradient))
+        learned = _learn(search, value, gradient)
+        known, direction = _direction(learned)
         slope = gradient @ direction
         iterations = search.iterations + 1
         newton = (known.used > 0) & (-0.5 * slope <= tolerance * value)
@@ -189,7 +190,7 @@ class LBFGS:
         stalled = jnp.where(newton | short, search.stalled + 1, 0)
         done = flat | (stalled >= _STALLED) | (first & newton)  # which it knows from the last cycle
         reason = jnp.select(
-            [value <= _EXACT, flat & (known.used == 0), done, iterations >= self.iterations],
+            [value <= _EXACT, flat & (learned.used == 0), done, iterations >= self.iterations],
             [Reason.CONVERGED, Reason.FLAT, Reason.CONVERGED, Reason.ITERATION_LIMIT],
             _RUNNING,
         )

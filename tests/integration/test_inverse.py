@@ -1,7 +1,7 @@
 """Parameters are found again: every model, every coefficient, from far off on both sides.
 
-The data are of the same solver, so that nothing but the search and the noise stands between estimate
-and truth. Each test prints what the search took, and SciPy's beside it: `pytest -s` shows it.
+The data are of the same solver, so that nothing but the search and the noise stands between
+estimate and truth. Each test prints what the search took, and SciPy's beside it (`pytest -s`).
 """
 
 from dataclasses import dataclass, replace
@@ -83,8 +83,8 @@ UNKNOWNS = [
     ("smoke", "inflow"),
     ("smoke", "buoyancy", "inflow"),
 ]
-#: Fields, and how each is kept smooth where the data are noisy. A potential is searched on a coarser
-#: grid: central differences do not see its shortest waves.
+#: Fields, and how each is kept smooth where the data are noisy. A potential is searched on a
+#: coarser grid: central differences do not see its shortest waves.
 FIELDS = {
     "burgers": (
         replace(MODELS["burgers"], viscosity=FieldParameter(Waves(4.0, 1.0), start=2.0, high=40.0)),
@@ -284,7 +284,6 @@ def test_what_the_data_can_not_say_is_seen_in_the_spread():
     each = problems(
         model, seen, [parameter.starts(model)], 4, MultiStart(LBFGS(100), members=6, spread=0.5)
     )
-    _, report = each.solve()
     states, _ = jax.jit(jax.vmap(partial(hybrid.cycle, each.game)))(each.data, each.states)
     members = jax.tree.map(lambda leaf: leaf[0], states.players["physical"].solver)
     spread = np.asarray(hybrid.spread(each.game, members)["diffusivity"])

@@ -98,6 +98,25 @@ def test_a_parameter_that_is_a_field_is_identified_and_drawn(here):
     assert records[0]["physical"]["parameters"]["viscosity"] < 6
 
 
+def test_a_run_from_many_starts_through_an_early_stage(here):
+    """Coarse and short first, then in full: two programs; the spread of the starts is reported."""
+    assert command(train.main, FIXTURES / "inverse.py", "--schedule.cycles", "2") == 0
+    directory = RunDir(here / "runs" / "tiny-inverse" / "physical-0")
+    physical = json.loads(directory.summary.read_text())["physical"]
+    assert physical["reason"] in ("converged", "iteration limit")
+    found, stored = physical["parameters"]["diffusivity"], np.load(directory.parameters)
+    assert found["relative_error"] < 0.3
+    np.testing.assert_allclose(found["spread"], stored["diffusivity_spread"].mean(), rtol=1e-5)
+    assert 0 < found["spread"] < 2
+    first, last = logbook.read(directory.log)
+    assert last["compile_seconds"] > first["compile_seconds"] > 0
+    assert last["physical"]["spread"]["diffusivity"] == pytest.approx(found["spread"], rel=1e-4)
+    assert (directory.figures / "parameter_diffusivity.png").stat().st_size > 10_000
+    estimate = stored["diffusivity_estimate"]
+    assert command(evaluate.main, directory.root) == 0  # all of it can be restored
+    np.testing.assert_array_equal(np.load(directory.parameters)["diffusivity_estimate"], estimate)
+
+
 def test_the_smoke_experiment_runs_by_the_same_code(here):
     assert command(train.main, FIXTURES / "smoke.py", "--run-dir", "run") == 0
     summary = json.loads((here / "run" / "summary.json").read_text())

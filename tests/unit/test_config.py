@@ -140,6 +140,15 @@ def test_a_wrong_word_gets_one_message_and_status_2(capsys, words, message):
         (["--physical.model.diffusivity.start", "None"], r"nothing is unknown; give one a start"),
         (["--seed", "-1"], "seed = -1"),
         (["--data.training", "0"], "training = 0: at least 1"),
+        (["--synthetic.coarsening", "2"], "synthetic.coarsening = 2: only the physical player"),
+        (["--synthetic.initial-states"], "only the physical player has it"),
+        (["--synthetic.early.coarsening", "2"], "only the physical player has it"),
+        (["--physical.initial-states"], "set physical.horizon to data.steps = 6"),
+        (["--physical.coarsening", "3"], "physical.coarsening: on a grid 3 times coarser: 3 does"),
+        (["--physical.early.coarsening", "8"], "at least 4 cells along each axis"),
+        (["--physical.early.horizon", "0"], "early.horizon = 0: at least one step"),
+        (["--physical.early.cycles", "-1"], "early.cycles = -1"),
+        (["--physical.solver.tolerance", "0"], "tolerance = 0.0"),
     ],
 )
 def test_values_that_do_not_fit_together_get_one_message(monkeypatch, capsys, words, message):

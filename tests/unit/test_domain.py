@@ -70,3 +70,43 @@ def test_a_box_that_can_not_be_is_refused(change, message):
     fields = {"shape": (4, 8), "size": (2.0, 8.0), **change}
     with pytest.raises(ValueError, match=message):
         Domain(boundary=Boundary.CLOSED, channels=(Channel("d"),), **fields)
+
+
+@pytest.mark.parametrize("boundary", Boundary)
+def test_averages_undo_a_coarse_constant_and_keep_the_mean(boundary):
+    domain = box(boundary, (8, 12))
+    values = np.random.default_rng(0).normal(size=(8, 12)).astype(np.float32)
+    coarse = domain.average(values, 2)
+    assert coarse.shape == domain.coarsen(2).shape == (4, 6)
+    np.testing.assert_allclose(coarse[1, 2], values[2:4, 4:6].mean(), rtol=1e-6)
+    np.testing.assert_allclose(coarse.mean(), values.mean(), rtol=1e-4)
+
+
+@pytest.mark.parametrize("boundary", Boundary)
+@pytest.mark.parametrize("factor", [1, 2, 3])
+def test_prolongation_is_exact_for_what_is_linear(boundary, factor):
+    """Between the outermost centres; a periodic box goes on across its ends."""
+    domain = Domain((12, 24), (3.0, 6.0), boundary, ())
+    coarse = domain.coarsen(factor)
+    x, y = coarse.centers()
+    found = np.asarray(domain.prolong((2 * x - 3 * y + 1).astype(np.float32), factor))
+    inner = (slice(factor, -factor),) * 2
+    expected = 2 * domain.centers()[0] - 3 * domain.centers()[1] + 1
+    np.testing.assert_allclose(found[inner], expected[inner], atol=1e-5)
+    constant = domain.prolong(np.full(coarse.shape, 0.7, np.float32), factor)
+    np.testing.assert_allclose(constant, 0.7, rtol=1e-6)
+
+
+def test_prolongation_of_a_periodic_wave_has_order_2(order):
+    sizes, errors = [8, 16, 32], []
+    for n in sizes:
+        domain = Domain((4 * n,), (1.0,), Boundary.PERIODIC, ())
+        wave = [np.sin(2 * np.pi * d.centers()[0]) for d in (domain.coarsen(4), domain)]
+        errors.append(np.abs(domain.prolong(wave[0].astype(np.float32), 4) - wave[1]).max())
+    assert 1.9 < order(sizes, errors) < 2.1
+
+
+@pytest.mark.parametrize("factor", [0, 3])
+def test_a_coarsening_that_does_not_divide_is_refused(factor):
+    with pytest.raises(ValueError, match=f"{factor} does not divide"):
+        box().coarsen(factor)

@@ -1,15 +1,22 @@
 """Windows and losses against plain Python."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hycojax.data.windows import Source, cut, draw, tile
+from hycojax import parameter
+from hycojax.data.windows import Source, cut, draw, restrict, tile
 from hycojax.losses import relative_square, window_loss
+from hycojax.model import rollouts
+from hycojax.parameter import FieldParameter, Parameter
+from hycojax.physical import Unconstrained
 from hycojax.physics.heat import Heat
-from hycojax.player import Player, Weights, objective
-from hycojax.solvers import LBFGS
+from hycojax.player import Early, Player, Weights, first_frames, objective
+from hycojax.solvers import INITIAL_STATES, LBFGS
+from hycojax.waves import Waves
 
 
 @pytest.fixture
@@ -40,6 +47,27 @@ def test_draw_reaches_every_window_and_no_other(source):
     expected = {8.0 * s + t for s in range(3) for t in range(5)}
     assert set(np.asarray(windows.start[:, 0]).tolist()) == expected
     np.testing.assert_array_equal(windows.targets[:, -1], windows.start + 3)
+
+
+def test_windows_on_a_coarser_grid_see_what_is_seen_in_full(heat_box, source):
+    windows = tile(source, 3)
+    coarse = restrict(windows, heat_box, 2)
+    assert coarse.targets.shape == (windows.targets.shape[0], 3, 8, 8, 1)
+    block = windows.targets[1, 2, 4:6, 6:8, 0]
+    np.testing.assert_allclose(coarse.targets[1, 2, 2, 3, 0], block.mean(), rtol=1e-5)
+    np.testing.assert_allclose(
+        coarse.start[1, 2, 3, 0], windows.start[1, 4:6, 6:8, 0].mean(), rtol=1e-5
+    )
+    whole = windows.seen.reshape(*windows.seen.shape[:2], 8, 2, 8, 2, 1).all(axis=(3, 5))
+    np.testing.assert_array_equal(coarse.seen, whole)
+    assert 0 < whole.sum() < whole.size
+
+
+def test_faces_in_a_wall_stay_out_of_coarser_windows(smoke_box):
+    path = jnp.zeros((1, 2, 16, 16, 4))
+    seen = jnp.asarray(np.broadcast_to(smoke_box.evolves(), path.shape))
+    coarse = restrict(tile(Source(path, path, seen), 1), smoke_box, 2)
+    np.testing.assert_array_equal(coarse.seen[0, 0], smoke_box.coarsen(2).evolves())
 
 
 def test_the_loss_is_a_mean_over_seen_values_only():
@@ -91,6 +119,56 @@ def test_a_player_weighs_its_two_terms(heat_box, source, cooperating, factor):
     interaction = window_loss(model, params, tile(other, 3), jnp.ones(1))
     np.testing.assert_allclose(value, 2 * data + factor * interaction, rtol=1e-6)
     np.testing.assert_allclose(terms["data"], data, rtol=1e-6)
+
+
+def test_a_player_may_train_on_a_coarser_grid(heat_box, source):
+    model = Unconstrained(Heat(heat_box, diffusivity=Parameter(1.0, start=0.5)))
+    player = Player(model, LBFGS(), Weights(1.0, 0.0), horizon=3, coarsening=2)
+    loss = objective(player, source, None, jnp.asarray(False), jnp.ones(1))
+    params = {"diffusivity": jnp.float32(0.3)}
+    small = Heat(heat_box.coarsen(2), diffusivity=Parameter(1.0, start=0.5))
+    windows = restrict(tile(source, 3), heat_box, 2)
+    value = {"diffusivity": 0.5 * jnp.exp(0.3)}
+    expected = window_loss(small, value, windows, jnp.ones(1))
+    np.testing.assert_allclose(loss(params, jax.random.key(0))[0], expected, rtol=1e-5)
+
+
+def test_a_field_is_averaged_for_the_coarser_grid(heat_box):
+    own = FieldParameter(Waves(1.0, 0.2), start=0.5, high=10.0)
+    fine = Unconstrained(Heat(heat_box, diffusivity=own))
+    coarse = replace(fine, coarsening=2)
+    params = parameter.unconstrain(fine.model, parameter.truths(fine.model))
+    state = jax.random.normal(jax.random.key(0), (8, 8, 1))
+    mean = heat_box.average(parameter.truths(fine.model)["diffusivity"], 2)
+    expected = coarse.coarse().forward({"diffusivity": mean}, state)
+    np.testing.assert_allclose(coarse.forward(params, state), expected, atol=1e-5)
+
+
+def test_estimated_first_frames_are_weighed_like_all_frames(heat_box, source):
+    """The loss is the mean over all seen values, those of the first frame included."""
+    model = Heat(heat_box, dt=5.0)
+    player = Player(model, LBFGS(), Weights(1.0, 0.0), horizon=7, initial_states=True)
+    source = replace(source, starts=source.targets)
+    scale = jnp.array([0.7])
+    loss = objective(player, source, None, jnp.asarray(False), scale)
+    correction = jax.random.normal(jax.random.key(1), (3, 16, 16, 1)) / 100
+    params = {"diffusivity": jnp.float32(0.4), INITIAL_STATES: correction}
+    frames = first_frames(params, source.starts[:, 0], source.seen[:, 0], scale)
+    assert (frames != source.starts[:, 0]).sum() == source.seen[:, 0].sum()
+    path = rollouts(model, {"diffusivity": 0.4}, frames, 7)
+    square = ((path - source.targets) / scale) ** 2
+    expected = jnp.sum(square * source.seen) / jnp.sum(source.seen)
+    np.testing.assert_allclose(loss(params, jax.random.key(0))[0], expected, rtol=1e-5)
+
+
+def test_early_cycles_are_another_problem(heat_box):
+    early = Early(cycles=2, horizon=1, coarsening=2)
+    player = Player(Heat(heat_box), LBFGS(), Weights(), horizon=4, early=early)
+    assert [player.at(c).horizon for c in range(4)] == [1, 1, 4, 4]
+    assert [player.at(c).coarsening for c in range(4)] == [2, 2, 1, 1]
+    assert player.at(2) == player.at(3) != player.at(1)
+    later = replace(player, early=Early(cycles=2))
+    assert later.at(0) == later.at(5)  # nothing differs: nothing is compiled anew
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hycojax.data.statistics import statistics
-from hycojax.observation import Centre, Everywhere, Observation, observe
+from hycojax.observation import Centre, Everywhere, Observation, Scattered, observe
 
 
 @pytest.fixture
@@ -86,6 +86,15 @@ def test_statistics_are_those_of_the_seen_values(smoke_box, trajectories):
         change = np.diff(values, axis=1)[seen[:, 1:] & seen[:, :-1]]
         np.testing.assert_allclose(found.change[channel], np.sqrt((change**2).mean()), rtol=1e-4)
     assert found.std[3] == 1.0  # constant in this data
+
+
+@pytest.mark.parametrize("fraction", [0.1, 0.25, 1.0])
+def test_scattered_sensors_are_as_many_as_stated_and_anywhere(smoke_box, fraction):
+    masks = [Scattered(fraction, seed).mask(smoke_box) for seed in range(200)]
+    assert {int(mask.sum()) for mask in masks} == {round(fraction * 256)}
+    chance = np.mean(masks, axis=0)
+    np.testing.assert_allclose(chance, fraction, atol=5 * np.sqrt(fraction * (1 - fraction) / 200))
+    np.testing.assert_array_equal(masks[3], Scattered(fraction, 3).mask(smoke_box))
 
 
 @pytest.mark.parametrize("fraction", [0.0, -1.0, 1.5, float("nan")])

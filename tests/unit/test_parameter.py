@@ -7,6 +7,7 @@ import pytest
 from hycojax import parameter
 from hycojax.domain import Boundary, Domain
 from hycojax.parameter import FieldParameter, Parameter, quantity
+from hycojax.smoothness import Slope
 from hycojax.waves import Waves
 
 
@@ -104,3 +105,28 @@ def test_numbers_and_fields_are_not_mixed_up():
         Parameter(Waves())
     with pytest.raises(ValueError, match="a Parameter takes a number"):
         FieldParameter(1.0)
+
+
+def test_a_field_can_be_searched_on_a_coarser_grid():
+    own = FieldParameter(Waves(mean=2.0, amplitude=0.3), start=1.5, coarsening=2)
+    model = Varied(depth=own)
+    parameter.check(model)
+    free = parameter.unconstrain(model, parameter.starts(model))
+    assert free["depth"].shape == (4, 3)
+    values = parameter.constrain(model, free)["depth"]
+    np.testing.assert_allclose(values, np.full((8, 6), 1.5), rtol=1e-6)
+    moved = parameter.constrain(model, {"depth": free["depth"].at[1, 1].add(1.0)})["depth"]
+    assert (moved > 1.5 + 1e-6).sum() == 16  # linear: two cells on either side along each axis
+    with pytest.raises(ValueError, match=r"depth\.coarsening = 4 does not divide"):
+        parameter.check(Varied(depth=FieldParameter(Waves(2.0, 0.3), start=1.5, coarsening=4)))
+    with pytest.raises(ValueError, match="coarsening = 0"):
+        FieldParameter(Waves(), coarsening=0)
+
+
+def test_roughness_counts_the_unknown_fields_over_their_scale():
+    model = Varied(depth=FieldParameter(Waves(2.0, 0.3), start=4.0, smoothness=Slope(0.7)))
+    field = parameter.truths(model)["depth"]
+    expected = Slope(0.7).penalty(BOX, field / 4.0)
+    np.testing.assert_allclose(parameter.roughness(model, {"depth": field}), expected, rtol=1e-6)
+    known = Varied(depth=FieldParameter(Waves(2.0, 0.3), smoothness=Slope(0.7)))
+    assert parameter.roughness(known, {}) == 0
