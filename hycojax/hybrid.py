@@ -1,7 +1,7 @@
 """The game: two players learn from the same recordings and from each other, cycle by cycle.
 
     L_synthetic(w)  = a_s data(w)  + b_s interaction(w; theta fixed)
-    L_physical(th)  = a_p data(th) + b_p interaction(th; w fixed)
+    L_physical(th)  = a_p data(th) + b_p interaction(th; w fixed) + roughness(th)
 
 A cycle rolls both out from fresh initial states and updates one player after the other
 (Gauss-Seidel alternation towards a Nash equilibrium). With one player it is plain training, by the

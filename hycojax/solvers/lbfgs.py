@@ -1,8 +1,7 @@
 """L-BFGS, for objectives that are deterministic while a solve lasts.
 
 The solve is one `while_loop` whose body evaluates the objective once, at the point that the line
-search wants to know next. So the objective is compiled once, and as fast as its gradient alone. The
-only place that imports jaxopt, whose two-loop recursion gives the directions.
+search wants to know next. So the objective is compiled once, and as fast as its gradient alone.
 """
 
 from __future__ import annotations
@@ -13,9 +12,17 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
-from jaxopt._src.lbfgs import compute_gamma, inv_hessian_product  # jaxopt is pinned exactly
 from jaxtyping import Array, Bool, Float, Int, Key
 
+from hycojax.solvers.curvature import (
+    Curvature,
+    direction,
+    forget,
+    learn,
+    nothing_known,
+    select,
+    steepest,
+)
 from hycojax.solvers.solver import Objective, Reason, Terms
 
 _RUNNING = -1
@@ -32,23 +39,6 @@ _PATIENT, _EXHAUSTED = 2, 20
 #: So many iterations in turn, that gain nothing or are not expected to, are the end. One is not
 #: enough: kinks, which limiters put into a loss, mislead the quadratic model.
 _STALLED = 3
-
-
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True)
-class Curvature:
-    """What earlier iterations tell of the loss around a point.
-
-    s are the `used` latest steps, the newest last, y the changes of the gradient, rho = 1 / (s y).
-    """
-
-    value: Float[Array, ""]
-    gradient: Float[Array, " n"]
-    s: Float[Array, "memory n"]
-    y: Float[Array, "memory n"]
-    rho: Float[Array, " memory"]
-    used: Int[Array, ""]
-    solves: Int[Array, ""]
 
 
 @jax.tree_util.register_dataclass
@@ -113,20 +103,7 @@ class LBFGS:
     def init(self, params: Any, cycles: int) -> Curvature:
         """Return that nothing is known yet."""
         del cycles
-        flat, _ = ravel_pytree(params)
-
-        def zeros(*shape: int, dtype: Any = flat.dtype) -> Array:
-            return jnp.zeros(shape, dtype)  # each its own buffer: the state is donated
-
-        return Curvature(
-            value=zeros() + jnp.nan,
-            gradient=zeros(flat.size),
-            s=zeros(self.memory, flat.size),
-            y=zeros(self.memory, flat.size),
-            rho=zeros(self.memory),
-            used=zeros(dtype=jnp.int32),
-            solves=zeros(dtype=jnp.int32),
-        )
+        return nothing_known(ravel_pytree(params)[0], self.memory)
 
     def run(
         self, objective: Objective, params: Any, state: Curvature, key: Key[Array, ""], cycles: int
@@ -172,17 +149,18 @@ class LBFGS:
         first = search.iterations < 0
         moved = self._accept(search, value, gradient, terms, tolerance)
         at = jnp.stack([search.step, jnp.where(finite, value, jnp.inf), slope])
-        stuck = _select(first, _hopeless(search, value, terms), _narrow(search, at, lower | alike))
-        return _select(finite & (first | accepted), moved, stuck)
+        stuck = select(first, _hopeless(search, value, terms), _narrow(search, at, lower | alike))
+        return select(finite & (first | accepted), moved, stuck)
 
     def _accept(
         self, search: _Search, value: Array, gradient: Array, terms: Terms, tolerance: Array
     ) -> _Search:
         """Go on from the point that was evaluated, or end the solve there."""
         first = search.iterations < 0
-        learned = _learn(search, value, gradient)
-        known, direction = _direction(learned)
-        slope = gradient @ direction
+        step = search.step * search.direction
+        learned = learn(search.known, step, value, gradient, first)
+        known, downwards = direction(learned)
+        slope = gradient @ downwards
         iterations = search.iterations + 1
         newton = (known.used > 0) & (-0.5 * slope <= tolerance * value)
         flat = jnp.all(gradient == 0)
@@ -196,13 +174,13 @@ class LBFGS:
         )
         return replace(
             search,
-            point=search.point + search.step * search.direction,
+            point=search.point + step,
             terms=terms,
             start=jnp.where(first, value, search.start),
             iterations=iterations,
             stalled=stalled,
             reason=reason.astype(jnp.int32),
-            **_line(known, direction),
+            **_line(known, downwards),
         )
 
 
@@ -236,42 +214,6 @@ def _line(known: Curvature, direction: Array) -> dict[str, Any]:
     }
 
 
-def _learn(search: _Search, value: Array, gradient: Array) -> Curvature:
-    """Add a step to what is known; forget all at a start with another loss than was left."""
-    known, first = search.known, search.iterations < 0
-    s, y = search.step * search.direction, gradient - search.known.gradient
-    curved = s @ y > 1e-7 * jnp.linalg.norm(s) * jnp.linalg.norm(y)
-    longer = replace(
-        known,
-        s=jnp.roll(known.s, -1, 0).at[-1].set(s),
-        y=jnp.roll(known.y, -1, 0).at[-1].set(y),
-        rho=jnp.roll(known.rho, -1).at[-1].set(1 / jnp.where(curved, s @ y, 1)),
-        used=known.used + 1,
-    )
-    same = (value == known.value) & jnp.all(gradient == known.gradient)
-    known = _select(~first & curved, longer, _select(first & ~same, _forget(known), known))
-    return replace(known, value=value, gradient=gradient)
-
-
-def _forget(known: Curvature) -> Curvature:
-    return replace(known, rho=jnp.zeros_like(known.rho), used=jnp.zeros_like(known.used))
-
-
-def _direction(known: Curvature) -> tuple[Curvature, Array]:
-    """Return the quasi-Newton direction; where it does not lead down, forget, and the steepest."""
-    gamma = compute_gamma(known.s, known.y, -1)
-    newton = -inv_hessian_product(known.gradient, known.s, known.y, known.rho, gamma)
-    trusted = (known.used > 0) & (known.gradient @ newton < 0)
-    known = _select(trusted, known, _forget(known))
-    return known, jnp.where(trusted, newton, _steepest(known))
-
-
-def _steepest(known: Curvature) -> Array:
-    """Return a step along the gradient: to the zero of a parabola, but no longer than 1."""
-    size = jnp.maximum(jnp.linalg.norm(known.gradient), jnp.finfo(known.gradient.dtype).tiny)
-    return -known.gradient / size * jnp.minimum(2 * known.value / size, 1)
-
-
 def _decreases(search: _Search, value: Array, slope: Array) -> tuple[Array, Array]:
     """Tell whether a step lowers the loss enough; and whether it does so as far as one can see.
 
@@ -288,12 +230,12 @@ def _narrow(search: _Search, at: Float[Array, " three"], enough: Bool[Array, ""]
     low = jnp.where(enough, at, search.low)
     high = jnp.where(enough, search.high, at)
     step = jnp.where(jnp.isfinite(high[0]), _between(low, high), _beyond(search, at))
-    known = _forget(search.known)
-    again = replace(search, **_line(known, _steepest(known)))
+    known = forget(search.known)
+    again = replace(search, **_line(known, steepest(known)))
     failed = jnp.asarray(Reason.LINE_SEARCH_FAILED, jnp.int32)
-    over = _select(search.known.used > 0, again, replace(search, reason=failed))
+    over = select(search.known.used > 0, again, replace(search, reason=failed))
     searching = replace(search, low=low, high=high, step=step)
-    return _select(search.tries < _EXHAUSTED, searching, over)
+    return select(search.tries < _EXHAUSTED, searching, over)
 
 
 def _between(low: Float[Array, " three"], high: Float[Array, " three"]) -> Float[Array, ""]:
@@ -327,7 +269,3 @@ def _hopeless(search: _Search, value: Array, terms: Terms) -> _Search:
     return replace(
         search, known=known, terms=terms, reason=reason, iterations=jnp.zeros((), jnp.int32)
     )
-
-
-def _select(condition: Bool[Array, ""], yes: Any, no: Any) -> Any:
-    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), yes, no)

@@ -1,0 +1,88 @@
+"""What L-BFGS knows of the curvature of a loss. The only place that imports jaxopt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxopt._src.lbfgs import compute_gamma, inv_hessian_product  # jaxopt is pinned exactly
+from jaxtyping import Array, Bool, Float, Int
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Curvature:
+    """What earlier iterations tell of the loss around a point.
+
+    s are the `used` latest steps, the newest last, y the changes of the gradient, rho = 1 / (s y).
+    """
+
+    value: Float[Array, ""]
+    gradient: Float[Array, " n"]
+    s: Float[Array, "memory n"]
+    y: Float[Array, "memory n"]
+    rho: Float[Array, " memory"]
+    used: Int[Array, ""]
+    solves: Int[Array, ""]
+
+
+def nothing_known(point: Float[Array, " n"], memory: int) -> Curvature:
+    """Return the state before the first evaluation."""
+
+    def zeros(*shape: int, dtype: Any = point.dtype) -> Array:
+        return jnp.zeros(shape, dtype)  # each its own buffer: the state is donated
+
+    return Curvature(
+        value=zeros() + jnp.nan,
+        gradient=zeros(point.size),
+        s=zeros(memory, point.size),
+        y=zeros(memory, point.size),
+        rho=zeros(memory),
+        used=zeros(dtype=jnp.int32),
+        solves=zeros(dtype=jnp.int32),
+    )
+
+
+def learn(
+    known: Curvature, step: Array, value: Array, gradient: Array, first: Bool[Array, ""]
+) -> Curvature:
+    """Add a step; at the `first` point of a solve, forget all if the loss is not what was left."""
+    y = gradient - known.gradient
+    curved = step @ y > 1e-7 * jnp.linalg.norm(step) * jnp.linalg.norm(y)
+    longer = replace(
+        known,
+        s=jnp.roll(known.s, -1, 0).at[-1].set(step),
+        y=jnp.roll(known.y, -1, 0).at[-1].set(y),
+        rho=jnp.roll(known.rho, -1).at[-1].set(1 / jnp.where(curved, step @ y, 1)),
+        used=known.used + 1,
+    )
+    same = (value == known.value) & jnp.all(gradient == known.gradient)
+    known = select(~first & curved, longer, select(first & ~same, forget(known), known))
+    return replace(known, value=value, gradient=gradient)
+
+
+def forget(known: Curvature) -> Curvature:
+    """Return what is known without its steps."""
+    return replace(known, rho=jnp.zeros_like(known.rho), used=jnp.zeros_like(known.used))
+
+
+def direction(known: Curvature) -> tuple[Curvature, Array]:
+    """Return the quasi-Newton direction; where it does not lead down, forget, and the steepest."""
+    gamma = compute_gamma(known.s, known.y, -1)
+    newton = -inv_hessian_product(known.gradient, known.s, known.y, known.rho, gamma)
+    trusted = (known.used > 0) & (known.gradient @ newton < 0)
+    known = select(trusted, known, forget(known))
+    return known, jnp.where(trusted, newton, steepest(known))
+
+
+def steepest(known: Curvature) -> Array:
+    """Return a step along the gradient: to the zero of a parabola, but no longer than 1."""
+    size = jnp.maximum(jnp.linalg.norm(known.gradient), jnp.finfo(known.gradient.dtype).tiny)
+    return -known.gradient / size * jnp.minimum(2 * known.value / size, 1)
+
+
+def select(condition: Bool[Array, ""], yes: Any, no: Any) -> Any:
+    """Choose between two pytrees."""
+    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), yes, no)
