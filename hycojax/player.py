@@ -80,6 +80,8 @@ class Player:
             raise ValueError(f"horizon = {self.horizon}: at least one step is needed")
         if self.batch is not None and self.batch < 1:
             raise ValueError(f"batch = {self.batch}: at least one window is needed")
+        if getattr(self.solver, "resample", False) and self.batch is None:
+            raise ValueError("solver.resample: without a batch all members see the same windows")
 
     def at(self, cycle: int) -> Player:
         """Return the player as it trains in a cycle."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Key
+from jaxtyping import Array, Bool, Key
 
 from hycojax.solvers.solver import INITIAL_STATES, Objective, Solver, Terms
 
@@ -18,16 +18,11 @@ _AS_GOOD, _NOTHING = 1.1, 1e-6
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Members:
-    """Parameters, optimiser states and losses of all members, along the first axis."""
+    """All members, along the first axis: parameters, optimiser states, who fits the data."""
 
     params: Any
     states: Any
-    losses: Float[Array, " members"]
-
-    @property
-    def good(self) -> Bool[Array, " members"]:
-        """Which members fit about as well as the best."""
-        return self.losses <= _AS_GOOD * jnp.nanmin(self.losses) + _NOTHING
+    good: Bool[Array, " members"]
 
 
 @dataclass(frozen=True)
@@ -37,7 +32,10 @@ class MultiStart:
     The first start is the given one; in the others each parameter is shifted by a normal number (a
     field as a whole) in the unconstrained form: 1 stands for a factor e of a positive parameter.
     The members whose loss is within 10 % of the lowest are all answers that the data allow: their
-    spread is the uncertainty, which is large where the data say nothing.
+    spread is large where the data say nothing. That noise could have been different it does not
+    tell; with `resample` it does (the bootstrap over windows).
+
+    Source: Efron, Tibshirani, "An Introduction to the Bootstrap" (1993), section 6.
     """
 
     solver: Solver
@@ -48,6 +46,8 @@ class MultiStart:
     """Standard deviation of the starts."""
     seed: int = 0
     """Seed of the starts."""
+    resample: bool = False
+    """Whether each member draws windows of its own: the player needs a batch."""
 
     def __post_init__(self):
         if self.members < 2:
@@ -69,19 +69,23 @@ class MultiStart:
         leaves = [scatter(path, leaf, k) for (path, leaf), k in zip(paths, keys, strict=True)]
         starts = jax.tree.unflatten(structure, leaves)
         states = jax.vmap(lambda p: self.solver.init(p, cycles))(starts)
-        return Members(starts, states, jnp.full(self.members, jnp.nan))
+        return Members(starts, states, jnp.zeros(self.members, bool))
 
     def run(
         self, objective: Objective, params: Any, state: Members, key: Key[Array, ""], cycles: int
     ) -> tuple[Any, Members, Terms]:
-        """Run all members on one objective; return the best one and what it reports."""
+        """Run all members; return the best one and what it reports."""
         del params  # the best member of the last cycle
 
-        def one(params, state):
+        def one(params, state, key):
             return self.solver.run(objective, params, state, key, cycles)
 
-        ends, states, terms = jax.vmap(one)(state.params, state.states)
-        losses = terms["loss"]
-        best = jnp.argmin(jnp.where(jnp.isfinite(losses), losses, jnp.inf))
+        keys = jax.random.split(key, self.members) if self.resample else key
+        axes = (0, 0, 0 if self.resample else None)
+        ends, states, terms = jax.vmap(one, axes)(state.params, state.states, keys)
+        losses = jnp.where(jnp.isfinite(terms["loss"]), terms["loss"], jnp.inf)
+        best = jnp.argmin(losses)
+        as_good = losses <= _AS_GOOD * losses[best] + _NOTHING
+        good = jnp.isfinite(losses) & (self.resample | as_good)
         end, terms = jax.tree.map(lambda leaf: leaf[best], (ends, terms))
-        return end, Members(ends, states, losses), terms
+        return end, Members(ends, states, good), terms

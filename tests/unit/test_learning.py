@@ -15,7 +15,7 @@ from hycojax.parameter import FieldParameter, Parameter
 from hycojax.physical import Unconstrained
 from hycojax.physics.heat import Heat
 from hycojax.player import Early, Player, Weights, first_frames, objective
-from hycojax.solvers import INITIAL_STATES, LBFGS
+from hycojax.solvers import INITIAL_STATES, LBFGS, MultiStart
 from hycojax.waves import Waves
 
 
@@ -175,6 +175,10 @@ def test_early_cycles_are_another_problem(heat_box):
     ("make", "message"),
     [
         (lambda: Weights(data=-1.0), "must not be negative"),
+        (
+            lambda: Player(None, MultiStart(LBFGS(), resample=True), Weights()),
+            "without a batch all members see the same",
+        ),
         (lambda: Weights(data=0.0, interaction=0.0), "both zero"),
     ],
 )

@@ -184,6 +184,23 @@ def test_what_the_data_do_not_say_keeps_the_spread_of_the_starts():
     np.testing.assert_allclose(members.params["hidden"].std(axis=0), 0.7, rtol=0.25)
 
 
+def test_members_with_windows_of_their_own_show_the_noise_of_the_data():
+    """The mean of 400 values is known to sigma / 20, and the bootstrap finds that out."""
+    values = jnp.asarray(np.random.default_rng(0).normal(size=400) + 3, jnp.float32)
+
+    def drawn(params, key):
+        seen = values[jax.random.randint(key, (400,), 0, 400)]
+        return jnp.mean((params - seen) ** 2), {}
+
+    many = MultiStart(LBFGS(30), members=200, resample=True)
+    _, members, _ = solve(many, drawn, jnp.float32(0.0))
+    assert members.good.all()
+    np.testing.assert_allclose(members.params.std(), values.std() / 20, rtol=0.15)
+    np.testing.assert_allclose(members.params.mean(), values.mean(), atol=0.02)
+    _, alike, _ = solve(MultiStart(LBFGS(30), members=20), drawn, jnp.float32(0.0))
+    assert alike.params.std() < 1e-3
+
+
 def test_initial_states_start_where_they_were_recorded():
     start = {"x": jnp.float32(0.0), INITIAL_STATES: jnp.ones((2, 3))}
     members = MultiStart(LBFGS(), members=4).init(start, 1)
