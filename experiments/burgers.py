@@ -2,13 +2,13 @@
 
     python -m hycojax.train experiments/burgers.py [--mode hybrid|synthetic] [--seed N]
 
-1 minute on 2 CPU cores, of which 20 s compile. Seed 0: relative L2 error of the field 4.6 % (50 % at
-the start), test nRMSE of the PDE 0.013. Only the PDE is trained unless a mode says otherwise.
+1 minute on 2 CPU cores, of which 20 s compile. Seed 0: relative L2 error of the field 4.6 % (50 %
+at the start), test nRMSE of the PDE 0.013. Only the PDE is trained unless a mode says otherwise.
 
 The field is searched on a grid twice as coarse as the state's, its bends cost a little, and the
 first frames, recorded with 5 % noise like all others, are estimated too. The recordings come from a
-grid twice as fine, with half the time step. Four starts end within 0.1 % of each other: what is left
-is the noise and the coarser grid.
+grid twice as fine, with half the time step. Four starts end within 0.1 % of each other: what is
+left is the noise and the coarser grid.
 """
 
 from hycojax.config import Data, Experiment, Mode

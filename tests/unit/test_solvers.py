@@ -41,6 +41,22 @@ def test_lbfgs_ends_where_scipy_does_and_asks_hardly_more_often(n):
     assert terms["evaluations"] > terms["iterations"] > 10
 
 
+def test_the_objective_is_traced_once():
+    """However many evaluations a solve takes; so compiling it costs little more than a gradient."""
+    traces = []
+
+    def counted(params, key):
+        traces.append(1)
+        return rosenbrock(params, key)
+
+    start = {"x": jnp.array([-1.2, 1.0])}
+    solver = LBFGS(50)
+    run = jax.jit(lambda p, s, k: solver.run(counted, p, s, k, 1))
+    _, _, terms = run(start, solver.init(start, 1), jax.random.key(0))
+    assert terms["evaluations"] > 20
+    assert len(traces) == 1
+
+
 def test_lbfgs_solves_a_badly_scaled_quadratic():
     scales = np.logspace(0, 3, 20)
     quadratic = loss(lambda x: jnp.sum(jnp.float32(scales) * (x - 1) ** 2))
