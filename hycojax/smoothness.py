@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -21,7 +21,8 @@ from hycojax.domain import Boundary, Domain
 class Smoothness(Protocol):
     """A measure of roughness, with a weight."""
 
-    weight: float
+    if TYPE_CHECKING:  # `issubclass`, by which the command line finds the fields, forbids it
+        weight: float
 
     def penalty(self, domain: Domain, field: Float[Array, "*shape"]) -> Float[Array, ""]:
         """Return the weighted roughness, at least 0; 0 for a constant."""

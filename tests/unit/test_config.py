@@ -68,9 +68,9 @@ def test_each_dependency_has_its_one_place():
             assert home == name, f"{name} imports {target}, which is for {home} alone"
 
 
-def parse(*words):
-    defaults = commandline.RunOptions(commandline.load(FILE))
-    return commandline.parse(commandline.RunOptions, defaults, FILE, words, "hycojax.train")
+def parse(*words, file=FILE):
+    defaults = commandline.RunOptions(commandline.load(file))
+    return commandline.parse(commandline.RunOptions, defaults, file, words, "hycojax.train")
 
 
 def test_overrides_reach_their_fields():
@@ -88,9 +88,10 @@ def test_overrides_reach_their_fields():
         assert player.model.domain.shape == (32, 32)
 
 
-def test_help_has_a_line_on_every_field(capsys):
+@pytest.mark.parametrize("file", [FILE, FILE.with_name("inverse.py")])
+def test_help_has_a_line_on_every_field(file, capsys):
     with pytest.raises(SystemExit) as end:
-        parse("--help")
+        parse("--help", file=file)
     assert end.value.code == 0
     text = capsys.readouterr().out
 
@@ -102,9 +103,10 @@ def test_help_has_a_line_on_every_field(capsys):
             if dataclasses.is_dataclass(inner):
                 check(inner, f"{prefix}{field.name}.")
             else:
-                assert f"--{prefix}{field.name}".replace("_", "-") in text
+                name = f"no-{field.name}" if inner is True else field.name  # a flag's other value
+                assert f"--{prefix}{name}".replace("_", "-") in text
 
-    check(commandline.load(FILE), "")
+    check(commandline.load(file), "")
     assert "fixed" not in text
     assert text.count("(default:") >= 30
 
