@@ -109,7 +109,7 @@ def summary_line(record: Record) -> str:
             r = record[name]
             parts.append(f"{name} data {r['data']:.2e} interaction {r['interaction']:.2e}")
             parts[-1] += f" validation {r['validation']:.3f}"
-            parts += [_estimate(r, n).replace(" =", "") for n in r.get("parameters", {})]
+            parts += [f"{n} {_estimate(r, n)}" for n in r.get("parameters", {})]
             parts += [r["reason"]] if "evaluations" in r else []
     return "; ".join(parts)
 
@@ -120,7 +120,7 @@ def _table(record: Record) -> Table:
     for name in ("synthetic", "physical"):
         if name in record:
             r = record[name]
-            estimates = ", ".join(_estimate(r, n) for n in r.get("parameters", {}))
+            estimates = ", ".join(f"{n} = {_estimate(r, n)}" for n in r.get("parameters", {}))
             numbers = [f"{r[k]:.2e}" for k in ("data", "interaction")]
             table.add_row(name, *numbers, f"{r['validation']:.4f}", estimates, r["reason"])
     return table
@@ -128,7 +128,7 @@ def _table(record: Record) -> Table:
 
 def _estimate(r: Record, name: str) -> str:
     spread = f" ± {r['spread'][name]:.2g}" if "spread" in r else ""
-    return f"{name} = {r['parameters'][name]:.4g}{spread}"
+    return f"{r['parameters'][name]:.4g}{spread}"
 
 
 def _duration(seconds: float) -> str:

@@ -7,8 +7,6 @@ trace of one cycle is written for TensorBoard or Perfetto.
 
 from __future__ import annotations
 
-import statistics
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -25,6 +23,7 @@ from hycojax.hybrid import Game, Recordings, TrainingState
 from hycojax.model import rollout
 from hycojax.player import objective
 from hycojax.prepare import first_state, simulations
+from profiling import clock
 
 
 @dataclass(frozen=True)
@@ -47,17 +46,16 @@ def main(arguments: list[str]) -> None:
     stored, _ = simulations(options.experiment)
     game, data, state = first_state(options.experiment, stored)
     console = Console()
-    device = f"{jax.devices()[0].device_kind} ({jax.default_backend()}), jax {jax.__version__}"
-    table = Table("part", "compile [s]", "median [ms]", title=f"{file.stem} on {device}")
+    table = Table("part", "compile [s]", "median [ms]", title=f"{file.stem} on {clock.device()}")
     for name, function, inputs in _parts(game, data, state):
-        compiled, seconds = _compile(function, inputs)
+        compiled, seconds = clock.compiled(function, inputs)
         table.add_row(
-            name, f"{seconds:.1f}", f"{1e3 * _median(compiled, inputs, options.repeats):.2f}"
+            name, f"{seconds:.1f}", f"{1e3 * clock.median(compiled, inputs, options.repeats):.2f}"
         )
-    cycle, seconds = _compile(partial(hybrid.cycle, game), (data, state))
+    cycle, seconds = clock.compiled(partial(hybrid.cycle, game), (data, state))
     for _ in range(options.experiment.schedule.warmup):
         state, _ = cycle(data, state)
-    milliseconds = 1e3 * _median(cycle, (data, state), options.repeats)
+    milliseconds = 1e3 * clock.median(cycle, (data, state), options.repeats)
     table.add_row("a whole cycle", f"{seconds:.1f}", f"{milliseconds:.2f}")
     console.print(table)
     with jax.profiler.trace(str(options.trace), create_perfetto_trace=True):
@@ -84,21 +82,6 @@ def _parts(
             (f"{name}: its loss and gradient", gradient, (params, jax.random.key(0))),
         ]
     return parts
-
-
-def _compile(function: Callable, inputs: tuple[Any, ...]) -> tuple[Callable, float]:
-    began = time.perf_counter()
-    return jax.jit(function).lower(*inputs).compile(), time.perf_counter() - began
-
-
-def _median(compiled: Callable, inputs: tuple[Any, ...], repeats: int) -> float:
-    jax.block_until_ready(compiled(*inputs))
-    seconds = []
-    for _ in range(repeats):
-        began = time.perf_counter()
-        jax.block_until_ready(compiled(*inputs))
-        seconds.append(time.perf_counter() - began)
-    return statistics.median(seconds)
 
 
 if __name__ == "__main__":

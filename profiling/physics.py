@@ -17,8 +17,6 @@ One Markdown table: warm medians, after `block_until_ready`, in 2D on a box of 1
 
 from __future__ import annotations
 
-import statistics
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -50,7 +48,7 @@ from hycojax.physics import (
 )
 from hycojax.physics.operators import advect, diffuse, fluid
 from hycojax.waves import Waves
-from profiling import phiflow_steps
+from profiling import clock, phiflow_steps
 
 #: Width of the box, in metres.
 SIZE = 100.0
@@ -120,8 +118,7 @@ def main(arguments: list[str]) -> None:
     )
     chosen = [(case, runs) for case in cases for runs in options.batches]
     console = Console(width=180)
-    device = f"{jax.devices()[0].device_kind} ({jax.default_backend()}), jax {jax.__version__}"
-    console.print(f"{device}; a copy: {bandwidth / 1e9:.0f} GB/s")
+    console.print(f"{clock.device()}; a copy: {bandwidth / 1e9:.0f} GB/s")
     try:
         for case, runs in track(chosen, console=Console(stderr=True)):
             for row in _rows(case, runs, bandwidth, options.repeats):
@@ -141,16 +138,18 @@ def _rows(case: Case, runs: int, bandwidth: float, repeats: int) -> Iterator[lis
         (f"gradient{count}", case.steps * (3 * into + 2 * out), partial(_gradient, case.steps)),
     )
     for (kind, traffic, wrap), form in zip(kinds, case.forms or (None, None), strict=True):
-        mine, compiled = _time(wrap(ours), inputs, repeats)
+        program, compiling = clock.compiled(wrap(ours), inputs)
+        mine = clock.median(program, inputs, repeats, PATIENCE)
         row = [case.name, kind, str(case.cells), str(runs), f"{1e3 * mine:.2f}"]
         if form and (kind == "forward" or runs * case.cells**2 <= LARGEST_REFERENCE):
             form = form if runs > 1 else _alone
-            other, _ = _time(wrap(form(case.theirs)), inputs, repeats)
+            program, _ = clock.compiled(wrap(form(case.theirs)), inputs)
+            other = clock.median(program, inputs, repeats, PATIENCE)
             row += [f"{1e3 * other:.2f}", form.__name__.strip("_"), f"{other / mine:.1f}"]
         else:
             row += ["-"] * 3
         floor = traffic / bandwidth
-        yield [*row, f"{1e3 * floor:.3f}", f"{mine / floor:.0f}", f"{compiled:.1f}"]
+        yield [*row, f"{1e3 * floor:.3f}", f"{mine / floor:.0f}", f"{compiling:.1f}"]
 
 
 def _gradient(steps: int, step: Step) -> Callable:
@@ -165,20 +164,6 @@ def _gradient(steps: int, step: Step) -> Callable:
     return jax.value_and_grad(loss, argnums=(0, 1))
 
 
-def _time(function: Callable, inputs: tuple, repeats: int) -> tuple[float, float]:
-    """Return the median time of a run, and the time to compile, in seconds."""
-    began = time.perf_counter()
-    compiled = jax.jit(function).lower(*inputs).compile()
-    compiling = time.perf_counter() - began
-    jax.block_until_ready(compiled(*inputs))
-    seconds = []
-    while len(seconds) < repeats and sum(seconds) < PATIENCE:
-        began = time.perf_counter()
-        jax.block_until_ready(compiled(*inputs))
-        seconds.append(time.perf_counter() - began)
-    return statistics.median(seconds), compiling
-
-
 def _bandwidth(repeats: int) -> float:
     """Return the bytes a second that the fastest pass over 256 MB reads and writes, in place.
 
@@ -187,9 +172,8 @@ def _bandwidth(repeats: int) -> float:
     values, seconds = jnp.zeros(2**26), []
     add = jax.jit(lambda x: x + 1, donate_argnums=0)
     for _ in range(repeats):
-        began = time.perf_counter()
-        values = jax.block_until_ready(add(values))
-        seconds.append(time.perf_counter() - began)
+        one, values = clock.timed(add, values)
+        seconds.append(one)
     return 2 * values.nbytes / min(seconds)
 
 
