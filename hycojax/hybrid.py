@@ -42,12 +42,24 @@ class Schedule:
     """Cycles in all."""
     fresh: int = 8
     """Initial states drawn in each cycle, where the players compare their rollouts."""
+    validation: int = 1
+    """Cycles from a validation to the next: full rollouts of the validation recordings."""
+    improvement: float = 0.0
+    """Part by which a validation error must fall below the best one to count as better."""
+    patience: int | None = None
+    """Cycles without a better validation error, of any player, that end the run; None: no limit."""
 
     def __post_init__(self):
         if self.cycles < 1 or self.fresh < 1:
             raise ValueError("cycles and fresh must be at least 1")
         if not 0 <= self.warmup <= self.cycles:
             raise ValueError(f"warmup = {self.warmup}: it must lie between 0 and cycles")
+        if self.validation < 1:
+            raise ValueError(f"validation = {self.validation}: at least 1 is needed")
+        if not 0 <= self.improvement < 1:
+            raise ValueError(f"improvement = {self.improvement}: it must lie between 0 and below 1")
+        if self.patience is not None and self.patience < self.validation:
+            raise ValueError(f"patience = {self.patience}: at least validation = {self.validation}")
 
 
 @dataclass(frozen=True)
@@ -68,12 +80,17 @@ class Game:
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class PlayerState:
-    """Parameters and optimiser state, and the parameters that were best in validation."""
+    """Parameters and optimiser state, and the parameters that were best in validation.
+
+    `error` is that of the latest validation, `best_cycle` how many cycles were played at the best.
+    """
 
     params: Any
     solver: Any
+    error: Float[Array, ""]
     best: Any
     best_error: Float[Array, ""]
+    best_cycle: Int[Array, ""]
 
 
 @jax.tree_util.register_dataclass
@@ -128,8 +145,10 @@ def start(game: Game, data: Recordings, key: Key[Array, ""]) -> TrainingState:
         players[name] = PlayerState(
             params=params,
             solver=player.solver.init(params, game.schedule.cycles),
+            error=jnp.asarray(jnp.inf, jnp.float32),
             best=jax.tree.map(jnp.copy, params),  # not the same buffers: the state is donated
             best_error=jnp.asarray(jnp.inf, jnp.float32),
+            best_cycle=jnp.asarray(0, jnp.int32),
         )
     return TrainingState(players, jnp.asarray(0, jnp.int32), jax.random.key_data(turns))
 
@@ -155,15 +174,24 @@ def cycle(
         params, solver, terms = player.solver.run(
             loss, own.params, own.solver, jax.random.fold_in(turns, turn), game.schedule.cycles
         )
-        error = validation_error(player.model, params, data)
-        players[name] = _keep_best(replace(own, params=params, solver=solver), error)
-        metrics[name] = {**terms, "validation": error}
+        own = replace(own, params=params, solver=solver)
+        players[name] = _validated(game.schedule, player, own, data, state.cycle)
+        metrics[name] = {**terms, "validation": players[name].error}
         if name == "physical":
             values = parameter.constrain(game.physics, params)
             metrics[name]["parameters"] = jax.tree.map(jnp.mean, values)
             if isinstance(solver, Members):
                 metrics[name]["spread"] = jax.tree.map(jnp.mean, spread(game, solver))
     return replace(state, players=players, cycle=state.cycle + 1), metrics
+
+
+def is_over(schedule: Schedule, state: TrainingState) -> bool:
+    """Return whether all cycles are played, or no player has become better for long enough."""
+    played = int(state.cycle)
+    if schedule.patience is None or played >= schedule.cycles:
+        return played >= schedule.cycles
+    waited = [played - int(player.best_cycle) for player in state.players.values()]
+    return min(waited) >= schedule.patience
 
 
 def spread(game: Game, members: Members) -> dict[str, Array]:
@@ -217,7 +245,15 @@ def _partner_rollouts(
     return None
 
 
-def _keep_best(state: PlayerState, error: Float[Array, ""]) -> PlayerState:
-    better: Bool[Array, ""] = error < state.best_error
-    best = jax.tree.map(lambda new, old: jnp.where(better, new, old), state.params, state.best)
-    return replace(state, best=best, best_error=jnp.where(better, error, state.best_error))
+def _validated(
+    schedule: Schedule, player: Player, own: PlayerState, data: Recordings, cycle: Int[Array, ""]
+) -> PlayerState:
+    """Return a player after its turn in a cycle, validated if that is due."""
+    due = (cycle % schedule.validation == 0) | (cycle == schedule.cycles - 1)
+    error = jax.lax.cond(
+        due, lambda: validation_error(player.model, own.params, data), lambda: own.error
+    )
+    better: Bool[Array, ""] = due & (error < (1 - schedule.improvement) * own.best_error)
+    new, old = (own.params, error, cycle + 1), (own.best, own.best_error, own.best_cycle)
+    best, best_error, best_cycle = jax.tree.map(lambda n, o: jnp.where(better, n, o), new, old)
+    return replace(own, error=error, best=best, best_error=best_error, best_cycle=best_cycle)

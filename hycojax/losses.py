@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from hycojax.data.windows import Windows
-from hycojax.model import Model, rollouts
+from hycojax.model import Memory, Model, rollouts
 
 
 def relative_square(
@@ -27,9 +27,13 @@ def relative_square(
 
 
 def window_loss(
-    model: Model, params: Any, windows: Windows, scale: Float[Array, " channels"]
+    model: Model,
+    params: Any,
+    windows: Windows,
+    scale: Float[Array, " channels"],
+    memory: Memory | None = None,
 ) -> Float[Array, ""]:
     """Return the `relative_square` of rollouts from the starts of windows, without the starts."""
     horizon = windows.targets.shape[1]
-    predicted = rollouts(model, params, windows.start, horizon)
+    predicted = rollouts(model, params, windows.start, horizon, memory)
     return relative_square(predicted[:, 1:], windows.targets, windows.seen, scale)

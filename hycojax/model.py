@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Protocol, runtime_checkable
 
 import jax
@@ -43,6 +44,20 @@ class Model(Protocol):
         return jnp.zeros(())
 
 
+@dataclass(frozen=True)
+class Memory:
+    """What the gradient of a rollout remembers; its value is the same."""
+
+    truncation: int | None = None
+    """Back-propagation through time ends after so many steps; None: it goes through all of them."""
+    recompute: bool = False
+    """Keep states only, and compute the inside of each step again: less memory, more time."""
+
+    def __post_init__(self):
+        if self.truncation is not None and self.truncation < 1:
+            raise ValueError(f"memory.truncation = {self.truncation}: at least one step is needed")
+
+
 class PhysicalModel(Model, Protocol):
     """A PDE with a time step, coefficients (see `parameter.py`) and a distribution of starts."""
 
@@ -59,7 +74,10 @@ class PhysicalModel(Model, Protocol):
 
 
 class SyntheticModel(Model, Protocol):
-    """A network, which works on states scaled to mean 0 and variance 1."""
+    """A network, which works on states scaled to mean 0 and variance 1.
+
+    Its parameters are a dict: `weights`, which are trained, and `statistics` of the training data.
+    """
 
     @abstractmethod
     def normalise(self, params: Any, statistics: Any) -> Any:
@@ -77,24 +95,39 @@ def rollout(
     state: Float[Array, "*shape channels"],
     steps: int,
     stride: int = 1,
+    memory: Memory | None = None,
 ) -> Float[Array, "time *shape channels"]:
     """Return the trajectory `[steps + 1, *shape, channels]` from `state`, which is its time 0.
 
-    With a `stride`, one frame stands for that many time steps of the model.
+    With a `stride`, one frame stands for that many time steps of the model. `memory` says what its
+    gradient keeps.
     """
+    memory = memory or Memory()
 
-    def advance(current, _):
-        following = (
-            repeat(model, params, current, stride) if stride > 1 else model.forward(params, current)
-        )
+    def step(current):
+        if stride > 1:
+            return repeat(model, params, current, stride)
+        return model.forward(params, current)
+
+    step = jax.checkpoint(step, prevent_cse=False) if memory.recompute else step
+
+    def advance(current, i):
+        if memory.truncation is not None:
+            cut = (i > 0) & (i % memory.truncation == 0)
+            current = jnp.where(cut, jax.lax.stop_gradient(current), current)
+        following = step(current)
         return following, following
 
-    _, tail = jax.lax.scan(advance, state, length=steps)
+    _, tail = jax.lax.scan(advance, state, jnp.arange(steps))
     return jnp.concatenate([state[None], tail])
 
 
 def rollouts(
-    model: Model, params: Any, states: Float[Array, "batch *shape channels"], steps: int
+    model: Model,
+    params: Any,
+    states: Float[Array, "batch *shape channels"],
+    steps: int,
+    memory: Memory | None = None,
 ) -> Float[Array, "batch time *shape channels"]:
     """Return the `rollout` from each of a batch of states."""
-    return jax.vmap(lambda state: rollout(model, params, state, steps))(states)
+    return jax.vmap(lambda state: rollout(model, params, state, steps, memory=memory))(states)

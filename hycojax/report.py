@@ -43,10 +43,13 @@ def report(
         "mode": experiment.mode.value,
         "seed": experiment.seed,
         "cycles": int(state.cycle),
+        "finished": hybrid.is_over(experiment.schedule, state),
         "wall_seconds": round(records[-1]["elapsed"], 3),
         "compile_seconds": round(records[-1]["compile_seconds"], 3),
         **{name: _test_errors(errors[name]) for name in game.players},
     }
+    if "synthetic" in game.players:
+        summary["synthetic"] |= _size(state.players["synthetic"].best)
     values = _parameters(experiment, game, state) if "physical" in game.players else {}
     short = {name: _in_short(value) for name, value in values.items()}
     if values:
@@ -88,6 +91,10 @@ def _parts(result: dict[str, Any]) -> list[str]:
 def _test_errors(errors: dict[str, np.ndarray]) -> dict[str, float]:
     names = {"whole": "test_nrmse", "seen": "test_nrmse_seen", "hidden": "test_nrmse_hidden"}
     return {names[part]: float(values.mean()) for part, values in errors.items()}
+
+
+def _size(params: dict[str, Any]) -> dict[str, int]:
+    return {"weights": sum(leaf.size for leaf in jax.tree.leaves(params["weights"]))}
 
 
 def _parameters(

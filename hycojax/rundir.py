@@ -92,11 +92,11 @@ def claim(
     write_json(directory.record, record)
 
 
-def is_finished(directory: RunDir, experiment: Experiment) -> bool:
+def is_finished(directory: RunDir) -> bool:
     """Return whether the run was trained and reported to its end."""
     if not directory.summary.exists():
         return False
-    return json.loads(directory.summary.read_text())["cycles"] == experiment.schedule.cycles
+    return json.loads(directory.summary.read_text())["finished"]
 
 
 def open_run(root: Path) -> tuple[RunDir, Experiment]:
@@ -132,7 +132,7 @@ def _check_same_run(directory: RunDir, experiment: Experiment, resume: bool) -> 
         )
     if resume:
         return
-    if is_finished(directory, experiment):
+    if is_finished(directory):
         state, aim = "finished", "see its result"
     else:
         records = logbook.read(directory.log)

@@ -34,7 +34,7 @@ def main(arguments: list[str]) -> None:
     directory = RunDir(options.run_dir or rundir.default(experiment))
     rundir.claim(directory, experiment, file, overrides, options.resume)
     console = Console()
-    if rundir.is_finished(directory, experiment):
+    if rundir.is_finished(directory):
         console.print(f"{directory.root} is finished", highlight=False)
         show(json.loads(directory.summary.read_text()), console)
         return
@@ -62,7 +62,7 @@ def train(
     with logbook.view(experiment.schedule.cycles, console) as view, _stop_requests(view) as stop:
         before = records[-1] if records else {"elapsed": 0.0, "compile_seconds": 0.0}
         compile_seconds, began, staged = before["compile_seconds"], began - before["elapsed"], None
-        while int(state.cycle) < experiment.schedule.cycles:
+        while not hybrid.is_over(experiment.schedule, state):
             current = hybrid.stage(game, int(state.cycle))
             if current != staged:
                 view.phase("compiling")

@@ -56,12 +56,29 @@ def cut(
 
 
 def draw(source: Source, key: Key[Array, ""], batch: int, horizon: int) -> Windows:
-    """Draw a batch of windows, uniform over simulations and start times."""
+    """Draw a batch of windows, uniform over simulations and start times, some perhaps twice."""
     simulations, frames = source.targets.shape[:2]
     which, when = jax.random.fold_in(key, 0), jax.random.fold_in(key, 1)
     simulation = jax.random.randint(which, (batch,), 0, simulations)
     time = jax.random.randint(when, (batch,), 0, frames - horizon)
     return cut(source, simulation, time, horizon)
+
+
+def deal(
+    source: Source, key: Key[Array, ""], number: Int[Array, ""], batch: int, horizon: int
+) -> Windows:
+    """Return the batch of this number out of all windows in random order.
+
+    For a key, each window is dealt once before any is dealt again, then in another order: epochs.
+    """
+    simulations, frames = source.targets.shape[:2]
+    starts = frames - horizon
+    windows = simulations * starts
+    first = number * batch
+    epochs = first // windows + jnp.arange((batch - 1) // windows + 2)
+    orders = jax.vmap(lambda e: jax.random.permutation(jax.random.fold_in(key, e), windows))(epochs)
+    chosen = jax.lax.dynamic_slice(orders.ravel(), (first % windows,), (batch,))
+    return cut(source, chosen // starts, chosen % starts, horizon)
 
 
 def tile(source: Source, horizon: int) -> Windows:

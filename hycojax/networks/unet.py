@@ -1,44 +1,51 @@
-"""A UNet that predicts how a state changes in one time step."""
+"""UNet: features on grids that are halved again and again, and joined on the way back."""
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
-from typing import Any
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array
 
-from hycojax.data.statistics import Statistics
 from hycojax.domain import Boundary
-from hycojax.model import SharedDomain, SyntheticModel
 from hycojax.networks.convolution import Convolution
+from hycojax.networks.emulator import Emulator
+
+
+class Block(enum.Enum):
+    """What a level of the network does with its features."""
+
+    RESIDUAL = "residual"
+    PLAIN = "plain"
 
 
 @dataclass(frozen=True)
-class UNet(SyntheticModel):
-    """Residual UNet: state + s * net((state - m) / r), on the channels and faces that evolve.
+class UNet(Emulator):
+    """A UNet. Each level halves the grid by means and multiplies the features.
 
-    m and r are mean and standard deviation of the training data, s is the rms of their change in a
-    time step, so that the network maps numbers of order 1 to numbers of order 1. Static channels
-    are read, not predicted, and leave as they came. Each level halves the grid and doubles the
-    features. The last layer starts at zero: an untrained network predicts no change.
+    With `levels=4, features=64, growth=1, block=Block.PLAIN` it is the plain network of four levels
+    with 64 features each: two convolutions with ReLU a level, maximum pooling.
 
-    Source: Ronneberger et al., "U-Net", MICCAI 2015, with pre-activated residual blocks (He et al.,
-    "Identity Mappings in Deep Residual Networks", ECCV 2016) and GELU.
+    Source: Ronneberger et al., "U-Net", MICCAI 2015; its residual blocks are pre-activated (He et
+    al., "Identity Mappings in Deep Residual Networks", ECCV 2016), with GELU.
     """
 
-    domain: SharedDomain
     levels: int = 2
     """How many times the grid is halved."""
     features: int = 16
     """Features on the finest level."""
+    growth: int = 2
+    """Factor of the features from a level to the next."""
+    block: Block = Block.RESIDUAL
+    """Two convolutions a level: residual with GELU, or plain with ReLU."""
+    norm: bool = False
+    """Whether residual blocks scale the features of each cell to mean 0 and variance 1 first."""
 
     def __post_init__(self):
-        if self.levels < 1 or self.features < 1:
-            raise ValueError("levels and features must be at least 1")
+        if min(self.levels, self.features, self.growth) < 1:
+            raise ValueError("levels, features and growth must be at least 1")
         divisor = 2**self.levels
         for n in self.domain.shape:
             if n % divisor:
@@ -49,71 +56,47 @@ class UNet(SyntheticModel):
                     f"cells (a multiple of 2^levels = {divisor}), or fewer synthetic.model.levels"
                 )
 
-    def init(self, key: Key[Array, ""]) -> dict[str, Any]:
-        """Return random weights, and statistics that leave a state as it is."""
-        channels = len(self.domain.channels)
-        blank = jnp.zeros((*self.domain.shape, channels), jnp.float32)
-        return {
-            "weights": self._network().init(key, blank),
-            "statistics": Statistics(jnp.zeros(channels), jnp.ones(channels), jnp.ones(channels)),
-        }
-
-    def normalise(self, params: dict[str, Any], statistics: Statistics) -> dict[str, Any]:
-        """Return the parameters with the statistics of the training data."""
-        return {**params, "statistics": statistics}
-
-    def forward(
-        self, params: dict[str, Any], state: Float[Array, "*shape channels"]
-    ) -> Float[Array, "*shape channels"]:
-        """Return the state one time step later."""
-        statistics = jax.lax.stop_gradient(params["statistics"])
-        dynamic = np.array(self.domain.dynamic)
-        scaled = (state - statistics.mean) / statistics.std
-        change = self._network().apply(params["weights"], scaled) * statistics.change[dynamic]
-        evolves = self.domain.evolves()[..., dynamic].astype(state.dtype)
-        return state.at[..., dynamic].add(change * evolves)
-
-    def _network(self) -> _Network:
-        outputs = len(self.domain.dynamic)
-        return _Network(self.levels, self.features, outputs, self.domain.boundary)
+    def network(self) -> nn.Module:
+        """Return the network without its last layer."""
+        widths = tuple(self.features * self.growth**level for level in range(self.levels + 1))
+        return _Network(widths, self.block, self.norm, self.domain.boundary)
 
 
 class _Network(nn.Module):
-    levels: int
-    features: int
-    outputs: int
+    widths: tuple[int, ...]
+    block: Block
+    norm: bool
     boundary: Boundary
 
     @nn.compact
     def __call__(self, x):
-        widths = [self.features * 2**level for level in range(self.levels)]
+        *widths, coarsest = self.widths
         skips = []
         for width in widths:
-            x = _Block(width, self.boundary)(x)
+            x = self._level(width, x)
             skips.append(x)
-            x = _halve(x)
-        x = _Block(2 * widths[-1], self.boundary)(x)
+            x = _halve(x, nn.max_pool if self.block is Block.PLAIN else nn.avg_pool)
+        x = self._level(coarsest, x)
         for width, skip in zip(reversed(widths), reversed(skips), strict=True):
             x = jnp.concatenate([_double(x), skip], axis=-1)
-            x = _Block(width, self.boundary)(x)
-        return nn.Dense(self.outputs, kernel_init=nn.initializers.zeros)(nn.gelu(x))
+            x = self._level(width, x)
+        return x if self.block is Block.PLAIN else nn.gelu(x)
+
+    def _level(self, width, x):
+        if self.block is Block.PLAIN:
+            for _ in range(2):
+                x = nn.relu(Convolution(width, self.boundary)(x))
+            return x
+        inner = nn.LayerNorm(dtype=x.dtype)(x) if self.norm else x
+        for _ in range(2):
+            inner = Convolution(width, self.boundary)(nn.gelu(inner))
+        return nn.Dense(width, dtype=x.dtype)(x) + inner
 
 
-class _Block(nn.Module):
-    features: int
-    boundary: Boundary
-
-    @nn.compact
-    def __call__(self, x):
-        inner = Convolution(self.features, self.boundary)(nn.gelu(x))
-        inner = Convolution(self.features, self.boundary)(nn.gelu(inner))
-        return nn.Dense(self.features)(x) + inner
-
-
-def _halve(x: Array) -> Array:
-    """Average each block of 2^dims cells."""
+def _halve(x: Array, pool) -> Array:
+    """Pool each block of 2^dims cells."""
     window = (2,) * (x.ndim - 1)
-    return nn.avg_pool(x, window, strides=window)
+    return pool(x, window, strides=window)
 
 
 def _double(x: Array) -> Array:

@@ -8,9 +8,25 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Key
+from jaxtyping import Array, Int, Key
 
 from hycojax.solvers.solver import Objective, Reason, Terms
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class AdamState:
+    """What is carried from cycle to cycle.
+
+    Attributes:
+        optax: Moments and counters.
+        iterate: Where the updates stand, if what is returned is their average; else None.
+        updates: How many were made.
+    """
+
+    optax: Any
+    iterate: Any
+    updates: Int[Array, ""]
 
 
 @dataclass(frozen=True)
@@ -19,41 +35,62 @@ class Adam:
 
     A cycle that leads to numbers which are not finite is undone.
 
-    Source: Kingma, Ba, "Adam", ICLR 2015; Loshchilov, Hutter, "SGDR", ICLR 2017.
+    Source: Kingma, Ba, "Adam", ICLR 2015; Loshchilov, Hutter, "SGDR", ICLR 2017, and "Decoupled
+    Weight Decay Regularization", ICLR 2019; the average is that of Polyak, Juditsky, SIAM J.
+    Control Optim. 30 (1992), with weights that fall exponentially.
     """
 
     learning_rate: float = 1e-3
-    """Learning rate at the start."""
+    """Learning rate at the start, or after the warm-up."""
     updates: int = 50
-    """Updates in a cycle."""
+    """Updates in a cycle, each on a batch of its own."""
+    warmup: int = 0
+    """Updates over which the learning rate rises linearly from zero."""
+    clip: float | None = None
+    """Largest norm of a gradient, which is scaled down to it; None: no limit."""
+    weight_decay: float = 0.0
+    """Part of each weight matrix that an update takes away, times the learning rate."""
+    average: float = 0.0
+    """Share that a moving average of the weights keeps in an update; the average is what is used.
+    It is shorter at the beginning. 0: the weights themselves."""
 
     def __post_init__(self):
         if not self.learning_rate > 0:
             raise ValueError(f"learning_rate = {self.learning_rate}: it must be positive")
         if self.updates < 1:
             raise ValueError(f"updates = {self.updates}: at least one is needed")
+        for name in ("warmup", "weight_decay"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise ValueError(f"{name} = {getattr(self, name)}: it must not be negative")
+        if self.clip is not None and not self.clip > 0:
+            raise ValueError(f"clip = {self.clip}: it must be positive")
+        if not 0 <= self.average < 1:
+            raise ValueError(f"average = {self.average}: it must lie between 0 and below 1")
 
-    def init(self, params: Any, cycles: int) -> Any:
-        """Return the moments and the counter."""
-        return self._transform(cycles).init(params)
+    def init(self, params: Any, cycles: int) -> AdamState:
+        """Return the state before the first cycle."""
+        iterate = jax.tree.map(jnp.copy, params) if self.average else None
+        return AdamState(self._transform(cycles).init(params), iterate, jnp.asarray(0, jnp.int32))
 
     def run(
-        self, objective: Objective, params: Any, state: Any, key: Key[Array, ""], cycles: int
-    ) -> tuple[Any, Any, Terms]:
-        """Do one cycle's updates, each with its own key; report the mean of the terms."""
+        self, objective: Objective, params: Any, state: AdamState, key: Key[Array, ""], cycles: int
+    ) -> tuple[Any, AdamState, Terms]:
+        """Do one cycle's updates on batches 0, 1, ...; report the mean of the terms."""
         transform = self._transform(cycles)
 
-        def update(carry, i):
+        def update(carry, number):
             params, state = carry
+            point = params if state.iterate is None else state.iterate
             (loss, terms), gradient = jax.value_and_grad(objective, has_aux=True)(
-                params, jax.random.fold_in(key, i)
+                point, key, number
             )
-            step, state = transform.update(gradient, state, params)
-            return (optax.apply_updates(params, step), state), {**terms, "loss": loss}
+            step, moments = transform.update(gradient, state.optax, point)
+            point = optax.apply_updates(point, step)
+            return self._averaged(params, state, moments, point), {**terms, "loss": loss}
 
         end, terms = jax.lax.scan(update, (params, state), jnp.arange(self.updates))
         finite = jnp.all(jnp.isfinite(terms["loss"]))
-        for leaf in jax.tree.leaves(end[0]):
+        for leaf in jax.tree.leaves(end):
             finite &= jnp.all(jnp.isfinite(leaf))
         params, state = jax.tree.map(
             lambda new, old: jnp.where(finite, new, old), end, (params, state)
@@ -61,5 +98,28 @@ class Adam:
         reason = jnp.where(finite, Reason.ITERATION_LIMIT, Reason.NOT_FINITE)
         return params, state, {**jax.tree.map(jnp.mean, terms), "reason": reason}
 
+    def _averaged(
+        self, average: Any, state: AdamState, moments: Any, point: Any
+    ) -> tuple[Any, AdamState]:
+        """Return what is used after an update that ended at a point, and the state."""
+        updates = state.updates + 1
+        if not self.average:
+            return point, AdamState(moments, None, updates)
+        kept = jnp.minimum(self.average, updates / (updates + 9.0))
+        average = jax.tree.map(lambda a, p: kept * a + (1 - kept) * p, average, point)
+        return average, AdamState(moments, point, updates)
+
     def _transform(self, cycles: int) -> optax.GradientTransformation:
-        return optax.adam(optax.cosine_decay_schedule(self.learning_rate, cycles * self.updates))
+        total = cycles * self.updates
+        rate = optax.cosine_decay_schedule(self.learning_rate, max(total - self.warmup, 1))
+        if self.warmup:
+            rise = optax.linear_schedule(0.0, self.learning_rate, self.warmup)
+            rate = optax.join_schedules([rise, rate], [self.warmup])
+        steps = [] if self.clip is None else [optax.clip_by_global_norm(self.clip)]
+        steps += [optax.adamw(rate, weight_decay=self.weight_decay, mask=_matrices)]
+        return optax.chain(*steps)
+
+
+def _matrices(params: Any) -> Any:
+    """Return which leaves are weight matrices; biases and the statistics of the data are not."""
+    return jax.tree.map(lambda leaf: jnp.ndim(leaf) > 1, params)

@@ -3,7 +3,9 @@
     state = solver.init(params, cycles)
     params, state, terms = solver.run(objective, params, state, key, cycles)
 
-`objective(params, key) -> (loss, terms)`; `terms` is a dict of scalars to report. `run` does one
+`objective(params, key, number) -> (loss, terms)`; `terms` is a dict of scalars to report. The key
+is the cycle's. A solver for noisy objectives numbers its updates, and each sees a batch of its own;
+the others leave the number away: the objective stays the same while a solve lasts. `run` does one
 cycle's share of the work and is traced: call it under `jax.jit`. It adds to the terms "loss" and
 "reason", a `Reason`.
 """
@@ -17,7 +19,7 @@ from typing import Any, Protocol, runtime_checkable
 from jaxtyping import Array, Float, Key
 
 Terms = dict[str, Float[Array, ""]]
-Objective = Callable[[Any, Key[Array, ""]], tuple[Float[Array, ""], Terms]]
+Objective = Callable[..., tuple[Float[Array, ""], Terms]]
 
 #: The entry of a player's parameters that holds the initial states which it estimates.
 INITIAL_STATES = "initial_states"

@@ -10,7 +10,8 @@ from hycojax.hybrid import PlayerState, TrainingState
 
 def state(value=0.0, size=3):
     params = {"weights": {"kernel": jnp.full((size, 2), value)}, "nothing": ()}
-    player = PlayerState(params, (jnp.asarray(4, jnp.int32), ()), params, jnp.float32(jnp.inf))
+    error, cycle = jnp.float32(jnp.inf), jnp.asarray(0, jnp.int32)
+    player = PlayerState(params, (jnp.asarray(4, jnp.int32), ()), error, params, error, cycle)
     key = jax.random.key_data(jax.random.key(7))
     return TrainingState({"synthetic": player}, jnp.asarray(5, jnp.int32), key)
 

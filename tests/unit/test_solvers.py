@@ -21,7 +21,7 @@ def solve(solver, objective, start, cycles=1):
 
 
 def loss(function):
-    return lambda params, key: (function(params), {"data": function(params)})
+    return lambda params, key, number=None: (function(params), {"data": function(params)})
 
 
 @loss
@@ -232,8 +232,9 @@ def test_the_best_of_many_is_not_worse_than_the_start_alone():
 
 
 def test_adam_equals_a_plain_loop_over_two_cycles():
-    def noisy(params, key):
-        value = jnp.sum((params - jax.random.normal(key, (3,))) ** 2)
+    def noisy(params, key, number):
+        target = jax.random.normal(jax.random.fold_in(key, number), (3,))
+        value = jnp.sum((params - target) ** 2)
         return value, {"data": value}
 
     solver, params = Adam(learning_rate=0.1, updates=5), jnp.ones(3)
@@ -244,14 +245,14 @@ def test_adam_equals_a_plain_loop_over_two_cycles():
         key = jax.random.key(cycle)
         params, state, _ = solver.run(noisy, params, state, key, cycles=2)
         for i in range(5):
-            gradient = jax.grad(lambda p, k: noisy(p, k)[0])(expected, jax.random.fold_in(key, i))
+            gradient = jax.grad(lambda p, k, i: noisy(p, k, i)[0])(expected, key, i)
             step, theirs = optimiser.update(gradient, theirs)
             expected = optax.apply_updates(expected, step)
     np.testing.assert_allclose(params, expected, atol=1e-6)
 
 
 def test_adams_rate_falls_to_zero_over_the_whole_run():
-    def slope(params, key):
+    def slope(params, key, number):
         return params, {"data": params}
 
     solver, steps = Adam(learning_rate=0.1, updates=50), []
