@@ -47,3 +47,23 @@ def rollout_errors(
         return jnp.sqrt(ratio)
 
     return RolloutErrors(error(jnp.ones(domain.shape)), error(region), error(~region))
+
+
+def correlation(
+    domain: Domain,
+    prediction: Float[Array, "simulation time *shape channels"],
+    truth: Float[Array, "simulation time *shape channels"],
+) -> Float[Array, "simulation time"]:
+    """Return Pearson's correlation with the truth at each time but the first.
+
+    It is taken over the cells and dynamic channels, each channel about its mean and relative to the
+    rms about it over all of the truth.
+    """
+    dynamic, cells = jnp.array(domain.dynamic), tuple(range(2, truth.ndim - 1))
+    pair = [path[:, 1:, ..., dynamic] for path in (prediction, truth)]
+    pair = [path - jnp.mean(path, cells, keepdims=True) for path in pair]
+    rms = jnp.sqrt(jnp.mean(pair[1] ** 2, axis=tuple(range(truth.ndim - 1))))
+    one, other = (path / jnp.where(rms > 0, rms, 1.0) for path in pair)
+    axes = (*cells, truth.ndim - 1)
+    sizes = jnp.sum(one**2, axes) * jnp.sum(other**2, axes)
+    return jnp.sum(one * other, axes) / jnp.sqrt(jnp.maximum(sizes, 1e-24))
