@@ -4,8 +4,8 @@ For each PDE of a list, 64 x 64 cells, all seen without noise: each network is t
 number of updates on the same recordings, which come from a grid twice as fine, and chosen by
 rollouts of validation recordings. On test simulations then: relative L2 error of one step and of
 full rollouts (mean over time), and the correlation time, until the correlation with the truth falls
-below 0.8 (the mean over simulations; they end after 30 steps). Mean and range over the seeds, which
-draw data and weights anew. Beside them: persistence (nothing changes), and the PDE itself with its
+below 0.8 (the mean over simulations; they end after 30 steps). Mean and half of the range over the
+seeds, which draw data and weights anew. Beside them: persistence (nothing changes), and the PDE itself with its
 true coefficients on the 64 x 64 grid. The last column is the time of a step, one state at a time.
 """
 
@@ -195,7 +195,7 @@ def _milliseconds(model: Model, params: dict, truth: np.ndarray) -> str:
 
 
 def _in_words(values: list[float]) -> str:
-    return f"{statistics.mean(values):.3g} ({min(values):.3g} to {max(values):.3g})"
+    return f"{statistics.mean(values):.3g} ± {(max(values) - min(values)) / 2:.1g}"
 
 
 if __name__ == "__main__":
