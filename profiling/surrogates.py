@@ -5,8 +5,9 @@ number of updates on the same recordings, which come from a grid twice as fine, 
 rollouts of validation recordings. On test simulations then: relative L2 error of one step and of
 full rollouts (mean over time), and the correlation time, until the correlation with the truth falls
 below 0.8 (the mean over simulations; they end after 30 steps). Mean and half of the range over the
-seeds, which draw data and weights anew. Beside them: persistence (nothing changes), and the PDE itself with its
-true coefficients on the 64 x 64 grid. The last column is the time of a step, one state at a time.
+seeds, which draw data and weights anew. Beside them: persistence (nothing changes), and the PDE
+itself with its true coefficients on the 64 x 64 grid. The last column is the time of a step, one
+state at a time.
 """
 
 from __future__ import annotations
