@@ -1,0 +1,160 @@
+"""What every architecture promises: one line a network in `NETWORKS`."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from hycojax.data.statistics import Statistics
+from hycojax.domain import Boundary, Domain
+from hycojax.networks.convnet import ConvNet
+from hycojax.networks.fno import FNO
+from hycojax.networks.resnet import ResNet
+from hycojax.networks.unet import Block, UNet
+from hycojax.physics import heat, smoke
+
+NETWORKS = {
+    "unet": lambda domain, **kw: UNet(domain, levels=1, features=4, **kw),
+    "unet with norm": lambda domain, **kw: UNet(domain, levels=1, features=4, norm=True, **kw),
+    "plain unet": lambda domain, **kw: UNet(
+        domain, levels=1, features=4, growth=1, block=Block.PLAIN, **kw
+    ),
+    "resnet": lambda domain, **kw: ResNet(domain, features=4, blocks=1, dilations=(1, 2), **kw),
+    "convnet": lambda domain, **kw: ConvNet(domain, features=4, layers=2, **kw),
+    "fno": lambda domain, **kw: FNO(domain, features=4, layers=2, modes=3, **kw),
+}
+EVERY = pytest.mark.parametrize("make", NETWORKS.values(), ids=NETWORKS)
+
+
+def random_params(model, seed=0):
+    """Weights and statistics that are nowhere zero: the last layer starts at zero."""
+
+    def make():
+        params = model.init(jax.random.key(seed))
+        keys = iter(jax.random.split(jax.random.key(seed + 1), 100))
+        weights = jax.tree.map(
+            lambda w: w + 0.1 * jax.random.normal(next(keys), w.shape), params["weights"]
+        )
+        n = len(model.domain.channels)
+        scales = Statistics(jnp.full(n, 0.3), jnp.full(n, 2.0), jnp.full(n, 0.5))
+        return model.normalise({**params, "weights": weights}, scales)
+
+    return jax.jit(make)()
+
+
+def state_of(domain, seed=0):
+    return jax.random.normal(jax.random.key(seed), (*domain.shape, len(domain.channels)))
+
+
+@EVERY
+def test_untrained_it_predicts_no_change(make, smoke_box):
+    model, state = make(smoke_box), state_of(smoke_box)
+    after = jax.jit(lambda k, s: model.forward(model.init(k), s))(jax.random.key(1), state)
+    np.testing.assert_array_equal(after, state)
+
+
+@EVERY
+def test_static_channels_are_read_and_pass_unchanged(make, smoke_box):
+    model, state = make(smoke_box), state_of(smoke_box)
+    params, forward = random_params(model), jax.jit(model.forward)
+    change = forward(params, state) - state
+    evolves = smoke_box.evolves()
+    assert (change[~evolves] == 0).all()
+    assert (change[evolves] != 0).mean() > 0.99
+    other = forward(params, state.at[8, 8, 3].add(1.0))
+    assert jnp.abs(other - forward(params, state))[..., :3].max() > 0
+
+
+@EVERY
+def test_periodic_it_commutes_with_translations(make, heat_box):
+    model, state = make(heat_box), state_of(heat_box)
+    params, forward = random_params(model), jax.jit(model.forward)
+    moved = jnp.roll(forward(params, state), (4, -8), (0, 1))
+    ahead = forward(params, jnp.roll(state, (4, -8), (0, 1)))
+    np.testing.assert_allclose(ahead, moved, atol=2e-5)
+
+
+@EVERY
+def test_in_a_closed_box_a_uniform_state_sees_no_wall(make, smoke_box):
+    model = make(smoke_box)
+    state = jnp.broadcast_to(jnp.array([0.2, 0.0, 0.1, 0.5]), (16, 16, 4))
+    change = jax.jit(model.forward)(random_params(model), state)[..., 0] - 0.2
+    np.testing.assert_allclose(change, change[0, 0], atol=2e-5)
+
+
+@EVERY
+def test_statistics_scale_input_and_output_and_are_not_trained(make, smoke_box):
+    """s net((x - m) / r): scaling the data and its statistics alike scales the change alike."""
+    model, state = make(smoke_box), state_of(smoke_box)
+    params, forward = random_params(model), jax.jit(model.forward)
+    scaled = jax.tree.map(lambda v: 10 * v, params["statistics"])
+    change = forward(params, state) - state
+    larger = forward(model.normalise(params, scaled), 10 * state) - 10 * state
+    np.testing.assert_allclose(larger, 10 * change, atol=2e-4)
+    gradient = jax.jit(jax.grad(lambda p: jnp.sum(model.forward(p, state) ** 2)))(params)
+    assert all((g == 0).all() for g in jax.tree.leaves(gradient["statistics"]))
+    assert all((g != 0).any() for g in jax.tree.leaves(gradient["weights"]))
+
+
+@EVERY
+@pytest.mark.parametrize("dims", [1, 3])
+@pytest.mark.parametrize("boundary", Boundary)
+def test_other_dimensions(make, dims, boundary):
+    domain = Domain((8,) * dims, (1.0,) * dims, boundary, heat.CHANNELS)
+    model, state = make(domain), state_of(domain)
+    after = jax.jit(model.forward)(random_params(model), state)
+    assert after.shape == state.shape
+    assert (after != state).all()
+
+
+@EVERY
+def test_in_bfloat16_it_is_nearly_the_same_and_keeps_single_precision_weights(make, heat_box):
+    single, half, state = make(heat_box), make(heat_box, bfloat16=True), state_of(heat_box)
+    params = random_params(single)
+    one, other = (jax.jit(m.forward)(params, state) for m in (single, half))
+    assert other.dtype == jnp.float32
+    off = jnp.linalg.norm(one - other) / jnp.linalg.norm(one - state)
+    assert 1e-4 < off < 0.1
+    assert {leaf.dtype for leaf in jax.tree.leaves(half.init(jax.random.key(0)))} == {
+        jnp.dtype("float32")
+    }
+
+
+def test_a_fourier_layer_is_a_sum_over_waves():
+    """A single wave is multiplied by the one number that belongs to it, and no other wave comes."""
+    from hycojax.networks.fno import _SpectralMixing
+
+    layer, n = _SpectralMixing(features=1, modes=4), 16
+    x = np.arange(n) / n
+    wave = jnp.asarray(np.cos(2 * np.pi * (2 * x[:, None] + 3 * x[None])), jnp.float32)[..., None]
+    params = layer.init(jax.random.key(0), wave)
+    real, imaginary = np.asarray(params["params"]["waves"])[:, 3 + 2, 3, 0, 0]
+    phase = 2 * np.pi * (2 * x[:, None] + 3 * x[None])
+    expected = real * np.cos(phase) - imaginary * np.sin(phase)
+    np.testing.assert_allclose(layer.apply(params, wave)[..., 0], expected, atol=1e-6)
+    fast = jnp.asarray(np.cos(2 * np.pi * 5 * x), jnp.float32)[:, None, None] * jnp.ones((1, n, 1))
+    np.testing.assert_allclose(layer.apply(params, fast), 0, atol=1e-6)
+
+
+def test_the_plain_unet_has_the_weights_of_its_layers(heat_box):
+    model = UNet(heat_box, levels=4, features=64, growth=1, block=Block.PLAIN)
+    weights = jax.eval_shape(model.init, jax.random.key(0))["weights"]
+    convolutions = 9 * 64 * (1 + 64) + 4 * 9 * 64 * 128 + 4 * 9 * 64 * 192
+    biases = 18 * 64
+    assert sum(leaf.size for leaf in jax.tree.leaves(weights)) == convolutions + biases + 64 + 1
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda d: UNet(d, levels=3), r"20 cells cannot be halved 3 times; take 16 or 24"),
+        (lambda d: UNet(d, growth=0), "at least 1"),
+        (lambda d: ResNet(d, dilations=(1, 25)), "dilations: 25 must lie between 1 and"),
+        (lambda d: ResNet(d, dilations=()), "there must be dilations"),
+        (lambda d: ConvNet(d, layers=0), "at least 1"),
+        (lambda d: FNO(d, modes=12), "modes = 12: at most half of the smallest"),
+    ],
+)
+def test_impossible_settings_are_refused(make, message):
+    with pytest.raises(ValueError, match=message):
+        make(Domain((32, 20), (1.0, 1.0), Boundary.CLOSED, smoke.channels(2)))
