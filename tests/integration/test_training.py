@@ -219,6 +219,23 @@ def test_a_stopped_run_resumes_to_the_same_end(ready, tmp_path, monkeypatch):
     assert [r["cycle"] for r in logbook.read(parts.log)] == [1, 2, 3]
 
 
+def test_a_run_stops_when_validation_gets_no_better(here, capsys):
+    """Early: before its last cycle, with the best parameters of all; and that is its end."""
+    words = (FIXTURES / "heat.py", "--mode", "synthetic", "--run-dir", "run")
+    words += ("--schedule.cycles", "40", "--schedule.patience", "3")
+    words += ("--schedule.improvement", "0.5")
+    assert command(train.main, *words) == 0
+    summary = json.loads((here / "run" / "summary.json").read_text())
+    records = logbook.read(here / "run" / "metrics.jsonl")
+    assert summary["finished"] is True
+    assert 4 <= summary["cycles"] == len(records) < 40
+    assert summary["synthetic"]["weights"] > 100
+    capsys.readouterr()
+    assert command(train.main, *words, "--resume") == 0
+    assert "is finished" in capsys.readouterr().out
+    assert len(logbook.read(here / "run" / "metrics.jsonl")) == len(records)
+
+
 def test_a_killed_process_loses_at_most_its_last_cycle(here):
     words = [sys.executable, "-m", "hycojax.train", str(FIXTURES / "heat.py"), "--run-dir", "run"]
     words += ["--schedule.cycles", "400", "--mode", "physical"]

@@ -91,6 +91,63 @@ def test_the_best_parameters_are_those_of_the_lowest_validation_error(ready):
     assert float(best.best["diffusivity"]) == kept[int(np.argmin(errors))]
 
 
+def test_validation_takes_place_every_n_cycles_and_in_the_last(ready):
+    game = replace(ready.game, schedule=Schedule(warmup=0, cycles=6, validation=3))
+    play = jax.jit(lambda s: hybrid.cycle(game, ready.data, s))
+    state, errors = ready.start(), []
+    for _ in range(6):
+        state, metrics = play(state)
+        errors.append(float(metrics["synthetic"]["validation"]))
+    assert errors[0] == errors[1] == errors[2] != errors[3]
+    assert errors[3] == errors[4] != errors[5]
+    params = state.players["synthetic"].params
+    last = hybrid.validation_error(game.players["synthetic"].model, params, ready.data)
+    np.testing.assert_allclose(errors[5], last, rtol=1e-5)
+
+
+def test_only_an_improvement_that_is_large_enough_counts(ready):
+    """With a demand that nothing meets the first validation stays the best."""
+    game = replace(ready.game, schedule=Schedule(warmup=0, cycles=4, improvement=0.99))
+    play = jax.jit(lambda s: hybrid.cycle(game, ready.data, s))
+    state, metrics = play(ready.start())
+    first = float(metrics["synthetic"]["validation"])
+    for _ in range(2):
+        state, metrics = play(state)
+    own = state.players["synthetic"]
+    assert float(metrics["synthetic"]["validation"]) < first == float(own.best_error)
+    assert int(own.best_cycle) == 1
+
+
+@pytest.mark.parametrize(
+    ("played", "best", "patience", "over"),
+    [
+        (9, (9, 9), None, False),
+        (10, (1, 1), None, True),
+        (9, (4, 3), 5, True),
+        (9, (5, 3), 5, False),
+    ],
+)
+def test_the_game_is_over_after_all_cycles_or_when_no_player_improves(
+    ready, played, best, patience, over
+):
+    state = replace(ready.start(), cycle=jnp.asarray(played))
+    players = {
+        name: replace(own, best_cycle=jnp.asarray(b))
+        for (name, own), b in zip(state.players.items(), best, strict=True)
+    }
+    schedule = Schedule(warmup=0, cycles=10, patience=patience)
+    assert hybrid.is_over(schedule, replace(state, players=players)) is over
+
+
+def test_recordings_that_see_everything_need_no_completion(ready):
+    full = replace(ready.data.training, seen=jnp.ones_like(ready.data.training.seen))
+    data = hybrid.recordings(full, ready.data.validation)
+    assert data.whole
+    assert not ready.data.whole
+    source = complete(ready.game, data, ready.start().players)
+    np.testing.assert_array_equal(source.starts, full.values)
+
+
 def test_validation_counts_what_is_seen_and_no_start(ready):
     model, params = ready.game.physics, {"diffusivity": jnp.float32(2.0)}
     found = hybrid.validation_error(model, params, ready.data)
@@ -126,6 +183,9 @@ def test_exact_players_stay_where_they_are(ready):
         ({"cycles": 0}, "at least 1"),
         ({"warmup": 9, "cycles": 3}, "warmup = 9"),
         ({"fresh": 0}, "at least 1"),
+        ({"validation": 0}, "validation = 0"),
+        ({"improvement": 1.0}, "improvement = 1.0"),
+        ({"validation": 3, "patience": 2}, "patience = 2"),
     ],
 )
 def test_an_impossible_schedule_is_refused(fields, message):

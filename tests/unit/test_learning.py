@@ -5,17 +5,27 @@ from dataclasses import replace
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from hycojax import parameter
-from hycojax.data.windows import Source, cut, draw, restrict, tile
+from hycojax.data.windows import Source, cut, deal, draw, restrict, tile
 from hycojax.losses import relative_square, window_loss
-from hycojax.model import rollouts
+from hycojax.model import Memory, rollout, rollouts
+from hycojax.networks.unet import UNet
 from hycojax.parameter import FieldParameter, Parameter
 from hycojax.physical import Unconstrained
 from hycojax.physics.heat import Heat
-from hycojax.player import Early, Player, Weights, first_frames, objective
-from hycojax.solvers import INITIAL_STATES, LBFGS, MultiStart
+from hycojax.player import (
+    Early,
+    Player,
+    Weights,
+    _disturbed,
+    _windows,
+    first_frames,
+    objective,
+)
+from hycojax.solvers import INITIAL_STATES, LBFGS, Adam, MultiStart
 from hycojax.waves import Waves
 
 
@@ -47,6 +57,20 @@ def test_draw_reaches_every_window_and_no_other(source):
     expected = {8.0 * s + t for s in range(3) for t in range(5)}
     assert set(np.asarray(windows.start[:, 0]).tolist()) == expected
     np.testing.assert_array_equal(windows.targets[:, -1], windows.start + 3)
+
+
+@pytest.mark.parametrize("batch", [4, 7, 35])
+def test_epochs_deal_every_window_once_in_changing_order(batch):
+    """15 windows: batches that divide an epoch, that do not, and that are longer than one."""
+    marks = jnp.arange(24.0).reshape(3, 8, 1)
+    marked = Source(marks, marks, jnp.ones(marks.shape, bool))
+    dealt = jax.jit(lambda i: deal(marked, jax.random.key(0), i, batch, 3).start[:, 0])
+    order = np.concatenate([dealt(i) for i in range(70 // batch + 1)])[:60].reshape(4, 15)
+    expected = [8.0 * s + t for s in range(3) for t in range(5)]
+    np.testing.assert_array_equal(np.sort(order, axis=1), [expected] * 4)
+    assert len({tuple(epoch) for epoch in order}) == 4
+    other = deal(marked, jax.random.key(1), 0, batch, 3).start[:, 0]
+    assert (np.asarray(other) != np.asarray(dealt(0))).any()
 
 
 def test_windows_on_a_coarser_grid_see_what_is_seen_in_full(heat_box, source):
@@ -161,6 +185,107 @@ def test_estimated_first_frames_are_weighed_like_all_frames(heat_box, source):
     np.testing.assert_allclose(loss(params, jax.random.key(0))[0], expected, rtol=1e-5)
 
 
+def test_an_epoch_equals_a_loop_of_steps(heat_box, source):
+    """The compiled epoch of a network: against explicit windows, rollouts and optax, in Python."""
+    scale = jnp.array([0.7])
+    solver = Adam(learning_rate=0.01, updates=3)
+    model = UNet(heat_box, levels=1, features=2)
+    player = Player(model, solver, Weights(1.0, 0.0), horizon=2, batch=4)
+    params = jax.jit(model.init)(jax.random.key(2))
+    key = jax.random.key(3)
+    loss = objective(player, source, None, jnp.asarray(False), scale)
+    found, _, terms = jax.jit(lambda p: solver.run(loss, p, solver.init(p, 1), key, 1))(params)
+
+    def by_hand(params, windows):
+        total, count = 0.0, 0
+        for start, targets, seen in zip(windows.start, windows.targets, windows.seen, strict=True):
+            state = start
+            for target, counts in zip(targets, seen, strict=True):
+                state = model.forward(params, state)
+                total += jnp.sum(((state - target) / scale) ** 2 * counts)
+                count += counts.sum()
+        return total / count
+
+    step = jax.jit(jax.value_and_grad(by_hand))
+    optimiser = optax.adam(optax.cosine_decay_schedule(0.01, 3))
+    expected, state, losses = params, optimiser.init(params), []
+    for i in range(3):
+        windows = deal(source, jax.random.fold_in(key, 0), i, 4, 2)
+        value, gradient = step(expected, windows)
+        change, state = optimiser.update(gradient, state)
+        expected = optax.apply_updates(expected, change)
+        losses.append(value)
+    np.testing.assert_allclose(terms["loss"], np.mean(losses), rtol=1e-5)
+    for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(one, other, atol=3e-5)
+
+
+def test_truncated_back_propagation_forgets_the_steps_before(heat_box):
+    """Of 5 steps, cut before the third and the fifth; the value is the same."""
+    model, state = Heat(heat_box, dt=5.0), jax.random.normal(jax.random.key(0), (16, 16, 1))
+
+    def cut_by_hand(a):
+        path, current = [], state
+        for i in range(5):
+            current = jax.lax.stop_gradient(current) if i in (2, 4) else current
+            current = model.forward({"diffusivity": a}, current)
+            path.append(current)
+        return jnp.sum(jnp.stack(path) ** 2)
+
+    def ours(a, memory):
+        path = rollout(model, {"diffusivity": a}, state, 5, memory=memory)
+        return jnp.sum(path[1:] ** 2)
+
+    value, slope = jax.value_and_grad(ours)(0.5, Memory(truncation=2))
+    expected, steepness = jax.value_and_grad(cut_by_hand)(0.5)
+    np.testing.assert_allclose([value, slope], [expected, steepness], rtol=1e-5)
+    whole = jax.grad(ours)(0.5, Memory())
+    assert abs(slope / whole - 1) > 0.1
+
+
+def test_recomputing_saves_memory_and_changes_nothing(heat_box):
+    model = UNet(heat_box, levels=1, features=8)
+    params = jax.jit(model.init)(jax.random.key(0))
+    states = jax.random.normal(jax.random.key(1), (4, 16, 16, 1))
+
+    def gradient(memory):
+        def loss(p):
+            return jnp.sum(jnp.sin(rollouts(model, p, states, 16, memory)))
+
+        return jax.jit(jax.grad(loss)).lower(params).compile()
+
+    plain, thrifty = gradient(Memory()), gradient(Memory(recompute=True))
+    for a, b in zip(jax.tree.leaves(plain(params)), jax.tree.leaves(thrifty(params)), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-4 * max(1, np.abs(a).max()))
+    used = [p.memory_analysis().temp_size_in_bytes for p in (plain, thrifty)]
+    assert used[1] < 0.5 * used[0]
+
+
+def test_noise_disturbs_what_evolves_of_the_starts_by_its_size(smoke_box):
+    path = jnp.ones((8, 4, 16, 16, 4))
+    source = Source(path, path, jnp.asarray(np.broadcast_to(smoke_box.evolves(), path.shape)))
+    scale = jnp.array([1.0, 2.0, 3.0, 4.0])
+    player = Player(UNet(smoke_box), Adam(), Weights(), horizon=1, batch=8, noise=0.1)
+    windows = _windows(player, source, jax.random.key(0), 0)
+    noisy = _disturbed(player, windows, scale, jax.random.key(1))
+    off = np.asarray(noisy.start - windows.start)
+    evolves = smoke_box.evolves()
+    assert (off[:, ~evolves] == 0).all()
+    for i in range(3):
+        np.testing.assert_allclose(off[:, evolves[..., i], i].std(), 0.1 * scale[i], rtol=0.1)
+    np.testing.assert_array_equal(noisy.targets, windows.targets)
+    loss = objective(player, source, None, jnp.asarray(False), scale)
+    params = jax.jit(player.model.init)(jax.random.key(0))
+    values = [loss(params, jax.random.key(0), number)[1]["data"] for number in (0, 0, 1)]
+    assert values[0] == values[1] != values[2]  # another draw in each update
+
+
+def test_the_horizon_grows_in_stages(heat_box):
+    early = Early(cycles=6, horizon=1, stages=3)
+    player = Player(Heat(heat_box), LBFGS(), Weights(), horizon=8, early=early)
+    assert [player.at(c).horizon for c in range(8)] == [1, 1, 2, 2, 4, 4, 8, 8]
+
+
 def test_early_cycles_are_another_problem(heat_box):
     early = Early(cycles=2, horizon=1, coarsening=2)
     player = Player(Heat(heat_box), LBFGS(), Weights(), horizon=4, early=early)
@@ -175,6 +300,9 @@ def test_early_cycles_are_another_problem(heat_box):
     ("make", "message"),
     [
         (lambda: Weights(data=-1.0), "must not be negative"),
+        (lambda: Memory(truncation=0), "memory.truncation = 0"),
+        (lambda: Early(stages=0), "early.stages = 0"),
+        (lambda: Player(None, LBFGS(), Weights(), noise=-0.1), "noise = -0.1"),
         (
             lambda: Player(None, MultiStart(LBFGS(), resample=True), Weights()),
             "without a batch all members see the same",

@@ -161,3 +161,22 @@ def test_the_view_redraws_a_table_on_a_terminal():
     assert "line search failed" in text
     assert "3/3" in text
     assert "\x1b" in text
+
+
+def test_the_correlation_is_pearsons_over_cells_and_dynamic_channels(smoke_box):
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=(2, 4, 16, 16, 4)) + 3
+    other = truth + rng.normal(size=truth.shape)
+    found = metrics.correlation(smoke_box, other, truth)
+    assert found.shape == (2, 3)
+    dynamic = list(smoke_box.dynamic)
+    for s, t in np.ndindex(2, 3):
+        centred = [
+            p[s, t + 1][..., dynamic] - p[s, t + 1][..., dynamic].mean((0, 1))
+            for p in (other, truth)
+        ]
+        expected = np.corrcoef(centred[0].ravel(), centred[1].ravel())[0, 1]
+        np.testing.assert_allclose(found[s, t], expected, atol=5e-3)  # all channels are alike
+    np.testing.assert_allclose(metrics.correlation(smoke_box, -truth, truth), -1, atol=1e-5)
+    still = np.zeros_like(truth)
+    np.testing.assert_array_equal(metrics.correlation(smoke_box, still, truth), np.zeros((2, 3)))

@@ -251,6 +251,74 @@ def test_adam_equals_a_plain_loop_over_two_cycles():
     np.testing.assert_allclose(params, expected, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("options", "theirs"),
+    [
+        ({"clip": 0.5}, lambda rate: optax.chain(optax.clip_by_global_norm(0.5), optax.adam(rate))),
+        (
+            {"weight_decay": 0.3},
+            lambda rate: optax.chain(
+                optax.scale_by_adam(),
+                optax.add_decayed_weights(0.3, {"w": True, "b": False}),
+                optax.scale_by_learning_rate(rate),
+            ),
+        ),
+    ],
+    ids=["clip", "weight decay"],
+)
+def test_adams_options_equal_optaxs_own(options, theirs):
+    """Gradients of changing size, so that it matters for Adam that they are clipped."""
+
+    def growing(params, key, number):
+        value = (1 + number) ** 2 * (jnp.sum(jnp.sin(params["w"])) + jnp.sum(params["b"] ** 2))
+        return value, {"data": value}
+
+    start = {"w": jnp.ones((2, 3)), "b": jnp.ones(3)}
+    solver = Adam(learning_rate=0.1, updates=6, **options)
+    found, _, _ = solve(solver, growing, start)
+    plain, _, _ = solve(Adam(learning_rate=0.1, updates=6), growing, start)
+    optimiser, expected = theirs(optax.cosine_decay_schedule(0.1, 6)), start
+    state = optimiser.init(start)
+    for i in range(6):
+        gradient = jax.grad(lambda p, i=i: growing(p, None, i)[0])(expected)
+        step, state = optimiser.update(gradient, state, expected)
+        expected = optax.apply_updates(expected, step)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), found, expected)
+    assert np.abs(found["w"] - plain["w"]).max() > 1e-3
+
+
+def test_adam_warms_up():
+    """On a slope of 1 each step of Adam is as long as its rate: the rise, then the cosine."""
+    start, steps = jnp.float32(0.0), []
+    solver = Adam(learning_rate=0.1, updates=1, warmup=4)
+    params, state = start, solver.init(start, cycles=10)
+    for _ in range(10):
+        before = params
+        objective = loss(lambda p: p)
+        params, state, _ = solver.run(objective, params, state, jax.random.key(0), cycles=10)
+        steps.append(float(before - params))
+    cosine = 0.05 * (1 + np.cos(np.pi * np.arange(6) / 6))
+    np.testing.assert_allclose(steps, [0, 0.025, 0.05, 0.075, *cosine], atol=1e-5)
+
+
+def test_adam_returns_the_average_of_its_iterates():
+    """Which it carries on besides: over 20 of 40 cycles, against a plain loop of averages."""
+    start = {"x": jnp.array([-1.2, 1.0, 0.5])}
+    plain, averaged = (Adam(learning_rate=0.1, updates=1, average=a) for a in (0.0, 0.6))
+    iterate, state = start, plain.init(start, cycles=40)
+    found, theirs = start, averaged.init(start, cycles=40)
+    expected = np.asarray(start["x"])
+    for i in range(20):
+        key = jax.random.key(0)
+        iterate, state, _ = plain.run(rosenbrock, iterate, state, key, cycles=40)
+        found, theirs, _ = averaged.run(rosenbrock, found, theirs, key, cycles=40)
+        kept = min(0.6, (i + 1) / (i + 10))
+        expected = kept * expected + (1 - kept) * np.asarray(iterate["x"])
+    np.testing.assert_allclose(found["x"], expected, atol=1e-5)
+    np.testing.assert_allclose(theirs.iterate["x"], iterate["x"], atol=1e-6)
+    assert np.abs(expected - np.asarray(iterate["x"])).max() > 1e-3
+
+
 def test_adams_rate_falls_to_zero_over_the_whole_run():
     def slope(params, key, number):
         return params, {"data": params}
@@ -269,6 +337,10 @@ def test_adams_rate_falls_to_zero_over_the_whole_run():
     ("make", "message"),
     [
         (lambda: Adam(learning_rate=0.0), "learning_rate"),
+        (lambda: Adam(warmup=-1), "warmup = -1"),
+        (lambda: Adam(weight_decay=float("nan")), "weight_decay = nan"),
+        (lambda: Adam(clip=0.0), "clip = 0.0"),
+        (lambda: Adam(average=1.0), "average = 1.0"),
         (lambda: Adam(updates=0), "updates"),
         (lambda: LBFGS(iterations=0), "iterations"),
         (lambda: LBFGS(memory=0), "memory"),
