@@ -73,7 +73,7 @@ def main(options: Options) -> None:
         for name, (program, inputs, steps, work) in ours.items():
             compiled, seconds = clock.compiled(program, inputs)
             mine = clock.median(compiled, inputs, options.repeats) / steps
-            other = min(_median(run, options.repeats) for run in theirs[name])
+            other = min(clock.median(run, (), options.repeats) for run in theirs[name])
             numbers = f"{1e3 * mine:.0f}", f"{1e3 * other:.0f}", f"{mine / other:.2f}"
             share = f"{100 * work / mine / rate:.0f} %"
             table.add_row(f"{size} x {size}", name, *numbers, share, f"{seconds:.0f} s")
@@ -197,16 +197,6 @@ def _torch_level(inputs: int, outputs: int) -> torch.nn.Sequential:
     convolution = partial(torch.nn.Conv2d, padding=1, padding_mode="circular")
     layers = convolution(inputs, outputs, 3), convolution(outputs, outputs, 3)
     return torch.nn.Sequential(layers[0], torch.nn.ReLU(), layers[1], torch.nn.ReLU())
-
-
-def _median(run: Callable[[], None], repeats: int) -> float:
-    run()
-    seconds = []
-    for _ in range(repeats):
-        began = time.perf_counter()
-        run()
-        seconds.append(time.perf_counter() - began)
-    return statistics.median(seconds)
 
 
 def _epochs(options: Options, console: Console) -> None:
