@@ -13,7 +13,7 @@ left is the noise and the coarser grid.
 
 from hycojax.config import Data, Experiment, Mode
 from hycojax.domain import Boundary, Domain
-from hycojax.hybrid import Schedule
+from hycojax.game import Interaction, Schedule
 from hycojax.networks.unet import UNet
 from hycojax.observation import Observation, Scattered
 from hycojax.parameter import FieldParameter
@@ -59,6 +59,7 @@ experiment = Experiment(
     ),
     observation=Observation(region=Scattered(fraction=0.25), noise=0.05),
     data=Data(training=4, validation=2, test=4, steps=12, refinement=2),
-    schedule=Schedule(warmup=1, cycles=4, fresh=4),
+    schedule=Schedule(warmup=1, cycles=4),
+    interaction=Interaction(alpha=1.0),
     mode=Mode.PHYSICAL,
 )

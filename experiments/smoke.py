@@ -12,7 +12,7 @@ that is 3 to 8 % higher makes up for the coarse step's error, in physical mode a
 
 from hycojax.config import Data, Experiment
 from hycojax.domain import Boundary, Domain
-from hycojax.hybrid import Schedule
+from hycojax.game import Schedule
 from hycojax.networks.unet import UNet
 from hycojax.observation import Centre, Observation
 from hycojax.parameter import Parameter
@@ -45,5 +45,5 @@ experiment = Experiment(
     ),
     observation=Observation(region=Centre(fraction=0.5), noise=0.02),
     data=Data(training=4, validation=2, test=4, steps=24, refinement=2),
-    schedule=Schedule(warmup=2, cycles=20, fresh=8),
+    schedule=Schedule(warmup=2, cycles=20),
 )

@@ -98,6 +98,20 @@ def parse(options: type, defaults: Any, path: Path, arguments: Sequence[str], co
         raise InputError(str(error)) from error
 
 
+def without(words: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Return the words of a command line without some options and their values."""
+    kept, skipping = [], False
+    for word in words:
+        name, _, value = word.partition("=")
+        if name in names:
+            skipping = not value
+        elif skipping:
+            skipping = False
+        else:
+            kept.append(word)
+    return kept
+
+
 def _line(error: BaseException, path: Path) -> str:
     """Return the line of the experiment file where an error arose."""
     if isinstance(error, SyntaxError):

@@ -9,12 +9,15 @@ import re
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
+import numpy as np
 import tyro
+from jaxtyping import Bool
 
 from hycojax import parameter
 from hycojax.data import simulation
 from hycojax.domain import Domain
-from hycojax.hybrid import Schedule
+from hycojax.game import NAMES, Interaction, Schedule
+from hycojax.model import Stepper
 from hycojax.observation import Observation
 from hycojax.physical import Unconstrained
 from hycojax.player import Player
@@ -30,7 +33,7 @@ class Mode(enum.Enum):
     @property
     def players(self) -> tuple[str, ...]:
         """Names of the players that train."""
-        return ("synthetic", "physical") if self is Mode.HYBRID else (self.value,)
+        return NAMES if self is Mode.HYBRID else (self.value,)
 
 
 @dataclass(frozen=True)
@@ -40,20 +43,27 @@ class Data:
     training: int = 4
     """Simulations that are recorded for training."""
     validation: int = 2
-    """Simulations that are recorded for choosing the best parameters of a run."""
+    """Simulations that are recorded for choosing the best parameters of a run; 0: a part of what is
+    seen of the training ones is held out for that."""
+    held_out: float = 0.1
+    """That part: share of the cells and times."""
     test: int = 4
-    """Simulations that are kept for the final figures: seen in full, never trained on."""
+    """Simulations that are kept for the final figures: seen in full, never trained on; 0: none, the
+    figures are then those of the recorded ones, hidden part included."""
     steps: int = 24
     """Time steps of a simulation."""
     refinement: int = 2
     """How many times finer the true solver's grid and time step are than the model's."""
 
     def __post_init__(self):
-        for field in dataclasses.fields(self):
-            if getattr(self, field.name) < 1:
-                raise ValueError(
-                    f"{field.name} = {getattr(self, field.name)}: at least 1 is needed"
-                )
+        for name in ("training", "steps", "refinement"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} = {getattr(self, name)}: at least 1 is needed")
+        for name in ("validation", "test"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} = {getattr(self, name)}: it must not be negative")
+        if not 0 < self.held_out < 1:
+            raise ValueError(f"held_out = {self.held_out}: it must lie between 0 and 1")
 
 
 @dataclass(frozen=True)
@@ -73,6 +83,8 @@ class Experiment:
     """The simulations."""
     schedule: Schedule = Schedule()
     """Length of the run."""
+    interaction: Interaction = Interaction()
+    """Where the players compare their trajectories."""
     mode: Mode = Mode.HYBRID
     """Which players train."""
     seed: int = 0
@@ -91,12 +103,45 @@ class Experiment:
                     f"data.steps = {self.data.steps}"
                 )
         self._check_physical_only()
-        if not self.observation.region.mask(self.domain).any():
-            raise ValueError("observation.region: no cell lies in it; make it larger")
+        self._check_neural_field()
+        if not self.mask()[1:].any():
+            raise ValueError(
+                "observation: nothing is seen after the first frame; make the region larger, or "
+                "the times more"
+            )
         if not parameter.unknowns(self.physical.model):
             names = ", ".join(parameter.quantities(self.physical.model))
             raise ValueError(f"physical.model: nothing is unknown; give one a start ({names})")
         simulation.refine(self.physical.model, self.data.refinement)  # raises if it can't be
+
+    def mask(self) -> Bool[np.ndarray, " time *shape"]:
+        """Return what of a simulation is seen: which cells, in each frame."""
+        try:
+            return self.observation.mask(self.domain, self.data.steps + 1)
+        except ValueError as error:
+            raise ValueError(f"observation.{error}") from error
+
+    def _check_neural_field(self) -> None:
+        """Check what a model needs that knows the recorded simulations only."""
+        model = self.synthetic.model
+        if isinstance(model, Stepper):
+            return
+        given = {"simulations": self.data.training, "steps": self.data.steps}
+        for name, value in given.items():
+            if getattr(model, name) != value:
+                raise ValueError(
+                    f"synthetic.model.{name} = {getattr(model, name)}: the training data have "
+                    f"{value}, set it to that"
+                )
+        if self.interaction.alpha or not self.interaction.recorded:
+            raise ValueError(
+                "synthetic.model: it knows no fresh initial states; set interaction.alpha to 0 and "
+                "interaction.recorded"
+            )
+        if self.data.validation:
+            raise ValueError(
+                "synthetic.model: it knows the training simulations only; set data.validation to 0"
+            )
 
     def _check_physical_only(self) -> None:
         """Check what is possible for a PDE, but not for a network."""

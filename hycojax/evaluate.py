@@ -30,13 +30,13 @@ def main(arguments: list[str]) -> None:
     if not checkpoint.steps(directory.checkpoints):
         raise InputError(f"{directory.root} holds no checkpoint yet: train it first")
     stored, _ = simulations(experiment)
-    game, _, template = first_state(experiment, stored)
+    game, data, template = first_state(experiment, stored)
     state, warnings = checkpoint.restore(directory.checkpoints, template)
     logbook.warn(console, warnings)
     records = [r for r in logbook.read(directory.log) if r["cycle"] <= int(state.cycle)]
     if not records:
         raise InputError(f"{directory.log} is missing or empty: train the run again elsewhere")
-    show(report(directory, experiment, game, state, stored, records), console)
+    show(report(directory, experiment, game, data, state, stored, records), console)
     console.print(f"results: {directory.root}", highlight=False)
 
 

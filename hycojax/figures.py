@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from hycojax.domain import Channel, Domain
+from hycojax.metrics import RolloutErrors
 
 mpl.use("Agg")
 
@@ -25,8 +26,9 @@ def states(
     predictions: dict[str, np.ndarray],
     region: np.ndarray,
     dt: float,
+    kind: str,
 ) -> Figure:
-    """Show one channel of one test simulation: truth, predictions, and their differences from it.
+    """Show one channel of one simulation: truth, predictions, and their differences from it.
 
     Args:
         domain: Where it lives.
@@ -35,6 +37,7 @@ def states(
         predictions: Trajectories of the players.
         region: Which cells are seen in training (outlined).
         dt: Time step, in seconds.
+        kind: What simulation it is: "test" or "recorded".
     """
     times = np.unique(np.linspace(0, len(truth) - 1, 5).round().astype(int))
     rows = [("truth", truth, False)]
@@ -52,32 +55,30 @@ def states(
         line[0].set_ylabel(title, fontsize=9)
         figure.colorbar(image, ax=list(line), shrink=0.9, pad=0.01).ax.tick_params(labelsize=7)
     about = "" if region.all() else "; dashed: the part that is seen in training"
-    figure.suptitle(f"{_label(domain.channels[channel])}, a test simulation{about}", fontsize=10)
+    figure.suptitle(f"{_label(domain.channels[channel])}, a {kind} simulation{about}", fontsize=10)
     return figure
 
 
-def error_over_time(errors: dict[str, dict[str, np.ndarray]], dt: float) -> Figure:
-    """Show the error of test rollouts against time: mean and range over the simulations.
+def error_over_time(errors: dict[str, RolloutErrors], dt: float, kind: str) -> Figure:
+    """Show the error of predictions against time: mean and range over the simulations.
 
     Args:
-        errors: For each player arrays `[simulation, time]`: "whole", and unless all of the box is
-            seen in training its "seen" and its "hidden" part.
+        errors: Those of each player.
         dt: Time step, in seconds.
+        kind: What simulations these are: "test" or "recorded".
     """
     figure = Figure(figsize=(6.4, 4.0), layout="constrained")
     ax = figure.subplots()
     for name, parts in errors.items():
-        time = dt * np.arange(1, parts["whole"].shape[1] + 1)
-        color = COLORS[name]
-        ax.fill_between(
-            time, parts["whole"].min(0), parts["whole"].max(0), color=color, alpha=0.15, lw=0
-        )
-        ax.plot(time, parts["whole"].mean(0), color=color, label=f"{name}: whole domain")
-        if "hidden" in parts:
-            ax.plot(time, parts["seen"].mean(0), "--", color=color, lw=1, label="observed part")
-            ax.plot(time, parts["hidden"].mean(0), ":", color=color, lw=1, label="hidden part")
+        whole, color = parts.whole, COLORS[name]
+        time = dt * np.arange(1, whole.shape[1] + 1)
+        ax.fill_between(time, whole.min(0), whole.max(0), color=color, alpha=0.15, lw=0)
+        ax.plot(time, whole.mean(0), color=color, label=f"{name}: whole domain")
+        if not np.isnan(parts.hidden).all():
+            ax.plot(time, parts.seen.mean(0), "--", color=color, lw=1, label="observed part")
+            ax.plot(time, parts.hidden.mean(0), ":", color=color, lw=1, label="hidden part")
     ax.set(xlabel="time [s]", ylabel="relative L2 error", yscale="log")
-    ax.set_title("Rollouts from t = 0 on test simulations (band: their range)", fontsize=10)
+    ax.set_title(f"Predictions from t = 0 on {kind} simulations (band: their range)", fontsize=10)
     ax.legend(fontsize=8)
     ax.grid(alpha=0.3)
     return figure
@@ -188,6 +189,30 @@ def animation(
         title.set_text(f"{_label(domain.channels[channel])}, t = {frame * dt:g} s")
 
     return FuncAnimation(figure, draw, frames=len(truth), interval=120)
+
+
+def comparison(rows: dict[str, dict[str, list[float]]]) -> Figure:
+    """Show what a comparison has found: a dot for each seed, a line for their mean.
+
+    Args:
+        rows: For each line of the table lists of numbers, one a seed: "test" error, its "seen" and
+            "hidden" part, "parameter" error.
+    """
+    panels = {"test": "test nRMSE", "hidden": "its hidden part", "parameter": "parameter error"}
+    shown = {k: v for k, v in panels.items() if any(k in values for values in rows.values())}
+    figure = Figure(figsize=(3.4 * len(shown) + 2, 0.42 * len(rows) + 1.2), layout="constrained")
+    axes = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
+    for ax, (name, title) in zip(axes, shown.items(), strict=True):
+        for place, (label, values) in enumerate(rows.items()):
+            if name in values:
+                color = COLORS["synthetic" if "synthetic" in label else "physical"]
+                ax.plot(values[name], [place] * len(values[name]), "o", color=color, ms=4)
+                ax.plot([np.mean(values[name])] * 2, [place - 0.3, place + 0.3], color=color)
+        ax.set(xscale="log", title=title)
+        ax.set_yticks(range(len(rows)), list(rows), fontsize=8)
+        ax.grid(alpha=0.3)
+    axes[0].invert_yaxis()
+    return figure
 
 
 def _show(ax, domain: Domain, values: np.ndarray, region: np.ndarray, style: dict[str, Any]):

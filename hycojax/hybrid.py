@@ -1,270 +1,245 @@
-"""The game: two players learn from the same recordings and from each other, cycle by cycle.
+"""The method: two players learn from the same recordings and from each other, cycle by cycle.
 
     L_synthetic(w)  = a_s data(w)  + b_s interaction(w; theta fixed)
     L_physical(th)  = a_p data(th) + b_p interaction(th; w fixed) + roughness(th)
 
-A cycle rolls both out from fresh initial states and updates one player after the other
-(Gauss-Seidel alternation towards a Nash equilibrium). With one player it is plain training, by the
-same code. Everything here is a pure function of arrays.
+In a cycle each player has a turn: the other one predicts trajectories, it trains on these and on
+the recordings, and is validated (Gauss-Seidel alternation towards a Nash equilibrium). With one
+player it is plain training, by the same code; with a weight of zero, or a player without turns, it
+is a one-way scheme. Everything here is a pure function of arrays.
 
 Source: Liverani, Steynberg, Zuazua, "HYCO: Hybrid-Cooperative Learning", arXiv 2509.14123.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, Bool, Float, Int, Key, UInt32
+from jaxtyping import Array, Bool, Float, Int, Key
 
 from hycojax import parameter
-from hycojax.data.statistics import statistics
 from hycojax.data.windows import Source
+from hycojax.game import (
+    NAMES,
+    Game,
+    PlayerState,
+    Recordings,
+    Schedule,
+    TrainingState,
+    fresh,
+    spread,
+)
 from hycojax.losses import relative_square
-from hycojax.model import Model, PhysicalModel, rollouts
-from hycojax.observation import Recording
-from hycojax.physical import Unconstrained
-from hycojax.player import Player, first_frames, objective
-from hycojax.solvers import INITIAL_STATES
+from hycojax.model import Model, Starts, beginnings
+from hycojax.player import Balance, Player, Turn, first_frames, objective, visible_loss
+from hycojax.solvers import Objective, Reason
 from hycojax.solvers.multistart import Members
 
 
-@dataclass(frozen=True)
-class Schedule:
-    """How long the game lasts."""
-
-    warmup: int = 2
-    """Cycles at the start in which each player learns from the recordings alone."""
-    cycles: int = 20
-    """Cycles in all."""
-    fresh: int = 8
-    """Initial states drawn in each cycle, where the players compare their rollouts."""
-    validation: int = 1
-    """Cycles from a validation to the next: full rollouts of the validation recordings."""
-    improvement: float = 0.0
-    """Part by which a validation error must fall below the best one to count as better."""
-    patience: int | None = None
-    """Cycles without a better validation error, of any player, that end the run; None: no limit."""
-
-    def __post_init__(self):
-        if self.cycles < 1 or self.fresh < 1:
-            raise ValueError("cycles and fresh must be at least 1")
-        if not 0 <= self.warmup <= self.cycles:
-            raise ValueError(f"warmup = {self.warmup}: it must lie between 0 and cycles")
-        if self.validation < 1:
-            raise ValueError(f"validation = {self.validation}: at least 1 is needed")
-        if not 0 <= self.improvement < 1:
-            raise ValueError(f"improvement = {self.improvement}: it must lie between 0 and below 1")
-        if self.patience is not None and self.patience < self.validation:
-            raise ValueError(f"patience = {self.patience}: at least validation = {self.validation}")
-
-
-@dataclass(frozen=True)
-class Game:
-    """Who plays, and how long: all that is fixed while a program is compiled.
-
-    Attributes:
-        physics: The PDE; fresh initial states are drawn from its distribution.
-        players: Those that train, in the order of their turns: "synthetic", "physical" or both.
-        schedule: How long.
-    """
-
-    physics: PhysicalModel
-    players: dict[str, Player]
-    schedule: Schedule
-
-
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True)
-class PlayerState:
-    """Parameters and optimiser state, and the parameters that were best in validation.
-
-    `error` is that of the latest validation, `best_cycle` how many cycles were played at the best.
-    """
-
-    params: Any
-    solver: Any
-    error: Float[Array, ""]
-    best: Any
-    best_error: Float[Array, ""]
-    best_cycle: Int[Array, ""]
-
-
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True)
-class TrainingState:
-    """All that training carries from cycle to cycle. Randomness is `fold_in(key, cycle)`."""
-
-    players: dict[str, PlayerState]
-    cycle: Int[Array, ""]
-    key: UInt32[Array, 2]
-
-
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True)
-class Recordings:
-    """What is known of the system.
-
-    Attributes:
-        training: What is learned from.
-        validation: What the best parameters are chosen by.
-        scale: Standard deviation of each channel.
-        whole: Whether the training recordings see everything.
-    """
-
-    training: Recording
-    validation: Recording
-    scale: Float[Array, " channels"]
-    whole: bool = field(metadata={"static": True})
-
-
-def recordings(training: Recording, validation: Recording) -> Recordings:
-    """Bundle recordings with the scales of their channels, taken from the training ones."""
-    whole = bool(jnp.all(training.seen))
-    return Recordings(training, validation, statistics(training).std, whole)
-
-
-def game(physical: Player, synthetic: Player, schedule: Schedule, playing: tuple[str, ...]) -> Game:
-    """Return the game of those of the two players that are `playing`."""
-    players = {
-        "synthetic": synthetic,
-        "physical": replace(physical, model=Unconstrained(physical.model)),
-    }
-    return Game(physical.model, {n: p for n, p in players.items() if n in playing}, schedule)
-
-
-def stage(game: Game, cycle: int) -> Game:
-    """Return the game as it is played in a cycle; equal games are one program."""
-    return replace(game, players={name: p.at(cycle) for name, p in game.players.items()})
-
-
-def start(game: Game, data: Recordings, key: Key[Array, ""]) -> TrainingState:
-    """Return the state before the first cycle."""
-    weights, turns = jax.random.fold_in(key, 0), jax.random.fold_in(key, 1)
-    players = {}
-    for i, (name, player) in enumerate(game.players.items()):
-        params = player.model.init(jax.random.fold_in(weights, i))
-        if name == "synthetic":
-            params = player.model.normalise(params, statistics(data.training))
-        if player.initial_states:
-            params = {**params, INITIAL_STATES: jnp.zeros_like(data.training.values[:, 0])}
-        players[name] = PlayerState(
-            params=params,
-            solver=player.solver.init(params, game.schedule.cycles),
-            error=jnp.asarray(jnp.inf, jnp.float32),
-            best=jax.tree.map(jnp.copy, params),  # not the same buffers: the state is donated
-            best_error=jnp.asarray(jnp.inf, jnp.float32),
-            best_cycle=jnp.asarray(0, jnp.int32),
-        )
-    return TrainingState(players, jnp.asarray(0, jnp.int32), jax.random.key_data(turns))
-
-
 def cycle(
-    game: Game, data: Recordings, state: TrainingState
+    game: Game, data: Recordings, state: TrainingState, turns: dict[str, Turn]
 ) -> tuple[TrainingState, dict[str, dict[str, Any]]]:
     """Give each player its turn. Returns the new state, and for each player what to report.
 
     Of a parameter that is a field, its mean is reported.
     """
     key = jax.random.fold_in(jax.random.wrap_key_data(state.key), state.cycle)
-    cooperating = state.cycle >= game.schedule.warmup
-    players = dict(state.players)
-    observed = complete(game, data, players)
-    draws, turns = jax.random.fold_in(key, 0), jax.random.fold_in(key, 1)
-    fresh = jax.vmap(game.physics.sample)(jax.random.split(draws, game.schedule.fresh))
-    metrics = {}
-    for turn, (name, player) in enumerate(game.players.items()):
-        generated = _partner_rollouts(game, name, players, fresh, observed)
-        loss = objective(player, observed, generated, cooperating, data.scale)
-        own = players[name]
-        params, solver, terms = player.solver.run(
-            loss, own.params, own.solver, jax.random.fold_in(turns, turn), game.schedule.cycles
-        )
-        own = replace(own, params=params, solver=solver)
-        players[name] = _validated(game.schedule, player, own, data, state.cycle)
-        metrics[name] = {**terms, "validation": players[name].error}
-        if name == "physical":
-            values = parameter.constrain(game.physics, params)
-            metrics[name]["parameters"] = jax.tree.map(jnp.mean, values)
-            if isinstance(solver, Members):
-                metrics[name]["spread"] = jax.tree.map(jnp.mean, spread(game, solver))
+    players, metrics = dict(state.players), {}
+    for name in game.players:
+        own = jax.random.fold_in(key, 1 + NAMES.index(name))
+        with jax.named_scope(name):
+            players[name], metrics[name] = play(game, data, players, name, turns[name], key, own)
+        with jax.named_scope("validation"):
+            players[name] = validated(game, name, players[name], data, state.cycle)
+        metrics[name]["validation"] = players[name].error
     return replace(state, players=players, cycle=state.cycle + 1), metrics
 
 
-def is_over(schedule: Schedule, state: TrainingState) -> bool:
-    """Return whether all cycles are played, or no player has become better for long enough."""
-    played = int(state.cycle)
-    if schedule.patience is None or played >= schedule.cycles:
-        return played >= schedule.cycles
-    waited = [played - int(player.best_cycle) for player in state.players.values()]
-    return min(waited) >= schedule.patience
+def play(
+    game: Game,
+    data: Recordings,
+    players: dict[str, PlayerState],
+    name: str,
+    turn: Turn,
+    draws: Key[Array, ""],
+    key: Key[Array, ""],
+) -> tuple[PlayerState, dict[str, Any]]:
+    """Return a player after its training in a cycle, and what to report of it."""
+    player, own = game.players[name], players[name]
+    with jax.named_scope("interaction"):
+        observed = complete(game, data, players, name, turn)
+        generated, lessons = interact(game, data, players, name, turn, draws)
+    turn = balanced(game, players, name, turn, observed, generated)
+    loss = objective(player, observed, generated, turn, data.scale)
+    visible = partial(visible_loss, player, observed, scale=data.scale)
+    params, solver, terms = train(player, own, loss, visible, turn, key, game.schedule.cycles)
+    if name == "physical":
+        values = parameter.constrain(game.physics, params)
+        terms = {**terms, "parameters": jax.tree.map(jnp.mean, values)}
+        if isinstance(solver, Members):
+            terms["spread"] = jax.tree.map(jnp.mean, spread(game, solver))
+    return replace(own, params=params, solver=solver, lessons=lessons), terms
 
 
-def spread(game: Game, members: Members) -> dict[str, Array]:
-    """Return the standard deviation of each parameter over the members that fit the data."""
-    values = jax.vmap(lambda p: parameter.constrain(game.physics, p))(members.params)
-    share = members.good / jnp.maximum(jnp.sum(members.good), 1)
+def balanced(
+    game: Game,
+    players: dict[str, PlayerState],
+    name: str,
+    turn: Turn,
+    observed: Source,
+    generated: Source | None,
+) -> Turn:
+    """Return a turn with the weights as they are balanced in this cycle."""
+    balance, b = game.players[name].weights.balance, turn.interaction
+    if generated is None or balance is Balance.FIXED:
+        return turn
+    if balance is Balance.COUNTS:
+        recorded, made = jnp.sum(observed.seen), jnp.sum(generated.seen)
+        share = recorded / jnp.maximum(recorded + made, 1)
+        return replace(
+            turn, data=jnp.where(b > 0, share, 1) * turn.data, interaction=(1 - share) * b
+        )
+    trust = (players[name].error / players[game.partner(name)].error) ** 2
+    return replace(turn, interaction=b * jnp.where(trust < 1, trust, 1))
 
-    def deviation(all_values: Array) -> Array:
-        mean = jnp.tensordot(share, all_values, 1)
-        return jnp.sqrt(jnp.tensordot(share, (all_values - mean) ** 2, 1))
 
-    return jax.tree.map(deviation, values)
+def train(
+    player: Player,
+    own: PlayerState,
+    loss: Objective,
+    visible: Any,
+    turn: Turn,
+    key: Key[Array, ""],
+    cycles: int,
+) -> tuple[Any, Any, dict[str, Any]]:
+    """Return parameters, optimiser state and terms after a cycle's share of training.
+
+    A player that has no turn stays as it is; so does one whose `visible` loss would rise.
+    """
+
+    @jax.jit  # for the sake of its trace, of which the shapes are asked first
+    def learn():
+        params, solver, terms = player.solver.run(loss, own.params, own.solver, key, cycles)
+        if player.revert is None:
+            return params, solver, terms
+        kept = visible(params=params) <= (1 + player.revert) * visible(params=own.params)
+        new, old = (params, solver), (own.params, own.solver)
+        params, solver = jax.tree.map(lambda n, o: jnp.where(kept, n, o), new, old)
+        return params, solver, {**terms, "reverted": ~kept}
+
+    def rest():
+        nothing = jax.tree.map(lambda t: jnp.zeros(t.shape, t.dtype), jax.eval_shape(learn)[2])
+        reason = jnp.asarray(Reason.FROZEN, nothing["reason"].dtype)
+        return own.params, own.solver, {**nothing, "reason": reason}
+
+    return jax.lax.cond(turn.active, learn, rest)
+
+
+def complete(
+    game: Game, data: Recordings, players: dict[str, PlayerState], name: str, turn: Turn
+) -> Source:
+    """Return the training recordings, with an estimate where they do not see.
+
+    Only starts of windows are completed, and only from predictions from the first frames, which are
+    known in full; targets count where they are seen. The estimate is the physical player's where
+    the players meet, else the player's own.
+    """
+    recording = data.training
+    estimates = {other: partial(reconstruct, game, data, players, other) for other in players}
+
+    def estimate() -> Array:
+        if name == "physical" or "physical" not in players:
+            return estimates[name]()
+        return jax.lax.cond(turn.interaction > 0, estimates["physical"], estimates[name])
+
+    everything = jax.lax.cond(data.whole, lambda: recording.values, estimate)
+    return Source(
+        starts=jnp.where(recording.seen, recording.values, everything),
+        targets=recording.values,
+        seen=recording.seen & game.physics.domain.evolves(),
+    )
+
+
+def interact(
+    game: Game,
+    data: Recordings,
+    players: dict[str, PlayerState],
+    name: str,
+    turn: Turn,
+    key: Key[Array, ""],
+) -> tuple[Source | None, Array | None]:
+    """Return the partner's trajectories as something to learn from, and what of them is kept.
+
+    They count at all cells and times, or at the ghost points. None without a partner.
+    """
+    partner, kept = game.partner(name), players[name].lessons
+    if partner is None:
+        return None, None
+    steps = data.training.values.shape[1] - 1
+
+    def predict() -> Array:
+        starts = _meeting_places(game, data, players, jax.random.fold_in(key, 0))
+        return game.players[partner].model.predict(players[partner].params, starts, steps)
+
+    def keep() -> Array:
+        return jnp.zeros(jax.eval_shape(predict).shape) if kept is None else kept
+
+    lessons = jax.lax.cond(turn.renew, predict, keep)
+    counted = jnp.broadcast_to(game.physics.domain.evolves(), lessons.shape)
+    if game.interaction.points < 1:
+        places = (*lessons.shape[:-1], 1)
+        own = jax.random.fold_in(key, 3)
+        counted &= jax.random.bernoulli(own, game.interaction.points, places)
+    return Source(lessons, lessons, counted), None if kept is None else lessons
+
+
+def validated(
+    game: Game, name: str, own: PlayerState, data: Recordings, cycle: Int[Array, ""]
+) -> PlayerState:
+    """Return a player after its turn in a cycle, validated if that is due."""
+    schedule: Schedule = game.schedule
+    due: Bool[Array, ""] = (cycle % schedule.validation == 0) | (cycle == schedule.cycles - 1)
+    model = game.players[name].model
+    error = jax.lax.cond(due, lambda: validation_error(model, own.params, data), lambda: own.error)
+    better = due & (error < (1 - schedule.improvement) * own.best_error)
+    new, old = (own.params, error, cycle + 1), (own.best, own.best_error, own.best_cycle)
+    best, best_error, best_cycle = jax.tree.map(lambda n, o: jnp.where(better, n, o), new, old)
+    return replace(own, error=error, best=best, best_error=best_error, best_cycle=best_cycle)
 
 
 def validation_error(model: Model, params: Any, data: Recordings) -> Float[Array, ""]:
-    """Return the relative rms error of full rollouts on what validation recordings see."""
+    """Return the relative rms error of full predictions on what validation recordings see."""
     values, seen = data.validation.values[:, 1:], data.validation.seen[:, 1:]
-    predicted = rollouts(model, params, data.validation.values[:, 0], values.shape[1])
+    predicted = model.predict(params, beginnings(data.validation.values[:, 0]), values.shape[1])
     counted = seen & model.domain.evolves()
     return jnp.sqrt(relative_square(predicted[:, 1:], values, counted, data.scale))
 
 
-def complete(game: Game, data: Recordings, players: dict[str, PlayerState]) -> Source:
-    """Return the training recordings with the current estimate of a player where they do not see.
-
-    Only starts of windows are completed, and only from rollouts of the first frames, which are
-    known in full; targets count where they are seen. The physical player's estimate is taken where
-    there is one.
-    """
-    recording = data.training
-    seen = recording.seen & game.physics.domain.evolves()
-    if data.whole:
-        return Source(starts=recording.values, targets=recording.values, seen=seen)
-    name = "physical" if "physical" in players else "synthetic"
-    params = players[name].params
-    first = first_frames(params, recording.values[:, 0], seen[:, 0], data.scale)
-    steps = recording.values.shape[1] - 1
-    estimate = rollouts(game.players[name].model, params, first, steps)
-    starts = jnp.where(recording.seen, recording.values, estimate)
-    return Source(starts=starts, targets=recording.values, seen=seen)
+def reconstruct(
+    game: Game, data: Recordings, players: dict[str, PlayerState], name: str
+) -> Float[Array, "simulation time *shape channels"]:
+    """Return the recorded trajectories as a player predicts them from the first frames."""
+    steps = data.training.values.shape[1] - 1
+    first = _first_frames(game, data, players[name].params)
+    return game.players[name].model.predict(players[name].params, beginnings(first), steps)
 
 
-def _partner_rollouts(
-    game: Game, name: str, players: dict[str, PlayerState], fresh: Array, observed: Source
-) -> Source | None:
-    """Return the other player's rollouts from fresh initial states, seen everywhere."""
-    for other, player in game.players.items():
-        if other != name:
-            steps = observed.targets.shape[1] - 1
-            trajectories = rollouts(player.model, players[other].params, fresh, steps)
-            evolves = np.broadcast_to(game.physics.domain.evolves(), trajectories.shape)
-            return Source(trajectories, trajectories, jnp.asarray(evolves))
-    return None
+def _first_frames(game: Game, data: Recordings, params: Any) -> Array:
+    values, seen = data.training.values[:, 0], data.training.seen[:, 0]
+    return first_frames(params, values, seen & game.physics.domain.evolves(), data.scale)
 
 
-def _validated(
-    schedule: Schedule, player: Player, own: PlayerState, data: Recordings, cycle: Int[Array, ""]
-) -> PlayerState:
-    """Return a player after its turn in a cycle, validated if that is due."""
-    due = (cycle % schedule.validation == 0) | (cycle == schedule.cycles - 1)
-    error = jax.lax.cond(
-        due, lambda: validation_error(player.model, own.params, data), lambda: own.error
-    )
-    better: Bool[Array, ""] = due & (error < (1 - schedule.improvement) * own.best_error)
-    new, old = (own.params, error, cycle + 1), (own.best, own.best_error, own.best_cycle)
-    best, best_error, best_cycle = jax.tree.map(lambda n, o: jnp.where(better, n, o), new, old)
-    return replace(own, error=error, best=best, best_error=best_error, best_cycle=best_cycle)
+def _meeting_places(
+    game: Game, data: Recordings, players: dict[str, PlayerState], key: Key[Array, ""]
+) -> Starts:
+    """Return the states from which the players compare: first frames, then fresh ones."""
+    places = []
+    if game.interaction.recorded:
+        places.append(_first_frames(game, data, players["physical"].params))
+    if count := fresh(game, data):
+        places.append(jax.vmap(game.physics.sample)(jax.random.split(key, count)))
+    return beginnings(jnp.concatenate(places))

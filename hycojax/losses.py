@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from hycojax.data.windows import Windows
-from hycojax.model import Memory, Model, rollouts
+from hycojax.model import Memory, Model
 
 
 def relative_square(
@@ -33,7 +33,7 @@ def window_loss(
     scale: Float[Array, " channels"],
     memory: Memory | None = None,
 ) -> Float[Array, ""]:
-    """Return the `relative_square` of rollouts from the starts of windows, without the starts."""
+    """Return the `relative_square` of predictions from the starts of windows, without these."""
     horizon = windows.targets.shape[1]
-    predicted = rollouts(model, params, windows.start, horizon, memory)
+    predicted = model.predict(params, windows.starts, horizon, memory)
     return relative_square(predicted[:, 1:], windows.targets, windows.seen, scale)

@@ -25,14 +25,15 @@ def rollout_errors(
     domain: Domain,
     prediction: Float[Array, "simulation time *shape channels"],
     truth: Float[Array, "simulation time *shape channels"],
-    region: Bool[Array, "*shape"],
+    mask: Bool[Array, " time *shape"],
 ) -> RolloutErrors:
     """Return the relative L2 error of each simulation at each time but the first.
 
         e(t) = ||(prediction - truth) / r|| / ||truth / r||
 
     over the dynamic channels of the cells in question. r is the rms of a channel over all of the
-    truth: it makes channels of different units comparable.
+    truth: it makes channels of different units comparable. Where there are no cells, as in the seen
+    part of a frame that is not recorded, it is NaN. The mask says what is seen.
     """
     dynamic = jnp.array(domain.dynamic)
     truth, prediction = truth[:, 1:, ..., dynamic], prediction[:, 1:, ..., dynamic]
@@ -44,9 +45,11 @@ def rollout_errors(
         axes = tuple(range(2, truth.ndim))
         kept = cells[..., None]
         ratio = jnp.sum(off * kept, axes) / jnp.maximum(jnp.sum(size * kept, axes), 1e-12)
-        return jnp.sqrt(ratio)
+        some = jnp.any(cells, tuple(range(1, cells.ndim)))
+        return jnp.where(some, jnp.sqrt(ratio), jnp.nan)
 
-    return RolloutErrors(error(jnp.ones(domain.shape)), error(region), error(~region))
+    seen = jnp.asarray(mask)[1:]
+    return RolloutErrors(error(jnp.ones_like(seen)), error(seen), error(~seen))
 
 
 def correlation(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol, runtime_checkable
 import jax
 import jax.numpy as jnp
 import tyro
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Int, Key
 
 from hycojax import parameter
 from hycojax.domain import Domain
@@ -18,12 +18,29 @@ from hycojax.domain import Domain
 SharedDomain = Annotated[Domain, tyro.conf.Suppress]
 
 
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Starts:
+    """Where predictions begin: a batch of states, and which simulation they are at which step.
+
+    A model that steps from state to state needs the states alone, one that knows the recorded
+    simulations as functions of space and time the rest.
+    """
+
+    state: Float[Array, "batch *shape channels"]
+    simulation: Int[Array, " batch"]
+    time: Int[Array, " batch"]
+
+
+def beginnings(states: Float[Array, "simulation *shape channels"]) -> Starts:
+    """Return the first states of simulations 0, 1, ... as starts."""
+    numbers = jnp.arange(states.shape[0])
+    return Starts(states, numbers, jnp.zeros_like(numbers))
+
+
 @runtime_checkable
 class Model(Protocol):
-    """A system in discrete time. One state in, one state out; batches come from `jax.vmap`.
-
-    A model is a frozen dataclass that inherits from one of the two contracts below.
-    """
+    """What predicts trajectories: a frozen dataclass that inherits from a contract below."""
 
     if TYPE_CHECKING:  # `issubclass`, by which the command line finds a model's fields, forbids it
         domain: Domain
@@ -33,10 +50,10 @@ class Model(Protocol):
         """Return the parameters to start from, a pytree."""
 
     @abstractmethod
-    def forward(
-        self, params: Any, state: Float[Array, "*shape channels"]
-    ) -> Float[Array, "*shape channels"]:
-        """Return the state one time step later."""
+    def predict(
+        self, params: Any, starts: Starts, steps: int, memory: Memory | None = None
+    ) -> Float[Array, "batch time *shape channels"]:
+        """Return the trajectories from a batch of starts, which are their time 0."""
 
     def penalty(self, params: Any) -> Float[Array, ""]:
         """Return what is added to the loss for improbable parameters: nothing."""
@@ -58,7 +75,23 @@ class Memory:
             raise ValueError(f"memory.truncation = {self.truncation}: at least one step is needed")
 
 
-class PhysicalModel(Model, Protocol):
+class Stepper(Model, Protocol):
+    """A model in discrete time. One state in, one state out; batches come from `jax.vmap`."""
+
+    @abstractmethod
+    def forward(
+        self, params: Any, state: Float[Array, "*shape channels"]
+    ) -> Float[Array, "*shape channels"]:
+        """Return the state one time step later."""
+
+    def predict(
+        self, params: Any, starts: Starts, steps: int, memory: Memory | None = None
+    ) -> Float[Array, "batch time *shape channels"]:
+        """Return the `rollout` from each of a batch of states."""
+        return rollouts(self, params, starts.state, steps, memory)
+
+
+class PhysicalModel(Stepper, Protocol):
     """A PDE with a time step, coefficients (see `parameter.py`) and a distribution of starts."""
 
     dt: float
@@ -77,6 +110,8 @@ class SyntheticModel(Model, Protocol):
     """A network, which works on states scaled to mean 0 and variance 1.
 
     Its parameters are a dict: `weights`, which are trained, and `statistics` of the training data.
+    One that is no `Stepper` knows the recorded simulations only: it has fields `simulations` and
+    `steps`, which say how many there are and how long.
     """
 
     @abstractmethod
@@ -84,13 +119,13 @@ class SyntheticModel(Model, Protocol):
         """Return parameters that use the statistics of the training data."""
 
 
-def repeat(model: Model, params: Any, state: Array, steps: int) -> Array:
+def repeat(model: Stepper, params: Any, state: Array, steps: int) -> Array:
     """Return the state `steps` time steps later."""
     return jax.lax.scan(lambda s, _: (model.forward(params, s), None), state, length=steps)[0]
 
 
 def rollout(
-    model: Model,
+    model: Stepper,
     params: Any,
     state: Float[Array, "*shape channels"],
     steps: int,
@@ -123,7 +158,7 @@ def rollout(
 
 
 def rollouts(
-    model: Model,
+    model: Stepper,
     params: Any,
     states: Float[Array, "batch *shape channels"],
     steps: int,

@@ -8,11 +8,11 @@ from jaxtyping import Array, Float, Key
 
 from hycojax import parameter
 from hycojax.domain import Domain
-from hycojax.model import Model, PhysicalModel
+from hycojax.model import PhysicalModel, Stepper
 
 
 @dataclass(frozen=True)
-class Unconstrained(Model):
+class Unconstrained(Stepper):
     """The same model on unconstrained parameters (see `parameter.constrain`).
 
     With a `coarsening`, on a grid with cells that are so many times as wide; its parameters are

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,6 +19,18 @@ from hycojax.solvers import INITIAL_STATES, Objective, Solver
 _CORRECTION = 0.1
 
 
+class Balance(enum.Enum):
+    """How the weights of data and interaction are balanced."""
+
+    FIXED = "fixed"
+    """They are as given."""
+    COUNTS = "counts"
+    """Each is multiplied by its term's share of all values that are compared."""
+    ERRORS = "errors"
+    """The interaction's is multiplied by (own / partner's validation error)^2, at most 1: a partner
+    that is worse pulls as much as a measurement with its noise would."""
+
+
 @dataclass(frozen=True)
 class Weights:
     """Weights of the terms of a player's loss."""
@@ -25,10 +38,16 @@ class Weights:
     data: float = 1.0
     """Weight of the distance to the recordings, where they see."""
     interaction: float = 1.0
-    """Weight of the distance to the other player's rollouts, everywhere."""
+    """Weight of the distance to the other player's trajectories, after the warm-up."""
+    later: float | None = None
+    """Interaction weight at the end of the run, to which it changes linearly; None: it stays."""
+    balance: Balance = Balance.FIXED
+    """How they are balanced in each cycle."""
 
     def __post_init__(self):
-        if not (self.data >= 0 and self.interaction >= 0 and self.data + self.interaction > 0):
+        most = max(self.interaction, self.later or 0)
+        least = min(self.data, self.interaction, self.later or 0)
+        if not (least >= 0 and 0 < self.data + most < float("inf")):
             raise ValueError("data and interaction must not be negative, nor both zero")
 
 
@@ -70,6 +89,13 @@ class Player:
     """Time steps that it is rolled out along in training."""
     batch: int | None = None
     """Windows drawn for an evaluation of each loss; None: all windows that lie end to end."""
+    begin: int = 0
+    """Cycles that are over before its first turn: until then it stays as it is."""
+    end: int | None = None
+    """Cycles after which it has no more turns: it stays as it is then; None: never."""
+    revert: float | None = None
+    """A turn that raises the loss on the recordings by more than this part is undone, and the
+    optimiser's memory of it; None: it never is."""
     noise: float = 0.0
     """Noise on the states where windows start, relative to the data's scale: a rollout that meets
     its own errors has then seen such states."""
@@ -89,10 +115,18 @@ class Player:
             raise ValueError(f"horizon = {self.horizon}: at least one step is needed")
         if self.batch is not None and self.batch < 1:
             raise ValueError(f"batch = {self.batch}: at least one window is needed")
+        if self.begin < 0 or not (self.end is None or self.end >= 0):
+            raise ValueError(f"begin = {self.begin}, end = {self.end}: they must not be negative")
+        if self.revert is not None and not 0 <= self.revert < float("inf"):
+            raise ValueError(f"revert = {self.revert}: it must not be negative")
         if not 0 <= self.noise < float("inf"):
             raise ValueError(f"noise = {self.noise}: it must not be negative")
         if getattr(self.solver, "resample", False) and self.batch is None:
             raise ValueError("solver.resample: without a batch all members see the same windows")
+
+    def is_active(self, cycle: int) -> bool:
+        """Return whether it has a turn in a cycle."""
+        return self.begin <= cycle and (self.end is None or cycle < self.end)
 
     def at(self, cycle: int) -> Player:
         """Return the player as it trains in a cycle."""
@@ -105,24 +139,37 @@ class Player:
         return replace(self, horizon=horizon, coarsening=early.coarsening, early=Early())
 
 
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Turn:
+    """A player's part in a cycle: whether it trains, on which weights, on new trajectories or not.
+
+    These are numbers, no part of the program: one program serves all of them.
+    """
+
+    active: Bool[Array, ""]
+    data: Float[Array, ""]
+    interaction: Float[Array, ""]
+    renew: Bool[Array, ""]
+
+
 def objective(
     player: Player,
     observed: Source,
     generated: Source | None,
-    cooperating: Bool[Array, ""],
+    turn: Turn,
     scale: Float[Array, " channels"],
 ) -> Objective:
     """Return the player's loss as a function of its parameters, a key and a batch's number.
 
         L = a * data + b * interaction + penalty
 
-    with `window_loss` on windows of the recordings and, while `cooperating`, on windows of the
-    other player's rollouts (none without another player), and the model's own penalty.
+    with `window_loss` on windows of the recordings and, unless b is 0, on windows of the other
+    player's trajectories (none without another player), and the model's own penalty. The weights a
+    and b are those of the turn.
     """
-    weights = player.weights
-    model = player.model
-    if player.coarsening > 1:
-        model = replace(model, coarsening=player.coarsening)
+    model = _coarse(player)
+    a, b = turn.data, turn.interaction
 
     def distance(
         params: Any, source: Source, key: Key[Array, ""], number: int | None
@@ -144,28 +191,39 @@ def objective(
         return (first * own + seen * rest) / jnp.maximum(first + seen, 1)
 
     def interaction(params: Any, key: Key[Array, ""], number: int | None) -> Array:
-        if generated is None or weights.interaction == 0:
-            return jnp.zeros(())
-        return jax.lax.cond(
-            cooperating,
-            lambda p: distance(p, generated, key, number)[0],
-            lambda p: jnp.zeros(()),
-            params,
-        )
+        return distance(params, generated, key, number)[0]
+
+    def unless_weightless(term: Any, weight: Array, *arguments: Any) -> Array:
+        # A program of its own: whether there is another term does not change a bit of this one.
+        return jax.lax.cond(weight > 0, term, lambda *_: jnp.zeros(()), *arguments)
 
     def loss(
         params: Any, key: Key[Array, ""], number: int | None = None
     ) -> tuple[Array, dict[str, Array]]:
         ours, theirs = jax.random.fold_in(key, 0), jax.random.fold_in(key, 1)
         terms = {
-            "data": data(params, ours, number),
-            "interaction": interaction(params, theirs, number),
+            "data": unless_weightless(data, a, params, ours, number),
+            "interaction": jnp.zeros(()),
             "penalty": player.model.penalty(params),
         }
-        total = weights.data * terms["data"] + weights.interaction * terms["interaction"]
-        return total + terms["penalty"], terms
+        if generated is not None:
+            terms["interaction"] = unless_weightless(interaction, b, params, theirs, number)
+        return a * terms["data"] + b * terms["interaction"] + terms["penalty"], terms
 
     return loss
+
+
+def visible_loss(
+    player: Player, observed: Source, params: Any, scale: Float[Array, " channels"]
+) -> Float[Array, ""]:
+    """Return the loss on all windows of the recordings that lie end to end."""
+    windows = _windows(replace(player, batch=None), observed, jax.random.key(0), None)
+    return window_loss(_coarse(player), params, windows, scale)
+
+
+def _coarse(player: Player) -> Model:
+    coarser = player.coarsening > 1
+    return replace(player.model, coarsening=player.coarsening) if coarser else player.model
 
 
 def first_frames(
@@ -203,6 +261,8 @@ def _disturbed(
     """Return windows with noise on what evolves of their starts."""
     if player.noise == 0:
         return windows
-    noise = player.noise * scale * jax.random.normal(key, windows.start.shape)
+    state = windows.starts.state
+    noise = player.noise * scale * jax.random.normal(key, state.shape)
     evolves = player.model.domain.coarsen(player.coarsening).evolves()
-    return replace(windows, start=windows.start + jnp.where(evolves, noise, 0))
+    noisy = replace(windows.starts, state=state + jnp.where(evolves, noise, 0))
+    return replace(windows, starts=noisy)

@@ -13,14 +13,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hycojax import hybrid, waves
+from hycojax import game as games
+from hycojax import waves
 from hycojax.config import Experiment, as_dict
 from hycojax.data import store
 from hycojax.data.simulation import ROLES, simulate
 from hycojax.data.store import Simulations
 from hycojax.failure import InputError
-from hycojax.hybrid import Game, Recordings, TrainingState
-from hycojax.observation import observe
+from hycojax.game import Game, Recordings, TrainingState
+from hycojax.observation import hold_out, observe
 from hycojax.physics import operators
 
 # Streams of random numbers under an experiment's seed.
@@ -34,11 +35,13 @@ def provenance(experiment: Experiment) -> dict[str, Any]:
     for value in physics.values():
         if isinstance(value, dict):
             value.pop("start", None)  # where a search begins does not touch the data
+    data = as_dict(experiment.data)
+    data.pop("held_out")  # nor does what is not learned from
     files = [Path(inspect.getfile(type(model))), *Path(operators.__file__).parent.glob("*.py")]
     code = "".join(file.read_text() for file in sorted([*files, Path(waves.__file__)]))
     return {
         "physics": physics,
-        "data": as_dict(experiment.data),
+        "data": data,
         "seed": experiment.seed,
         "code": hashlib.sha256(code.encode()).hexdigest(),
         "versions": {name: version(name) for name in ("hycojax", "phiflow", "phiml", "jax")},
@@ -77,8 +80,9 @@ def recordings(experiment: Experiment, stored: Simulations) -> Recordings:
         InputError: A value that is seen is not finite.
     """
     key = jax.random.fold_in(jax.random.key(experiment.seed), _NOISE)
+    roles = ("training", "validation") if experiment.data.validation else ("training",)
     seen = {}
-    for i, role in enumerate(("training", "validation")):
+    for i, role in enumerate(roles):
         trajectories = jnp.asarray(stored[role])
         try:
             seen[role] = observe(
@@ -86,16 +90,25 @@ def recordings(experiment: Experiment, stored: Simulations) -> Recordings:
             )
         except ValueError as error:
             raise InputError(f"{role} simulations: {error}") from error
-    return hybrid.recordings(**seen)
+    if not experiment.data.validation:
+        share, own = experiment.data.held_out, jax.random.fold_in(key, 2)
+        seen["training"], seen["validation"] = hold_out(
+            seen["training"], experiment.domain, share, own
+        )
+    return games.recordings(**seen)
 
 
 def first_state(
     experiment: Experiment, stored: Simulations
 ) -> tuple[Game, Recordings, TrainingState]:
     """Return the game of an experiment, what its players may see, and the state they start from."""
-    game = hybrid.game(
-        experiment.physical, experiment.synthetic, experiment.schedule, experiment.mode.players
+    game = games.game(
+        experiment.physical,
+        experiment.synthetic,
+        experiment.schedule,
+        experiment.interaction,
+        experiment.mode.players,
     )
     data = recordings(experiment, stored)
     key = jax.random.fold_in(jax.random.key(experiment.seed), _TRAINING)
-    return game, data, jax.jit(partial(hybrid.start, game))(data, key)
+    return game, data, jax.jit(partial(games.start, game))(data, key)

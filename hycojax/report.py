@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import jax
 import numpy as np
+from jaxtyping import Array
 from rich.console import Console
 from rich.table import Table
 
 from hycojax import figures, hybrid, metrics, parameter
+from hycojax import game as games
 from hycojax.config import Experiment
 from hycojax.data.store import Simulations
-from hycojax.hybrid import Game, TrainingState
+from hycojax.game import NAMES, Game, Recordings, TrainingState
 from hycojax.logbook import Record
-from hycojax.model import rollouts
+from hycojax.metrics import RolloutErrors
+from hycojax.model import Stepper, rollouts
 from hycojax.rundir import RunDir, write_json
 from hycojax.solvers.multistart import Members
 
@@ -24,41 +28,83 @@ def report(
     directory: RunDir,
     experiment: Experiment,
     game: Game,
+    data: Recordings,
     state: TrainingState,
     simulations: Simulations,
     records: list[Record],
 ) -> dict[str, Any]:
     """Evaluate the best parameters of each player, write all results, return the summary."""
-    truth = simulations["test"]
-    region = experiment.observation.region.mask(experiment.domain)
-    predictions, errors = {}, {}
-    for name, player in game.players.items():
-        run = jax.jit(partial(rollouts, player.model, steps=truth.shape[1] - 1))
-        predictions[name] = np.asarray(run(state.players[name].best, truth[:, 0]))
-        found = metrics.rollout_errors(experiment.domain, predictions[name], truth, region)
-        parts = ("whole",) if region.all() else ("whole", "seen", "hidden")
-        errors[name] = {part: np.asarray(getattr(found, part)) for part in parts}
+    found = {name: _results(experiment, game, data, state, simulations, name) for name in NAMES}
+    found = {name: results for name, results in found.items() if results}
     summary = {
         "experiment": experiment.name,
         "mode": experiment.mode.value,
         "seed": experiment.seed,
         "cycles": int(state.cycle),
-        "finished": hybrid.is_over(experiment.schedule, state),
+        "finished": games.is_over(experiment.schedule, state),
         "wall_seconds": round(records[-1]["elapsed"], 3),
         "compile_seconds": round(records[-1]["compile_seconds"], 3),
-        **{name: _test_errors(errors[name]) for name in game.players},
+        **{name: _errors(results) for name, results in found.items()},
     }
-    if "synthetic" in game.players:
+    if "synthetic" in found:
         summary["synthetic"] |= _size(state.players["synthetic"].best)
-    values = _parameters(experiment, game, state) if "physical" in game.players else {}
-    short = {name: _in_short(value) for name, value in values.items()}
-    if values:
+    values = {}
+    if "physical" in found:
+        values = _parameters(experiment, game, state)
+        short = {name: _in_short(value) for name, value in values.items()}
         summary["physical"] |= {"reason": records[-1]["physical"]["reason"], "parameters": short}
         arrays = {f"{name}_{k}": v for name, value in values.items() for k, v in value.items()}
         np.savez(directory.parameters, **arrays)
-    _draw(directory, experiment, records, truth, predictions, errors, region, values, short)
+    _draw(directory, experiment, records, found, simulations, values, summary)
     write_json(directory.summary, summary)
     return summary
+
+
+@dataclass(frozen=True)
+class _Result:
+    """Trajectories that a player predicts, and their errors."""
+
+    predicted: np.ndarray
+    errors: RolloutErrors
+
+
+def _results(
+    experiment: Experiment,
+    game: Game,
+    data: Recordings,
+    state: TrainingState,
+    simulations: Simulations,
+    name: str,
+) -> dict[str, _Result]:
+    """Return what a player predicts of the recorded and the test simulations; {} if there is none.
+
+    From the recorded ones it knows what was seen of them, from the test ones the initial state. A
+    model that knows the recorded simulations only predicts no others.
+    """
+    if name not in game.players:
+        return {}
+    model, mask, own = game.players[name].model, experiment.mask(), state.players[name]
+
+    def result(truth: np.ndarray, predicted: Array) -> _Result:
+        predicted = np.asarray(predicted)
+        errors = metrics.rollout_errors(experiment.domain, predicted, truth, mask)
+        return _Result(predicted, jax.tree.map(np.asarray, errors))
+
+    @jax.jit
+    def recorded(params):
+        players = {name: replace(own, params=params)}
+        return hybrid.reconstruct(game, data, players, name)
+
+    found = {
+        "recorded": result(simulations["training"], recorded(own.best)),
+        "last_recorded": result(simulations["training"], recorded(own.params)),
+    }
+    if isinstance(model, Stepper) and "test" in simulations:
+        truth = simulations["test"]
+        run = jax.jit(partial(rollouts, model, steps=truth.shape[1] - 1))
+        found |= {"test": result(truth, run(own.best, truth[:, 0]))}
+        found |= {"last_test": result(truth, run(own.params, truth[:, 0]))}
+    return found
 
 
 def show(summary: dict[str, Any], console: Console | None = None) -> None:
@@ -68,9 +114,10 @@ def show(summary: dict[str, Any], console: Console | None = None) -> None:
     for name in ("synthetic", "physical"):
         if name in summary:
             result = summary[name]
-            errors = [f"{result['test_nrmse']:.4f}"]
-            parts = [f"{result[f'test_nrmse_{part}']:.4f}" for part in _parts(result)]
-            errors += [" / ".join(parts)]
+            kind = "test" if "test_nrmse" in result else "recorded"
+            parts = [f"{kind}_nrmse_{part}" for part in ("seen", "hidden")]
+            errors = [f"{result[f'{kind}_nrmse']:.4f}{'' if kind == 'test' else ' (recorded)'}"]
+            errors += [" / ".join(f"{result[part]:.4f}" for part in parts if part in result)]
             rows = result.get("parameters", {}) or {"": None}
             for parameter_name, p in rows.items():
                 found = [] if p is None else _parameter_cells(p)
@@ -84,13 +131,17 @@ def _parameter_cells(p: dict[str, float]) -> list[str]:
     return [estimate, f"{100 * p['relative_error']:.2f} %"]
 
 
-def _parts(result: dict[str, Any]) -> list[str]:
-    return [part for part in ("seen", "hidden") if f"test_nrmse_{part}" in result]
-
-
-def _test_errors(errors: dict[str, np.ndarray]) -> dict[str, float]:
-    names = {"whole": "test_nrmse", "seen": "test_nrmse_seen", "hidden": "test_nrmse_hidden"}
-    return {names[part]: float(values.mean()) for part, values in errors.items()}
+def _errors(results: dict[str, _Result]) -> dict[str, float]:
+    """Return the mean errors by the names that they have in the summary."""
+    found = {}
+    for kind, result in results.items():
+        for part in ("whole", "seen", "hidden"):
+            values, divided = getattr(result.errors, part), not kind.startswith("last")
+            divided &= not np.isnan(result.errors.hidden).all()
+            if part == "whole" or divided:
+                suffix = "" if part == "whole" else f"_{part}"
+                found[f"{kind}_nrmse{suffix}"] = float(np.nanmean(values))
+    return found
 
 
 def _size(params: dict[str, Any]) -> dict[str, int]:
@@ -106,9 +157,10 @@ def _parameters(
         "true": parameter.truths(model),
         "start": parameter.starts(model),
         "estimate": parameter.constrain(game.physics, own.best),
+        "last": parameter.constrain(game.physics, own.params),
     }
     if isinstance(own.solver, Members):
-        parts["spread"] = hybrid.spread(game, own.solver)
+        parts["spread"] = games.spread(game, own.solver)
     return {
         name: {part: np.asarray(values[name]) for part, values in parts.items()}
         for name in parameter.unknowns(model)
@@ -118,36 +170,40 @@ def _parameters(
 def _in_short(value: dict[str, np.ndarray]) -> dict[str, float]:
     """Return a parameter as numbers, means where it is a field, and its relative L2 error."""
     true = value["true"].astype(float)
-    size = np.linalg.norm(true)
-    error = np.linalg.norm(value["estimate"] - true) / (size if size > 0 else 1.0)
+    size = np.linalg.norm(true) or 1.0
     numbers = {part: float(f"{array.mean():.7g}") for part, array in value.items()}
-    return {**numbers, "relative_error": float(error)}
+    names = {"relative_error": "estimate", "last_relative_error": "last"}
+    errors = {name: float(np.linalg.norm(value[k] - true) / size) for name, k in names.items()}
+    return {**numbers, **errors}
 
 
 def _draw(
     directory: RunDir,
     experiment: Experiment,
     records: list[Record],
-    truth: np.ndarray,
-    predictions: dict[str, np.ndarray],
-    errors: dict[str, dict[str, np.ndarray]],
-    region: np.ndarray,
+    found: dict[str, dict[str, _Result]],
+    simulations: Simulations,
     values: dict[str, dict[str, np.ndarray]],
-    short: dict[str, dict[str, float]],
+    summary: dict[str, Any],
 ) -> None:
     directory.figures.mkdir(exist_ok=True)
     domain, model = experiment.domain, experiment.physical.model
-    one = {name: values[0] for name, values in predictions.items()}
+    kind = "test" if all("test" in results for results in found.values()) else "recorded"
+    truth = simulations["test" if kind == "test" else "training"][0]
+    region = experiment.mask()[1:].any(0)
+    one = {name: results[kind].predicted[0] for name, results in found.items()}
+    errors = {name: results[kind].errors for name, results in found.items()}
     drawn = {
         f"states_{domain.channels[i].name}": figures.states(
-            domain, i, truth[0], one, region, model.dt
+            domain, i, truth, one, region, model.dt, kind
         )
         for i in domain.dynamic
     }
-    drawn["error_over_time"] = figures.error_over_time(errors, model.dt)
+    drawn["error_over_time"] = figures.error_over_time(errors, model.dt, kind)
     drawn["losses"] = figures.losses(records, experiment.schedule.warmup)
     if values:
         units = {name: q.unit for name, q in parameter.quantities(model).items()}
+        short = summary["physical"]["parameters"]
         drawn["parameters"] = figures.parameters(records, short, units, experiment.schedule.warmup)
         for name in [name for name, value in values.items() if value["true"].ndim]:
             drawn[f"parameter_{name}"] = figures.parameter_map(
@@ -155,5 +211,5 @@ def _draw(
             )
     for name, figure in drawn.items():
         figure.savefig(directory.figures / f"{name}.png", dpi=120)
-    moving = figures.animation(domain, domain.dynamic[0], truth[0], one, region, model.dt)
+    moving = figures.animation(domain, domain.dynamic[0], truth, one, region, model.dt)
     moving.save(directory.figures / "rollout.gif", writer="pillow")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -14,15 +14,19 @@ import jax
 from rich.console import Console
 
 from hycojax import checkpoint, commandline, hybrid, logbook, rundir
+from hycojax import game as games
 from hycojax.config import Experiment
 from hycojax.data.store import Simulations
 from hycojax.failure import StoppedError
-from hycojax.hybrid import Game, Recordings, TrainingState
+from hycojax.game import NAMES, Game, Recordings, TrainingState
 from hycojax.logbook import View
+from hycojax.player import Turn
 from hycojax.prepare import first_state, simulations
 from hycojax.report import report, show
 from hycojax.rundir import RunDir
 from hycojax.solvers import Reason
+
+Compiler = Callable[[Game, Recordings, TrainingState, dict[str, Turn]], tuple[Any, float]]
 
 
 def main(arguments: list[str]) -> None:
@@ -46,14 +50,20 @@ def main(arguments: list[str]) -> None:
 
 
 def train(
-    directory: RunDir, experiment: Experiment, stored: Simulations, console: Console
+    directory: RunDir,
+    experiment: Experiment,
+    stored: Simulations,
+    console: Console,
+    compiler: Compiler | None = None,
 ) -> dict[str, Any]:
     """Train from where the run directory stands to the end; return the summary.
+
+    The compiler of cycles may remember those of other runs; by default it is `compile_cycle`.
 
     Raises:
         StoppedError: A signal asked to stop, or training diverged; the last cycle is saved.
     """
-    began = time.perf_counter()
+    began, compiler = time.perf_counter(), compiler or compile_cycle
     game, data, state = first_state(experiment, stored)
     if checkpoint.steps(directory.checkpoints):
         state, warnings = checkpoint.restore(directory.checkpoints, state)
@@ -62,14 +72,15 @@ def train(
     with logbook.view(experiment.schedule.cycles, console) as view, _stop_requests(view) as stop:
         before = records[-1] if records else {"elapsed": 0.0, "compile_seconds": 0.0}
         compile_seconds, began, staged = before["compile_seconds"], began - before["elapsed"], None
-        while not hybrid.is_over(experiment.schedule, state):
-            current = hybrid.stage(game, int(state.cycle))
+        while not games.is_over(experiment.schedule, state):
+            number = int(state.cycle)
+            current, turns = games.stage(game, number), games.turns(game, number)
             if current != staged:
                 view.phase("compiling")
-                program, seconds = compile_cycle(current, data, state)
+                program, seconds = compiler(current, data, state, turns)
                 compile_seconds, staged = compile_seconds + seconds, current
             tick = time.perf_counter()
-            state, found = program(data, state)
+            state, found = program(data, state, turns)
             record = _record(experiment, state, jax.device_get(found))
             now = time.perf_counter()
             clock = {"seconds": now - tick, "elapsed": now - began}
@@ -85,14 +96,16 @@ def train(
                     "the same command with --resume goes on from there"
                 )
         view.phase("evaluating")
-        return report(directory, experiment, game, state, stored, records)
+        return report(directory, experiment, game, data, state, stored, records)
 
 
-def compile_cycle(game: Game, data: Recordings, state: TrainingState) -> tuple[Any, float]:
+def compile_cycle(
+    game: Game, data: Recordings, state: TrainingState, turns: dict[str, Turn]
+) -> tuple[Any, float]:
     """Compile a cycle, once for all that are alike. Returns it and the seconds that it took."""
     began = time.perf_counter()
     program = jax.jit(partial(hybrid.cycle, game), donate_argnums=1)
-    return program.lower(data, state).compile(), time.perf_counter() - began
+    return program.lower(data, state, turns).compile(), time.perf_counter() - began
 
 
 @contextmanager
@@ -125,7 +138,7 @@ def _record(experiment: Experiment, state: TrainingState, found: dict) -> dict[s
 
 def _check_finite(record: dict[str, Any], directory: RunDir) -> None:
     """Stop before a diverged state is saved over a sound one."""
-    for name in ("synthetic", "physical"):
+    for name in NAMES:
         if name in record and not record[name]["data"] < float("inf"):
             raise StoppedError(
                 f"the {name} player diverged in cycle {record['cycle']}: its loss is not finite. "

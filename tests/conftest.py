@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hycojax import commandline, hybrid
+from hycojax import commandline
+from hycojax import game as games
 from hycojax.data.simulation import simulate
 from hycojax.domain import Boundary, Domain
 from hycojax.physics import heat, smoke
@@ -55,16 +56,20 @@ def tiny_heat():
 
 @dataclasses.dataclass
 class Ready:
-    """A game, ready to play: `play(data, state)` is its compiled cycle."""
+    """A game, ready to play: `play(state)` is its compiled cycle."""
 
     experiment: object
-    game: hybrid.Game
+    game: games.Game
     stored: dict
-    data: hybrid.Recordings
-    play: object
+    data: games.Recordings
+    program: object
 
     def start(self):
-        return hybrid.start(self.game, self.data, jax.random.key(1))
+        return games.start(self.game, self.data, jax.random.key(1))
+
+    def play(self, state):
+        """Return the state after a cycle, and what it reports."""
+        return self.program(self.data, state, games.turns(self.game, int(state.cycle)))
 
 
 @pytest.fixture(scope="session")
@@ -75,7 +80,9 @@ def ready(tiny_heat):
         tiny_heat.physical.model, jax.random.key(0), counts, data.steps, data.refinement
     )
     game, known, state = first_state(tiny_heat, stored)
-    return Ready(tiny_heat, game, stored, known, compile_cycle(game, known, state)[0])
+    stage, turns = games.stage(game, 0), games.turns(game, 0)
+    program = compile_cycle(stage, known, state, turns)[0]
+    return Ready(tiny_heat, game, stored, known, program)
 
 
 @pytest.fixture

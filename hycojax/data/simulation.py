@@ -18,7 +18,7 @@ ROLES = ("training", "validation", "test")
 def simulate(
     model: PhysicalModel, key: Key[Array, ""], counts: dict[str, int], steps: int, refinement: int
 ) -> dict[str, Float[np.ndarray, "simulation time *shape channels"]]:
-    """Return `counts[role]` trajectories for each role, no two from the same initial state.
+    """Return `counts[role]` trajectories for each role that has any, no two from the same state.
 
     They are computed with the true parameters on a grid `refinement` times finer and with as much
     smaller time steps, so that the model which is fitted to them cannot be exact.
@@ -27,6 +27,7 @@ def simulate(
     return {
         role: np.asarray(run(jax.random.split(jax.random.fold_in(key, i), counts[role])))
         for i, role in enumerate(ROLES)
+        if counts[role]
     }
 
 

@@ -22,11 +22,16 @@ class Statistics:
 
 
 def statistics(recording: Recording) -> Statistics:
-    """Return the statistics of the seen values; a channel that is constant gets scale 1."""
+    """Return the statistics of the seen values; a channel that is constant gets scale 1.
+
+    Where frames are missing, the change in a step is that since the last seen one, in equal parts.
+    """
     values, seen = recording.values, recording.seen
     mean = _mean(values, seen)
-    both = seen[:, 1:] & seen[:, :-1]
-    change = _mean((values[:, 1:] - values[:, :-1]) ** 2, both)
+    time = jnp.arange(seen.shape[1]).reshape(1, -1, *(1,) * (seen.ndim - 2))
+    latest = jax.lax.cummax(jnp.where(seen, time, 0), axis=1)[:, :-1]
+    rate = (values[:, 1:] - jnp.take_along_axis(values, latest, 1)) / (time[:, 1:] - latest)
+    change = _mean(rate**2, seen[:, 1:])
     return Statistics(
         mean=mean,
         std=_scale(_mean((values - mean) ** 2, seen)),

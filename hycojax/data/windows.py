@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from hycojax.domain import Domain
+from hycojax.model import Starts
 
 
 @jax.tree_util.register_dataclass
@@ -31,9 +32,9 @@ class Source:
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Windows:
-    """A batch of windows: a start, and the frames that follow it."""
+    """A batch of windows: starts, and the frames that follow them."""
 
-    start: Float[Array, "window *shape channels"]
+    starts: Starts
     targets: Float[Array, "window horizon *shape channels"]
     seen: Bool[Array, "window horizon *shape channels"]
 
@@ -49,7 +50,7 @@ def cut(
 
     pieces = jax.vmap(frames, in_axes=(None, 0, 0))
     return Windows(
-        start=source.starts[simulation, time],
+        starts=Starts(source.starts[simulation, time], simulation, time),
         targets=pieces(source.targets, simulation, time),
         seen=pieces(source.seen, simulation, time),
     )
@@ -96,7 +97,7 @@ def restrict(windows: Windows, domain: Domain, factor: int) -> Windows:
         coarse.restrict(windows.seen.astype(jnp.float32), factor) > 1 - 0.5 / factor**domain.dims
     )
     return Windows(
-        start=coarse.restrict(windows.start, factor),
+        starts=replace(windows.starts, state=coarse.restrict(windows.starts.state, factor)),
         targets=coarse.restrict(windows.targets, factor),
         seen=whole,
     )

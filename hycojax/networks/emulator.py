@@ -13,11 +13,11 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from hycojax.data.statistics import Statistics
-from hycojax.model import SharedDomain, SyntheticModel
+from hycojax.model import SharedDomain, Stepper, SyntheticModel
 
 
 @dataclass(frozen=True)
-class Emulator(SyntheticModel):
+class Emulator(Stepper, SyntheticModel):
     """state + s * net((state - m) / r), on the channels and faces that evolve.
 
     m and r are mean and standard deviation of the training data, s is the rms of their change in a

@@ -78,15 +78,22 @@ class Adam:
         """Do one cycle's updates on batches 0, 1, ...; report the mean of the terms."""
         transform = self._transform(cycles)
 
+        def step(gradient, params, state):
+            point = params if state.iterate is None else state.iterate
+            change, moments = transform.update(gradient, state.optax, point)
+            return self._averaged(params, state, moments, optax.apply_updates(point, change))
+
         def update(carry, number):
             params, state = carry
             point = params if state.iterate is None else state.iterate
             (loss, terms), gradient = jax.value_and_grad(objective, has_aux=True)(
                 point, key, number
             )
-            step, moments = transform.update(gradient, state.optax, point)
-            point = optax.apply_updates(point, step)
-            return self._averaged(params, state, moments, point), {**terms, "loss": loss}
+            # A program of its own: fused into the gradient's, it would be rounded as that one is.
+            carry = jax.lax.cond(
+                jnp.isfinite(loss), step, lambda _, *same: same, gradient, params, state
+            )
+            return carry, {**terms, "loss": loss}
 
         end, terms = jax.lax.scan(update, (params, state), jnp.arange(self.updates))
         finite = jnp.all(jnp.isfinite(terms["loss"]))

@@ -38,6 +38,8 @@ class Reason(enum.IntEnum):
     """The loss or its gradient is not finite at the start."""
     FLAT = 4
     """The loss does not depend on the parameters at all: the data say nothing about them."""
+    FROZEN = 5
+    """There was no solve: the player has no turn in this cycle."""
 
     @property
     def words(self) -> str:

@@ -1,0 +1,207 @@
+"""python -m hycojax.compare EXPERIMENT.py [--seeds N]: is it worth to cooperate?
+
+Each model alone, one-way both ways, and hybrid: the same data, the same number of updates, the same
+program, other weights. A command that was stopped goes on where it was.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from hycojax import commandline, figures, rundir, train
+from hycojax.commandline import RunOptions
+from hycojax.config import Overridable
+from hycojax.failure import InputError
+from hycojax.game import NAMES
+from hycojax.prepare import simulations
+from hycojax.rundir import RunDir, write_json
+
+_ALONE = ("weights.interaction", "0", "weights.later", "None")
+#: Settings of each scheme, for the synthetic and for the physical player. In the last quarter of
+#: the cycles of "network-to-physics" the network changes little: the physics is then fitted to it.
+SCHEMES: dict[str, Callable[[int], dict[str, Sequence[str]]]] = {
+    "alone": lambda cycles: {"synthetic": _ALONE, "physical": _ALONE},
+    "physics-to-network": lambda cycles: {"physical": _ALONE},
+    "network-to-physics": lambda cycles: {
+        "synthetic": _ALONE,
+        "physical": (
+            *("weights.data", "0", "weights.interaction", "1", "weights.later", "None"),
+            *("begin", str(3 * cycles // 4)),
+        ),
+    },
+    "hybrid": lambda cycles: {},
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table: which player of which scheme, with the last or the best parameters."""
+
+    label: str
+    scheme: str
+    player: str
+    last: bool = False
+
+
+ROWS = (
+    Row("physical only", "alone", "physical", last=True),
+    Row("physical only, early stopping", "alone", "physical"),
+    Row("network to physics: physical", "network-to-physics", "physical"),
+    Row("hybrid: physical", "hybrid", "physical"),
+    Row("synthetic only", "alone", "synthetic"),
+    Row("physics to network: synthetic", "physics-to-network", "synthetic"),
+    Row("hybrid: synthetic", "hybrid", "synthetic"),
+)
+
+
+@dataclass(frozen=True)
+class Options:
+    """Compare hybrid training with each model alone and with the one-way schemes."""
+
+    experiment: Overridable
+    seeds: int = 3
+    """Seeds, from the experiment's own on: other simulations, noise, weights and batches."""
+    run_dir: Path | None = None
+    """Where the runs and the comparison are kept; None: runs/NAME/compare."""
+
+
+def main(arguments: list[str]) -> None:
+    """Run the command."""
+    file, words = commandline.split_experiment(arguments, "hycojax.compare")
+    defaults = Options(commandline.load(file))
+    options = commandline.parse(Options, defaults, file, words, "hycojax.compare")
+    if options.seeds < 1:
+        raise InputError(f"seeds = {options.seeds}: at least 1 is needed")
+    root = options.run_dir or Path("runs") / options.experiment.name / "compare"
+    overrides = commandline.without(words, ("--seeds", "--run-dir", "--seed", "--mode"))
+    compare(root, file, overrides, options, Console())
+
+
+def compare(
+    root: Path,
+    file: Path,
+    overrides: list[str],
+    options: Options,
+    console: Console,
+    compiler: train.Compiler | None = None,
+) -> dict[str, Any]:
+    """Make all runs that are not there yet; write and return the comparison.
+
+    The overrides are those of the experiment, besides its seed and mode.
+
+    Raises:
+        StoppedError: A signal asked to stop, or training diverged.
+        InputError: The directory holds runs of another experiment.
+    """
+    compiler = compiler or remembering()
+    first, cycles = options.experiment.seed, options.experiment.schedule.cycles
+    summaries: dict[str, list[dict[str, Any]]] = {scheme: [] for scheme in SCHEMES}
+    for seed in range(first, first + options.seeds):
+        stored = None
+        for scheme, settings in SCHEMES.items():
+            words = [*overrides, *_words(settings(cycles)), "--mode", "hybrid", "--seed", str(seed)]
+            run = RunDir(root / f"{scheme}-{seed}")
+            parsed = commandline.parse(
+                RunOptions, RunOptions(commandline.load(file)), file, words, "hycojax.compare"
+            )
+            rundir.claim(run, parsed.experiment, file, words, resume=True)
+            if not rundir.is_finished(run):
+                console.print(f"{scheme}, seed {seed}: {run.root}", highlight=False)
+                stored = stored or simulations(parsed.experiment)[0]
+                train.train(run, parsed.experiment, stored, console, compiler)
+            summaries[scheme].append(json.loads(run.summary.read_text()))
+    return _conclude(root, options, summaries, console)
+
+
+def remembering() -> train.Compiler:
+    """Return a compiler of cycles that remembers: seeds and schemes differ in numbers alone."""
+    programs: list[tuple[Any, Any]] = []
+
+    def compiler(game, data, state, turns):
+        shapes = jax.tree.map(np.shape, (data, state, turns))
+        for known, program in programs:
+            if known == (game, shapes):
+                return program, 0.0
+        program, seconds = train.compile_cycle(game, data, state, turns)
+        programs.append(((game, shapes), program))
+        return program, seconds
+
+    return compiler
+
+
+def _words(settings: dict[str, Sequence[str]]) -> list[str]:
+    """Return settings as a command line has them."""
+    words = []
+    for player, pairs in settings.items():
+        for name, value in zip(pairs[::2], pairs[1::2], strict=True):
+            words += [f"--{player}.{name}", value]
+    return words
+
+
+def _conclude(
+    root: Path, options: Options, summaries: dict[str, list[dict[str, Any]]], console: Console
+) -> dict[str, Any]:
+    rows = {row.label: _values(row, summaries[row.scheme]) for row in ROWS}
+    found = {"experiment": options.experiment.name, "seeds": options.seeds, "rows": rows}
+    write_json(root / "comparison.json", found)
+    (root / "comparison.md").write_text(markdown(rows))
+    figures.comparison(rows).savefig(root / "comparison.png", dpi=120)
+    table = Table(*HEADERS, title=f"{options.experiment.name}: mean (range) of {options.seeds}")
+    for label, values in rows.items():
+        table.add_row(label, *cells(values))
+    console.print(table)
+    console.print(f"results: {root}", highlight=False)
+    return found
+
+
+def _values(row: Row, summaries: list[dict[str, Any]]) -> dict[str, list[float]]:
+    """Return what counts of a player, a number for each seed."""
+    found: dict[str, list[float]] = {}
+    for summary in summaries:
+        result = summary[row.player]
+        kind = "test" if all("test_nrmse" in summary[name] for name in NAMES) else "recorded"
+        if row.last:
+            found.setdefault("test", []).append(result[f"last_{kind}_nrmse"])
+        else:
+            for name, suffix in (("test", ""), ("seen", "_seen"), ("hidden", "_hidden")):
+                if f"{kind}_nrmse{suffix}" in result:
+                    found.setdefault(name, []).append(result[f"{kind}_nrmse{suffix}"])
+        error = "last_relative_error" if row.last else "relative_error"
+        if parameters := result.get("parameters"):
+            errors = [p[error] for p in parameters.values()]
+            found.setdefault("parameter", []).append(float(np.mean(errors)))
+    return found
+
+
+HEADERS = ("", "test nRMSE", "seen part", "hidden part", "parameter error")
+
+
+def cells(values: dict[str, list[float]]) -> list[str]:
+    """Return the columns of a line: mean, and range over the seeds."""
+    names = ("test", "seen", "hidden", "parameter")
+    return [_cell(values[name]) if name in values else "" for name in names]
+
+
+def _cell(values: list[float]) -> str:
+    mean, low, high = np.mean(values), min(values), max(values)
+    return f"{mean:.3g} ({low:.2g} to {high:.2g})"
+
+
+def markdown(rows: dict[str, dict[str, list[float]]]) -> str:
+    """Return the table as Markdown."""
+    lines = ["| " + " | ".join(HEADERS) + " |", "|---" * len(HEADERS) + "|"]
+    lines += ["| " + " | ".join([label, *cells(values)]) + " |" for label, values in rows.items()]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    commandline.run(main)
