@@ -18,7 +18,7 @@ from hycojax.networks.unet import UNet
 from hycojax.observation import Observation, Scattered
 from hycojax.parameter import FieldParameter
 from hycojax.physics import burgers
-from hycojax.player import Player, Weights
+from hycojax.player import Balance, Player, Weights
 from hycojax.smoothness import Laplacian
 from hycojax.solvers import LBFGS, Adam, MultiStart
 from hycojax.waves import Waves
@@ -46,7 +46,7 @@ experiment = Experiment(
             ),
         ),
         solver=MultiStart(LBFGS(iterations=40), members=4, spread=0.3),
-        weights=Weights(data=1.0, interaction=0.1),
+        weights=Weights(data=1.0, interaction=1.0, balance=Balance.ERRORS),
         horizon=12,
         initial_states=True,
     ),
@@ -55,7 +55,7 @@ experiment = Experiment(
         solver=Adam(learning_rate=2e-3, updates=40),
         weights=Weights(data=1.0, interaction=1.0),
         horizon=4,
-        batch=8,
+        batch=4,
     ),
     observation=Observation(region=Scattered(fraction=0.25), noise=0.05),
     data=Data(training=4, validation=2, test=4, steps=12, refinement=2),

@@ -40,7 +40,7 @@ experiment = Experiment(
         ),
         solver=LBFGS(iterations=10),
         weights=Weights(data=1.0, interaction=1.0, balance=Balance.ERRORS),
-        horizon=50,
+        horizon=5,
     ),
     synthetic=Player(
         model=NeuralField(domain, simulations=1, steps=50, features=128, bandwidth=2.0),

@@ -17,7 +17,7 @@ from hycojax.networks.unet import UNet
 from hycojax.observation import Centre, Observation
 from hycojax.parameter import Parameter
 from hycojax.physics import heat
-from hycojax.player import Player, Weights
+from hycojax.player import Balance, Player, Weights
 from hycojax.solvers import LBFGS, Adam
 
 domain = Domain(
@@ -33,7 +33,7 @@ experiment = Experiment(
     physical=Player(
         model=heat.Heat(domain, dt=2.0, diffusivity=Parameter(true=1.0, start=3.0)),
         solver=LBFGS(iterations=10),
-        weights=Weights(data=1.0, interaction=0.1),
+        weights=Weights(data=1.0, interaction=1.0, balance=Balance.ERRORS),
         horizon=4,
     ),
     synthetic=Player(
@@ -41,7 +41,7 @@ experiment = Experiment(
         solver=Adam(learning_rate=2e-3, updates=40),
         weights=Weights(data=1.0, interaction=1.0),
         horizon=4,
-        batch=8,
+        batch=4,
     ),
     observation=Observation(region=Centre(fraction=0.5), noise=0.02),
     data=Data(training=4, validation=2, test=4, steps=24, refinement=2),

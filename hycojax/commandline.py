@@ -29,6 +29,9 @@ class RunOptions:
     """Where the run is kept; None: runs/NAME/MODE-SEED."""
     resume: bool = False
     """Continue the run that is kept there, or start it if there is none yet."""
+    trace: bool = False
+    """Trace a cycle after the warm-up by jax.profiler, for TensorBoard or Perfetto; its record then
+    has the time of its parts."""
 
 
 def run(main: Callable[[list[str]], None]) -> None:

@@ -145,16 +145,19 @@ def complete(
     """Return the training recordings, with an estimate where they do not see.
 
     Only starts of windows are completed, and only from predictions from the first frames, which are
-    known in full; targets count where they are seen. The estimate is the physical player's where
-    the players meet, else the player's own.
+    known in full; targets count where they are seen. The estimate is the player's own, or the
+    partner's if they meet and that one is better in validation.
     """
     recording = data.training
-    estimates = {other: partial(reconstruct, game, data, players, other) for other in players}
+    partner = game.partner(name)
 
     def estimate() -> Array:
-        if name == "physical" or "physical" not in players:
-            return estimates[name]()
-        return jax.lax.cond(turn.interaction > 0, estimates["physical"], estimates[name])
+        own = partial(reconstruct, game, data, players, name)
+        if partner is None:
+            return own()
+        better = players[partner].error < players[name].error
+        theirs = partial(reconstruct, game, data, players, partner)
+        return jax.lax.cond((turn.interaction > 0) & better, theirs, own)
 
     everything = jax.lax.cond(data.whole, lambda: recording.values, estimate)
     return Source(

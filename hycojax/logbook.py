@@ -104,6 +104,9 @@ def warn(console: Console, messages: list[str]) -> None:
 def summary_line(record: Record) -> str:
     """Return a record in one line: losses, validation errors, estimates."""
     parts = []
+    if "parts" in record:
+        times = (f"{part} {seconds:.2f} s" for part, seconds in record["parts"].items())
+        parts.append(f"time: {', '.join(times)}")
     for name in ("synthetic", "physical"):
         if name in record:
             r = record[name]

@@ -33,8 +33,13 @@ class Parameter:
     """Lower bound of the search; None: the equation's own."""
     high: float | None = None
     """Upper bound of the search; None: the equation's own."""
+    prior: float = 0.0
+    """Weight of a penalty on the squared distance from the start, in the form that is optimised
+    (Tikhonov's regularisation); 0: none."""
 
     def __post_init__(self):
+        if not 0 <= self.prior < math.inf:
+            raise ValueError(f"prior = {self.prior}: it must not be negative")
         if isinstance(self.true, Waves) != self.varies:
             raise ValueError("a FieldParameter takes Waves, a Parameter takes a number")
 
@@ -189,6 +194,20 @@ def roughness(model: Any, params: dict[str, Array]) -> Array:
         for name, own in fields.items()
     )
     return sum(penalties, jnp.zeros(()))
+
+
+def distance(model: Any, free: dict[str, Array]) -> Array:
+    """Return the penalty on unconstrained numbers that are far from the start, by their `prior`.
+
+    Source: Engl, Hanke, Neubauer, "Regularization of inverse problems" (1996), chapter 5.
+    """
+    begin = unconstrain(model, starts(model))
+    squares = (
+        own.prior * jnp.mean((free[name] - begin[name]) ** 2)
+        for name, own in unknowns(model).items()
+        if own.prior
+    )
+    return sum(squares, jnp.zeros(()))
 
 
 def _scale(own: Parameter) -> float:

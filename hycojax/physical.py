@@ -54,5 +54,6 @@ class Unconstrained(Stepper):
             raise ValueError(f"on a grid {self.coarsening} times coarser: {error}") from error
 
     def penalty(self, params: dict[str, Array]) -> Float[Array, ""]:
-        """Return the penalty on the roughness of fields."""
-        return parameter.roughness(self.model, parameter.constrain(self.model, params))
+        """Return the penalty on the roughness of fields and on the distance from the start."""
+        rough = parameter.roughness(self.model, parameter.constrain(self.model, params))
+        return rough + parameter.distance(self.model, params)

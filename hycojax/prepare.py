@@ -34,7 +34,8 @@ def provenance(experiment: Experiment) -> dict[str, Any]:
     physics = as_dict(model)
     for value in physics.values():
         if isinstance(value, dict):
-            value.pop("start", None)  # where a search begins does not touch the data
+            for name in ("start", "prior"):  # where a search begins does not touch the data
+                value.pop(name, None)
     data = as_dict(experiment.data)
     data.pop("held_out")  # nor does what is not learned from
     files = [Path(inspect.getfile(type(model))), *Path(operators.__file__).parent.glob("*.py")]

@@ -52,6 +52,11 @@ class RunDir:
         return self.root / "figures"
 
     @property
+    def trace(self) -> Path:
+        """The profiler's trace of a cycle."""
+        return self.root / "trace"
+
+    @property
     def parameters(self) -> Path:
         """Truth, start and estimate of each parameter, as arrays."""
         return self.root / "parameters.npz"

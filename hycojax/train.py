@@ -6,14 +6,15 @@ import json
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import jax
 from rich.console import Console
 
-from hycojax import checkpoint, commandline, hybrid, logbook, rundir
+from hycojax import checkpoint, commandline, hybrid, logbook, rundir, trace
 from hycojax import game as games
 from hycojax.config import Experiment
 from hycojax.data.store import Simulations
@@ -44,7 +45,7 @@ def main(arguments: list[str]) -> None:
         return
     stored, path = simulations(experiment)
     console.print(f"simulations: {path}", highlight=False)
-    summary = train(directory, experiment, stored, console)
+    summary = train(directory, experiment, stored, console, traced=options.trace)
     show(summary, console)
     console.print(f"results: {directory.root}", highlight=False)
 
@@ -55,10 +56,12 @@ def train(
     stored: Simulations,
     console: Console,
     compiler: Compiler | None = None,
+    traced: bool = False,
 ) -> dict[str, Any]:
     """Train from where the run directory stands to the end; return the summary.
 
-    The compiler of cycles may remember those of other runs; by default it is `compile_cycle`.
+    The compiler of cycles may remember those of other runs; by default it is `compile_cycle`. If
+    `traced`, the second cycle after the warm-up is.
 
     Raises:
         StoppedError: A signal asked to stop, or training diverged; the last cycle is saved.
@@ -79,11 +82,15 @@ def train(
                 view.phase("compiling")
                 program, seconds = compiler(current, data, state, turns)
                 compile_seconds, staged = compile_seconds + seconds, current
-            tick = time.perf_counter()
-            state, found = program(data, state, turns)
-            record = _record(experiment, state, jax.device_get(found))
-            now = time.perf_counter()
+            meeting = number - experiment.schedule.warmup
+            with _trace(directory.trace if traced and meeting == 1 else None) as tracing:
+                tick = time.perf_counter()
+                state, found = program(data, state, turns)
+                record = _record(experiment, state, jax.device_get(found))
+                now = time.perf_counter()
             clock = {"seconds": now - tick, "elapsed": now - began}
+            if tracing:
+                clock["parts"] = trace.seconds(directory.trace, program)
             records.append(record | {"compile_seconds": compile_seconds} | clock)
             _check_finite(record, directory)
             # The record first: a resumed run drops what lies after its checkpoint.
@@ -106,6 +113,13 @@ def compile_cycle(
     began = time.perf_counter()
     program = jax.jit(partial(hybrid.cycle, game), donate_argnums=1)
     return program.lower(data, state, turns).compile(), time.perf_counter() - began
+
+
+@contextmanager
+def _trace(directory: Path | None) -> Iterator[bool]:
+    """Trace what runs in the context into a directory, if there is one."""
+    with jax.profiler.trace(str(directory)) if directory else nullcontext():
+        yield directory is not None
 
 
 @contextmanager

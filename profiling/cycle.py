@@ -17,10 +17,11 @@ import jax
 from rich.console import Console
 from rich.table import Table
 
-from hycojax import commandline, hybrid
+from hycojax import commandline, hybrid, trace
+from hycojax import game as games
 from hycojax.config import Overridable
-from hycojax.hybrid import Game, Recordings, TrainingState
-from hycojax.model import rollout
+from hycojax.game import Game, Recordings, TrainingState
+from hycojax.model import Stepper, rollout
 from hycojax.player import objective
 from hycojax.prepare import first_state, simulations
 from profiling import clock
@@ -52,14 +53,16 @@ def main(arguments: list[str]) -> None:
         table.add_row(
             name, f"{seconds:.1f}", f"{1e3 * clock.median(compiled, inputs, options.repeats):.2f}"
         )
-    cycle, seconds = clock.compiled(partial(hybrid.cycle, game), (data, state))
-    for _ in range(options.experiment.schedule.warmup):
-        state, _ = cycle(data, state)
-    milliseconds = 1e3 * clock.median(cycle, (data, state), options.repeats)
+    turns = games.turns(game, options.experiment.schedule.warmup)
+    stage = games.stage(game, options.experiment.schedule.warmup)
+    cycle, seconds = clock.compiled(partial(hybrid.cycle, stage), (data, state, turns))
+    milliseconds = 1e3 * clock.median(cycle, (data, state, turns), options.repeats)
     table.add_row("a whole cycle", f"{seconds:.1f}", f"{milliseconds:.2f}")
     console.print(table)
     with jax.profiler.trace(str(options.trace), create_perfetto_trace=True):
-        jax.block_until_ready(cycle(data, state))
+        jax.block_until_ready(cycle(data, state, turns))
+    for part, seconds in trace.seconds(options.trace, cycle).items():
+        console.print(f"{part}: {1e3 * seconds:.1f} ms of the cycle that was traced")
     console.print(f"trace: {options.trace}")
 
 
@@ -68,13 +71,17 @@ def _parts(
 ) -> list[tuple[str, Callable, tuple[Any, ...]]]:
     """Return what is timed: name, function, inputs."""
     parts = []
-    observed = hybrid.complete(game, data, state.players)
-    start, cooperating = observed.starts[0, 0], jax.numpy.asarray(True)
+    meeting = games.turns(game, game.schedule.warmup)
+    name = next(iter(game.players))
+    observed = hybrid.complete(game, data, state.players, name, meeting[name])
+    start = observed.starts[0, 0]
     steps = observed.targets.shape[1] - 1
     for name, player in game.players.items():
         params, model = state.players[name].params, player.model
+        if not isinstance(model, Stepper):
+            continue
         path = partial(rollout, model, steps=steps)
-        loss = objective(player, observed, observed, cooperating, data.scale)
+        loss = objective(player, observed, observed, meeting[name], data.scale)
         gradient = jax.value_and_grad(loss, has_aux=True)
         parts += [
             (f"{name}: a step", model.forward, (params, start)),

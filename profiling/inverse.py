@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 from scipy.optimize import minimize
 
+from hycojax import game as games
 from hycojax import hybrid, parameter
 from hycojax.domain import Boundary, Domain
 from hycojax.model import rollouts
@@ -81,14 +82,16 @@ def _compare(model: Any, options: Options) -> list[list[str]]:
     data = _data(model, options.horizon)
     solver = LBFGS(iterations=options.iterations)
     player = Player(Unconstrained(model), solver, Weights(), options.horizon)
-    game = hybrid.Game(model, {"physical": player}, hybrid.Schedule(cycles=1, warmup=0))
-    state = hybrid.start(game, data, jax.random.key(0)).players["physical"]
+    schedule = games.Schedule(cycles=1, warmup=0)
+    game = games.Game(model, {"physical": player}, schedule, games.Interaction())
+    turn = games.turns(game, 0)["physical"]
+    state = games.start(game, data, jax.random.key(0)).players["physical"]
     key = jax.random.key(0)
     flat, unflatten = ravel_pytree(state.params)
 
     def loss(data, params, key):
-        source = hybrid.complete(game, data, {"physical": state})
-        return objective(player, source, None, jnp.asarray(False), data.scale)(params, key)
+        source = hybrid.complete(game, data, {"physical": state}, "physical", turn)
+        return objective(player, source, None, turn, data.scale)(params, key)
 
     def gradient(data, point):
         return jax.value_and_grad(lambda x: loss(data, unflatten(x), key)[0])(point)
@@ -121,13 +124,13 @@ def _compare(model: Any, options: Options) -> list[list[str]]:
     ]
 
 
-def _data(model: Any, horizon: int) -> hybrid.Recordings:
+def _data(model: Any, horizon: int) -> games.Recordings:
     """Return recordings of the true model: 2 windows, a quarter of the cells, 1 % noise."""
     starts = jax.vmap(model.sample)(jax.random.split(jax.random.key(1), 2))
     truth = jax.jit(lambda s: rollouts(model, parameter.truths(model), s, horizon))(starts)
     seen = Observation(Scattered(fraction=0.25), noise=0.01)
     recording = observe(seen, model.domain, truth, jax.random.key(2))
-    return hybrid.recordings(recording, recording)
+    return games.recordings(recording, recording)
 
 
 def _numbers(row: list[Any]) -> list[str]:

@@ -24,10 +24,11 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
+from hycojax import game as games
 from hycojax import hybrid, metrics, parameter
 from hycojax.data.simulation import simulate
 from hycojax.domain import Boundary, Channel, Domain
-from hycojax.hybrid import Game, Recordings, Schedule
+from hycojax.game import Game, Interaction, Recordings, Schedule
 from hycojax.model import Model, PhysicalModel, rollouts
 from hycojax.networks.convnet import ConvNet
 from hycojax.networks.emulator import Emulator
@@ -141,15 +142,16 @@ def _train(
     solver = Adam(2e-3, updates // cycles, warmup=updates // 20, clip=1.0, average=0.98)
     player = Player(network, solver, Weights(interaction=0.0), horizon=1, batch=8, noise=0.01)
     schedule = Schedule(warmup=0, cycles=cycles)
-    game = hybrid.game(Player(model, LBFGS(), Weights()), player, schedule, ("synthetic",))
+    other = Player(model, LBFGS(), Weights())
+    game = games.game(other, player, schedule, Interaction(), ("synthetic",))
     cycle = jax.jit(partial(hybrid.cycle, game), donate_argnums=1)
     return [_trained(game, cycle, _recordings(model, s), seed) for seed, s in enumerate(stored)]
 
 
 def _trained(game: Game, cycle: Callable, data: Recordings, seed: int) -> dict:
-    state = hybrid.start(game, data, jax.random.key(seed))
-    while not hybrid.is_over(game.schedule, state):
-        state, _ = cycle(data, state)
+    state = games.start(game, data, jax.random.key(seed))
+    while not games.is_over(game.schedule, state):
+        state, _ = cycle(data, state, games.turns(game, int(state.cycle)))
     return state.players["synthetic"].best
 
 
@@ -160,16 +162,19 @@ def _recordings(model: PhysicalModel, stored: dict[str, np.ndarray]) -> Recordin
         )
         for role in ("training", "validation")
     ]
-    return hybrid.recordings(*seen)
+    return games.recordings(*seen)
 
 
 def _errors(domain: Domain, run: Callable, truth: np.ndarray) -> Errors:
     """Return the errors of `run(states, steps)` on test simulations."""
-    region = np.ones(domain.shape, bool)
+
+    def everything(paths: np.ndarray) -> np.ndarray:
+        return np.ones((paths.shape[1], *domain.shape), bool)
+
     pairs = np.stack([truth[:, :-1], truth[:, 1:]], axis=2).reshape(-1, 2, *truth.shape[2:])
-    single = metrics.rollout_errors(domain, run(pairs[:, 0], 1), pairs, region)
+    single = metrics.rollout_errors(domain, run(pairs[:, 0], 1), pairs, everything(pairs))
     path = run(truth[:, 0], truth.shape[1] - 1)
-    whole = metrics.rollout_errors(domain, path, truth, region)
+    whole = metrics.rollout_errors(domain, path, truth, everything(truth))
     alike = metrics.correlation(domain, path, truth)
     return {
         "one step": float(single.whole.mean()),

@@ -28,6 +28,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
+from hycojax import game as games
 from hycojax import hybrid
 from hycojax.data.windows import Source, Windows, tile
 from hycojax.domain import Boundary, Domain
@@ -208,9 +209,9 @@ def _epochs(options: Options, console: Console) -> None:
     network = UNet(_domain(32), levels=2, features=16)
     player = Player(network, solver, Weights(interaction=0.0), horizon=horizon, batch=batch)
     training, validation = (Recording(p, jnp.ones(p.shape, bool)) for p in (path, path[:2]))
-    data = hybrid.recordings(training, validation)
+    data = games.recordings(training, validation)
     first, later, memory = _play(player, data, options.epochs)
-    state = hybrid.start(_game(player, 1), data, jax.random.key(0)).players["synthetic"]
+    state = games.start(_game(player, 1), data, jax.random.key(0)).players["synthetic"]
     steps = partial(_steps_alone, player, _first_windows(path, batch, horizon))
     alone = clock.median(clock.compiled(steps, (state,))[0], (state,), options.repeats)
     console.print(
@@ -224,25 +225,26 @@ def _epochs(options: Options, console: Console) -> None:
     )
 
 
-def _game(player: Player, epochs: int) -> hybrid.Game:
+def _game(player: Player, epochs: int) -> games.Game:
     """Return a game in which every second epoch is validated."""
     physics = burgers.Burgers(player.model.domain, dt=1.0, viscosity=Parameter(1.0, start=2.0))
     schedule = Schedule(warmup=0, cycles=epochs, validation=2)
     other = Player(physics, LBFGS(), Weights())
-    return hybrid.game(other, player, schedule, playing=("synthetic",))
+    return games.game(other, player, schedule, games.Interaction(), playing=("synthetic",))
 
 
 def _play(
-    player: Player, data: hybrid.Recordings, epochs: int
+    player: Player, data: games.Recordings, epochs: int
 ) -> tuple[float, float, dict[int, dict[str, str]]]:
     """Return the median seconds of epochs with and without validation, and memory after each."""
     game = _game(player, epochs)
-    state = hybrid.start(game, data, jax.random.key(0))
+    state = games.start(game, data, jax.random.key(0))
     epoch = jax.jit(partial(hybrid.cycle, game), donate_argnums=1)
     seconds, memory = [], {}
     for number in range(1, epochs + 1):
+        turns = games.turns(game, number - 1)
         began = time.perf_counter()
-        state, _ = jax.block_until_ready(epoch(data, state))
+        state, _ = jax.block_until_ready(epoch(data, state, turns))
         seconds.append(time.perf_counter() - began)
         memory[number] = _memory()
     return statistics.median(seconds[2::2]), statistics.median(seconds[1:-1:2]), memory
@@ -253,7 +255,7 @@ def _first_windows(path: jax.Array, batch: int, horizon: int) -> Windows:
     return jax.tree.map(lambda leaf: leaf[:batch], every)
 
 
-def _steps_alone(player: Player, windows: Windows, own: hybrid.PlayerState) -> Any:
+def _steps_alone(player: Player, windows: Windows, own: games.PlayerState) -> Any:
     """Make one epoch's updates, all on the same windows."""
 
     def objective(params, key, number):

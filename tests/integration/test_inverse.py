@@ -14,9 +14,9 @@ import pytest
 from jax.flatten_util import ravel_pytree
 from scipy.optimize import minimize
 
+from hycojax import game as games
 from hycojax import hybrid, parameter
 from hycojax.domain import Boundary, Domain
-from hycojax.hybrid import Schedule
 from hycojax.model import rollouts
 from hycojax.observation import Everywhere, Observation, Scattered, observe
 from hycojax.parameter import FieldParameter, Parameter
@@ -124,14 +124,14 @@ def both_sides(model):
 class Problems:
     """Inverse problems side by side: each leaf of data and states has one more axis in front."""
 
-    game: hybrid.Game
-    data: hybrid.Recordings
-    states: hybrid.TrainingState
+    game: games.Game
+    data: games.Recordings
+    states: games.TrainingState
 
     def play(self):
         """Return what one cycle of each problem leaves: the player's state, and its report."""
-        cycle = jax.jit(jax.vmap(partial(hybrid.cycle, self.game)))
-        states, metrics = cycle(self.data, self.states)
+        cycle = jax.vmap(partial(hybrid.cycle, self.game), in_axes=(0, 0, None))
+        states, metrics = jax.jit(cycle)(self.data, self.states, games.turns(self.game, 0))
         return jax.device_get((states.players["physical"], metrics["physical"]))
 
     def solve(self):
@@ -147,8 +147,9 @@ class Problems:
 
         @jax.jit
         def evaluate(flat, data, players):
-            source = hybrid.complete(self.game, data, players)
-            loss = objective(player, source, None, jnp.asarray(False), data.scale)
+            turn = games.turns(self.game, 0)["physical"]
+            source = hybrid.complete(self.game, data, players, "physical", turn)
+            loss = objective(player, source, None, turn, data.scale)
             return jax.value_and_grad(lambda x: loss(unflatten(x), jax.random.key(0))[0])(flat)
 
         def run(i):
@@ -174,14 +175,15 @@ def problems(model, observation, starts, simulations=2, solver=LBFGS(600)):  # n
     player = Player(
         Unconstrained(model), solver, Weights(1.0, 0.0), horizon=STEPS, initial_states=noisy
     )
-    game = hybrid.Game(model, {"physical": player}, Schedule(warmup=0, cycles=1, fresh=1))
+    schedule = games.Schedule(warmup=0, cycles=1)
+    game = games.Game(model, {"physical": player}, schedule, games.Interaction())
     simulate = jax.jit(lambda s: rollouts(model, parameter.truths(model), s, STEPS))
     cases = []
     for key in map(jax.random.key, SEEDS if noisy else SEEDS[:1]):
         paths = simulate(jax.vmap(model.sample)(jax.random.split(key, simulations)))
         recording = observe(observation, model.domain, paths, jax.random.fold_in(key, 1))
-        data = hybrid.recordings(recording, recording)
-        state = hybrid.start(game, data, key)
+        data = games.recordings(recording, recording)
+        state = games.start(game, data, key)
         for values in starts:
             own = state.players["physical"]
             params = own.params | parameter.unconstrain(model, values)
@@ -311,7 +313,7 @@ def test_what_the_data_can_not_say_is_seen_in_the_spread():
     )
     own, _ = each.play()
     members = jax.tree.map(lambda leaf: leaf[0], own.solver)
-    spread = np.asarray(hybrid.spread(each.game, members)["diffusivity"])
+    spread = np.asarray(games.spread(each.game, members)["diffusivity"])
     left, right = spread[2:6], spread[10:14]
     print(f"\nspread where seen {left.mean():.3f}, where not {right.mean():.3f}")
     assert right.mean() > 10 * left.mean()

@@ -309,3 +309,14 @@ def test_a_full_disk_is_told_and_can_be_resumed(here, monkeypatch, capsys):
     monkeypatch.undo()
     os.chdir(here)
     assert command(train.main, FIXTURES / "heat.py", "--run-dir", "run", "--resume") == 0
+
+
+def test_a_traced_cycle_tells_the_time_of_its_parts(here, capsys):
+    assert command(train.main, FIXTURES / "heat.py", "--run-dir", "run", "--trace") == 0
+    records = logbook.read(here / "run" / "metrics.jsonl")
+    assert ["parts" in record for record in records] == [False, False, True]
+    parts = records[2]["parts"]
+    assert set(parts) >= {"interaction", "synthetic", "physical", "validation"}
+    assert all(seconds > 0 for seconds in parts.values())
+    assert 0.3 * records[2]["seconds"] < sum(parts.values()) < records[2]["seconds"]
+    assert "time: interaction" in capsys.readouterr().out

@@ -10,6 +10,8 @@ import pytest
 from rich.console import Console
 
 from hycojax import checkpoint, commandline, hybrid, logbook, rundir, train
+from hycojax import game as games
+from hycojax.observation import Recording
 from hycojax.rundir import RunDir
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
@@ -40,24 +42,30 @@ def test_the_cycle_is_compiled_once_for_the_whole_run(ready, tmp_path, monkeypat
 @pytest.mark.parametrize("name", ["heat", "smoke"])
 def test_a_cycle_computes_in_single_precision(name):
     experiment = commandline.load(FIXTURES / f"{name}.py")
-    game = hybrid.game(
-        experiment.physical, experiment.synthetic, experiment.schedule, experiment.mode.players
+    game = games.game(
+        experiment.physical,
+        experiment.synthetic,
+        experiment.schedule,
+        experiment.interaction,
+        experiment.mode.players,
     )
     channels = len(experiment.domain.channels)
     path = jax.numpy.zeros((2, 7, 16, 16, channels))
-    recording = hybrid.Recording(path, jax.numpy.ones(path.shape, bool))
-    data = hybrid.recordings(recording, recording)
+    recording = Recording(path, jax.numpy.ones(path.shape, bool))
+    data = games.recordings(recording, recording)
     with jax.enable_x64(False):
-        state = jax.eval_shape(partial(hybrid.start, game), data, jax.random.key(0))
-        program = jax.jit(partial(hybrid.cycle, game)).lower(data, state).as_text()
+        state = jax.eval_shape(partial(games.start, game), data, jax.random.key(0))
+        program = jax.jit(partial(hybrid.cycle, game)).lower(data, state, games.turns(game, 1))
+        program = program.as_text()
     assert re.search(r"tensor<(\d+x)*f32>", program)
     assert not re.search(r"tensor<(\d+x)*f64>", program)
 
 
 def test_cycles_need_no_transfer_between_host_and_device(ready):
     state, data = ready.start(), jax.device_put(ready.data)
+    turns = jax.device_put([games.turns(ready.game, number) for number in range(2)])
     with jax.transfer_guard("disallow"):
-        for _ in range(2):
-            state, _ = ready.play(data, state)
+        for turn in turns:
+            state, _ = ready.program(data, state, turn)
         jax.block_until_ready(state)
     assert int(state.cycle) == 2

@@ -5,15 +5,17 @@ import pytest
 
 from hycojax import checkpoint
 from hycojax.failure import InputError
-from hycojax.hybrid import PlayerState, TrainingState
+from hycojax.game import PlayerState, TrainingState
 
 
 def state(value=0.0, size=3):
     params = {"weights": {"kernel": jnp.full((size, 2), value)}, "nothing": ()}
     error, cycle = jnp.float32(jnp.inf), jnp.asarray(0, jnp.int32)
-    player = PlayerState(params, (jnp.asarray(4, jnp.int32), ()), error, params, error, cycle)
+    solver, lessons = (jnp.asarray(4, jnp.int32), ()), jnp.full((2, 5), value)
+    player = PlayerState(params, solver, error, params, error, cycle, lessons)
     key = jax.random.key_data(jax.random.key(7))
-    return TrainingState({"synthetic": player}, jnp.asarray(5, jnp.int32), key)
+    players = {"synthetic": player}
+    return TrainingState(players, jnp.asarray(5, jnp.int32), key)
 
 
 def damage(folder):

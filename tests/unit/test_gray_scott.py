@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,7 +10,7 @@ from hycojax.domain import Boundary, Domain
 from hycojax.model import repeat, rollout
 from hycojax.parameter import Parameter
 from hycojax.physics import gray_scott
-from hycojax.physics.gray_scott import GrayScott
+from hycojax.physics.gray_scott import GrayScott, Seeding
 
 F, K = 0.035, 0.06
 
@@ -47,6 +49,51 @@ def test_splitting_is_of_second_order_in_time(order):
     exact, counts = end(512), (8, 16, 32)
     errors = [float(jnp.abs(end(count) - exact).max()) for count in counts]
     assert 1.7 < order(counts, errors) < 2.4
+
+
+@pytest.mark.usefixtures("double")
+def test_pieces_of_a_step_are_steps():
+    """Cut in 5, a step of 10 s is 5 steps of 2 s."""
+    state = GrayScott(box(16, 24)).sample(jax.random.key(0)).astype("f8")
+    whole, short = GrayScott(box(16, 24), dt=10.0, pieces=5), GrayScott(box(16, 24), dt=2.0)
+    expected = jax.jit(lambda s: repeat(short, {}, s, 5))(state)
+    np.testing.assert_allclose(jax.jit(lambda s: whole.forward({}, s))(state), expected, rtol=1e-13)
+    single = jax.jit(lambda s: replace(whole, pieces=1).forward({}, s))(state)
+    assert np.abs(single - expected).max() > 1e-6
+
+
+@pytest.mark.usefixtures("double")
+def test_a_step_is_of_second_order_in_the_number_of_its_pieces(order):
+    state = GrayScott(box(32)).sample(jax.random.key(0)).astype("f8")
+
+    def end(pieces):
+        model = GrayScott(box(32), dt=32.0, pieces=pieces)
+        return jax.jit(lambda s: model.forward({}, s))(state)
+
+    exact, counts = end(512), (8, 16, 32)
+    errors = [float(jnp.abs(end(count) - exact).max()) for count in counts]
+    assert 1.7 < order(counts, errors) < 2.4
+
+
+@pytest.mark.parametrize("pieces", [0, -1])
+def test_less_than_one_piece_is_refused(pieces):
+    with pytest.raises(ValueError, match=f"pieces = {pieces}: at least 1 is needed"):
+        GrayScott(box(8), pieces=pieces)
+
+
+@pytest.mark.parametrize("shape", [(40,), (40, 60), (20, 20, 20)])
+def test_a_disc_of_catalyst_lies_in_the_middle(shape):
+    """Half of the substrate is catalyst there, within a tenth of the box; whatever the key."""
+    model = GrayScott(box(*shape, size=50.0), seeding=Seeding.DISC)
+    state = model.sample(jax.random.key(0))
+    for cell in np.ndindex(shape):
+        place = [(i + 0.5) * 50 / n - 25 for i, n in zip(cell, shape, strict=True)]
+        inside = np.linalg.norm(place) <= 5
+        np.testing.assert_array_equal(state[cell], [0.5, 0.5] if inside else [1.0, 0.0])
+    share = {1: 0.2, 2: np.pi / 100, 3: 4 / 3 * np.pi / 1000}[len(shape)]
+    np.testing.assert_allclose(state[..., 1].mean(), 0.5 * share, rtol=0.1)
+    np.testing.assert_array_equal(state, model.sample(jax.random.key(1)))
+    assert state.dtype == jnp.float32
 
 
 def test_without_reaction_modes_decay_with_their_diffusivities():

@@ -1,21 +1,64 @@
 """The rules of the game, on the tiny heat experiment."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hycojax import hybrid, parameter
-from hycojax.hybrid import Schedule, _partner_rollouts, complete
-from hycojax.model import rollout
+from hycojax import checkpoint, hybrid, parameter
+from hycojax import game as games
+from hycojax.config import Mode
+from hycojax.data.statistics import Statistics
+from hycojax.data.windows import Source
+from hycojax.game import Game, Interaction, PlayerState, Schedule
+from hycojax.hybrid import balanced, complete, interact
+from hycojax.model import PhysicalModel, Stepper, SyntheticModel, rollout, rollouts
+from hycojax.observation import Recording
+from hycojax.parameter import Parameter
+from hycojax.physical import Unconstrained
+from hycojax.physics.heat import Heat
+from hycojax.player import Balance, Player, Turn, Weights
+from hycojax.prepare import first_state, recordings
+from hycojax.solvers import INITIAL_STATES, Adam, Reason
+from hycojax.train import compile_cycle
+
+#: Turns of a player: from the recordings alone, and with a partner.
+ALONE = Turn(*map(jnp.asarray, (True, 1.0, 0.0, False)))
+MEETING = Turn(*map(jnp.asarray, (True, 1.0, 1.0, True)))
+
+
+def assert_equal(one, other):
+    for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def changed(game, name, **fields):
+    """Return a game with some fields of a player changed."""
+    return replace(game, players={**game.players, name: replace(game.players[name], **fields)})
+
+
+def play(program, game, data, state, cycles):
+    """Return the state at first and after each cycle, and what each cycle reports."""
+    states, reports = [state], []
+    for cycle in range(cycles):
+        given = jax.tree.map(jnp.copy, states[-1])  # the program takes its buffers
+        state, found = program(data, given, games.turns(game, cycle))
+        states.append(state)
+        reports.append(jax.device_get(found))
+    return states, reports
+
+
+def compiled(game, data, state):
+    return compile_cycle(games.stage(game, 0), data, state, games.turns(game, 0))[0]
 
 
 def test_both_players_learn(ready):
-    state, first = ready.play(ready.data, ready.start())
+    state, first = ready.play(ready.start())
     for _ in range(2):
-        state, last = ready.play(ready.data, state)
+        state, last = ready.play(state)
     assert last["synthetic"]["data"] < first["synthetic"]["data"]
     # From 3; an untrained partner holds it off the truth.
     assert abs(last["physical"]["parameters"]["diffusivity"] - 1) < 0.25
@@ -23,66 +66,113 @@ def test_both_players_learn(ready):
 
 
 def test_players_meet_after_the_warm_up_only(ready):
-    state, first = ready.play(ready.data, ready.start())
-    _, second = ready.play(ready.data, state)
+    state, first = ready.play(ready.start())
+    _, second = ready.play(state)
     for name in ("synthetic", "physical"):
         assert first[name]["interaction"] == 0
         assert second[name]["interaction"] > 0
 
 
 def test_a_cycle_repeats_exactly_and_no_two_cycles_are_alike(ready):
-    one, _ = ready.play(ready.data, ready.start())
-    same, _ = ready.play(ready.data, ready.start())
-    for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(same), strict=True):
-        np.testing.assert_array_equal(a, b)
+    one, _ = ready.play(ready.start())
+    same, _ = ready.play(ready.start())
+    assert_equal(one, same)
+    # Another cycle, with the turns of this one: only the randomness differs.
     later = replace(ready.start(), cycle=jnp.asarray(1, jnp.int32))
-    other, _ = ready.play(ready.data, later)
+    other, _ = ready.program(ready.data, later, games.turns(ready.game, 0))
     weights = [s.players["synthetic"].params["weights"] for s in (one, other)]
     pairs = zip(*(jax.tree.leaves(w) for w in weights), strict=True)
     assert all((a != b).any() for a, b in pairs)
 
 
-def test_the_hidden_part_of_a_start_is_the_physical_players_estimate(ready):
-    state, recording = ready.start(), ready.data.training
-    source = complete(ready.game, ready.data, state.players)
-    model = ready.game.physics
-    own = jax.vmap(lambda s: rollout(model, {"diffusivity": 3.0}, s, 6))(recording.values[:, 0])
-    np.testing.assert_allclose(
-        source.starts, jnp.where(recording.seen, recording.values, own), atol=1e-6
-    )
-    np.testing.assert_array_equal(source.targets, recording.values)
-    np.testing.assert_array_equal(source.seen, recording.seen)
+@pytest.mark.parametrize("name", games.NAMES)
+def test_the_hidden_part_of_a_start_is_estimated_by_who_is_better_once_they_meet(ready, name):
+    """Alone, and before any validation, it is the player's own estimate."""
+    players, recording = ready.start().players, ready.data.training
+    first = recording.values[:, 0]
+    estimates = {
+        "physical": rollouts(ready.game.physics, {"diffusivity": 3.0}, first, 6),
+        # Untrained, it predicts no change.
+        "synthetic": jnp.broadcast_to(first[:, None], recording.values.shape),
+    }
+    look = jax.jit(lambda players, turn: complete(ready.game, ready.data, players, name, turn))
+    cases = [
+        (MEETING, (0.2, 0.1), "physical"),
+        (MEETING, (0.1, 0.2), "synthetic"),
+        (MEETING, (jnp.inf, jnp.inf), name),
+        (ALONE, (0.2, 0.1), name),
+        (ALONE, (0.1, 0.2), name),
+    ]
+    for turn, errors, whose in cases:
+        errors = dict(zip(games.NAMES, map(jnp.float32, errors), strict=True))
+        validated = {n: replace(own, error=errors[n]) for n, own in players.items()}
+        source = look(validated, turn)
+        expected = jnp.where(recording.seen, recording.values, estimates[whose])
+        np.testing.assert_allclose(source.starts, expected, atol=1e-5)
+        np.testing.assert_array_equal(source.targets, recording.values)
+        np.testing.assert_array_equal(source.seen, recording.seen)
 
 
 def test_alone_the_synthetic_player_completes_its_own_starts(ready):
     experiment = ready.experiment
-    game = hybrid.game(
-        experiment.physical, experiment.synthetic, experiment.schedule, ("synthetic",)
+    game = games.game(
+        experiment.physical,
+        experiment.synthetic,
+        experiment.schedule,
+        experiment.interaction,
+        ("synthetic",),
     )
-    state = hybrid.start(game, ready.data, jax.random.key(1))
-    source = complete(game, ready.data, state.players)
+    state = games.start(game, ready.data, jax.random.key(1))
+    source = complete(game, ready.data, state.players, "synthetic", ALONE)
     # Untrained, it predicts no change: what it does not see stays as in the first frame.
     first = ready.data.training.values[:, :1]
     expected = jnp.where(ready.data.training.seen, ready.data.training.values, first)
     np.testing.assert_allclose(source.starts, expected, atol=1e-6)
-    fresh = ready.data.training.values[:, 0]
-    assert _partner_rollouts(game, "synthetic", state.players, fresh, source) is None
+    key = jax.random.key(0)
+    found = interact(game, ready.data, state.players, "synthetic", ALONE, key)
+    assert found == (None, None)
+    for cycle in range(3):  # it meets nobody, warm-up or not
+        turn = games.turns(game, cycle)["synthetic"]
+        assert turn.interaction == 0
+        assert not turn.renew
 
 
 def test_the_other_players_rollouts_are_the_targets_everywhere(ready):
-    state = ready.start()
-    source = complete(ready.game, ready.data, state.players)
-    fresh = ready.data.validation.values[:, 0]
-    generated = _partner_rollouts(ready.game, "synthetic", state.players, fresh, source)
-    expected = rollout(ready.game.physics, {"diffusivity": 3.0}, fresh[0], 6)
-    np.testing.assert_allclose(generated.targets[0], expected, atol=1e-6)
+    state, key = ready.start(), jax.random.key(8)
+    generated, kept = interact(ready.game, ready.data, state.players, "synthetic", MEETING, key)
+    assert kept is None
+    # Fresh initial states: those of the physical model's distribution, none of the recordings'.
+    keys = jax.random.split(jax.random.fold_in(key, 0), 2)
+    fresh = jax.vmap(ready.game.physics.sample)(keys)
+    expected = rollouts(ready.game.physics, {"diffusivity": 3.0}, fresh, 6)
+    np.testing.assert_allclose(generated.targets, expected, atol=1e-5)
+    np.testing.assert_array_equal(generated.starts, generated.targets)
     assert generated.seen.all()
+    theirs, _ = interact(ready.game, ready.data, state.players, "physical", MEETING, key)
+    still = jnp.broadcast_to(fresh[:, None], expected.shape)  # untrained, it predicts no change
+    np.testing.assert_allclose(theirs.targets, still, atol=1e-5)
+
+
+def test_without_interaction_each_player_trains_as_if_it_were_alone(ready):
+    """Bit for bit: what the other one does, and the term without weight, change no rounding."""
+    experiment = ready.experiment
+    without = {
+        name: replace(player, weights=replace(player.weights, interaction=0.0))
+        for name, player in ready.game.players.items()
+    }
+    game, data, first = first_state(experiment, ready.stored)
+    states, _ = play(ready.program, replace(game, players=without), data, first, 3)
+    for mode in (Mode.SYNTHETIC, Mode.PHYSICAL):
+        alone, data, first = first_state(replace(experiment, mode=mode), ready.stored)
+        expected, _ = play(compiled(alone, data, first), alone, data, first, 3)
+        for found, other in zip(states, expected, strict=True):
+            assert_equal(found.players[mode.value], other.players[mode.value])
 
 
 def test_the_best_parameters_are_those_of_the_lowest_validation_error(ready):
     state, errors, kept = ready.start(), [], []
     for _ in range(3):
-        state, metrics = ready.play(ready.data, state)
+        state, metrics = ready.play(state)
         errors.append(float(metrics["physical"]["validation"]))
         kept.append(float(state.players["physical"].params["diffusivity"]))
         state = jax.tree.map(jnp.copy, state)
@@ -93,14 +183,12 @@ def test_the_best_parameters_are_those_of_the_lowest_validation_error(ready):
 
 def test_validation_takes_place_every_n_cycles_and_in_the_last(ready):
     game = replace(ready.game, schedule=Schedule(warmup=0, cycles=6, validation=3))
-    play = jax.jit(lambda s: hybrid.cycle(game, ready.data, s))
-    state, errors = ready.start(), []
-    for _ in range(6):
-        state, metrics = play(state)
-        errors.append(float(metrics["synthetic"]["validation"]))
+    first = ready.start()
+    states, reports = play(compiled(game, ready.data, first), game, ready.data, first, 6)
+    errors = [float(found["synthetic"]["validation"]) for found in reports]
     assert errors[0] == errors[1] == errors[2] != errors[3]
     assert errors[3] == errors[4] != errors[5]
-    params = state.players["synthetic"].params
+    params = states[-1].players["synthetic"].params
     last = hybrid.validation_error(game.players["synthetic"].model, params, ready.data)
     np.testing.assert_allclose(errors[5], last, rtol=1e-5)
 
@@ -108,13 +196,11 @@ def test_validation_takes_place_every_n_cycles_and_in_the_last(ready):
 def test_only_an_improvement_that_is_large_enough_counts(ready):
     """With a demand that nothing meets the first validation stays the best."""
     game = replace(ready.game, schedule=Schedule(warmup=0, cycles=4, improvement=0.99))
-    play = jax.jit(lambda s: hybrid.cycle(game, ready.data, s))
-    state, metrics = play(ready.start())
-    first = float(metrics["synthetic"]["validation"])
-    for _ in range(2):
-        state, metrics = play(state)
-    own = state.players["synthetic"]
-    assert float(metrics["synthetic"]["validation"]) < first == float(own.best_error)
+    first = ready.start()
+    states, reports = play(compiled(game, ready.data, first), game, ready.data, first, 3)
+    errors = [float(found["synthetic"]["validation"]) for found in reports]
+    own = states[-1].players["synthetic"]
+    assert errors[-1] < errors[0] == float(own.best_error)
     assert int(own.best_cycle) == 1
 
 
@@ -136,15 +222,16 @@ def test_the_game_is_over_after_all_cycles_or_when_no_player_improves(
         for (name, own), b in zip(state.players.items(), best, strict=True)
     }
     schedule = Schedule(warmup=0, cycles=10, patience=patience)
-    assert hybrid.is_over(schedule, replace(state, players=players)) is over
+    assert games.is_over(schedule, replace(state, players=players)) is over
 
 
-def test_recordings_that_see_everything_need_no_completion(ready):
+@pytest.mark.parametrize("name", games.NAMES)
+def test_recordings_that_see_everything_need_no_completion(ready, name):
     full = replace(ready.data.training, seen=jnp.ones_like(ready.data.training.seen))
-    data = hybrid.recordings(full, ready.data.validation)
+    data = games.recordings(full, ready.data.validation)
     assert data.whole
     assert not ready.data.whole
-    source = complete(ready.game, data, ready.start().players)
+    source = complete(ready.game, data, ready.start().players, name, MEETING)
     np.testing.assert_array_equal(source.starts, full.values)
 
 
@@ -157,24 +244,334 @@ def test_validation_counts_what_is_seen_and_no_start(ready):
     np.testing.assert_allclose(found, np.sqrt(np.mean(off**2)), rtol=1e-5)
 
 
-def test_exact_players_stay_where_they_are(ready):
+@dataclass(frozen=True)
+class Twin(Stepper, SyntheticModel):
+    """A synthetic model that can be exact: the PDE itself, its coefficient the only weight."""
+
+    domain: object
+    pde: Heat
+
+    def init(self, key):
+        return {"weights": parameter.truths(self.pde), "statistics": Statistics(*jnp.ones((3, 1)))}
+
+    def normalise(self, params, statistics):
+        return {**params, "statistics": statistics}
+
+    def forward(self, params, state):
+        return self.pde.forward(params["weights"], state)
+
+
+@pytest.mark.parametrize("playing", [("physical",), games.NAMES])
+def test_exact_players_stay_where_they_are(ready, playing):
     """With the truth as start and noise-free data of the same solver a cycle is a fixed point."""
     experiment = ready.experiment
-    model = replace(experiment.physical.model, diffusivity=parameter.Parameter(true=1.0, start=1.0))
-    game = hybrid.game(
-        replace(experiment.physical, model=model),
-        experiment.synthetic,
-        experiment.schedule,
-        ("physical",),
+    model = replace(experiment.physical.model, diffusivity=Parameter(true=1.0, start=1.0))
+    game = games.game(
+        replace(experiment.physical, model=model, weights=Weights()),
+        replace(experiment.synthetic, model=Twin(model.domain, model)),
+        Schedule(warmup=0, cycles=2),
+        Interaction(alpha=1.0, recorded=True),
+        playing,
     )
     starts = jax.vmap(model.sample)(jax.random.split(jax.random.key(5), 2))
     paths = jax.vmap(lambda s: rollout(model, {"diffusivity": 1.0}, s, 6))(starts)
-    recording = hybrid.Recording(paths, jnp.ones(paths.shape, bool))
-    data = hybrid.recordings(recording, recording)
-    _, metrics = jax.jit(lambda s: hybrid.cycle(game, data, s))(
-        hybrid.start(game, data, jax.random.key(0))
+    recording = Recording(paths, jnp.ones(paths.shape, bool))
+    data = games.recordings(recording, recording)
+    first = games.start(game, data, jax.random.key(0))
+    program = compiled(game, data, first)
+    states, reports = play(program, game, data, first, 2)
+    for found in reports:
+        np.testing.assert_allclose(found["physical"]["parameters"]["diffusivity"], 1.0, atol=1e-5)
+        for name in playing:
+            assert found[name]["data"] < 1e-9
+            assert found[name]["interaction"] < 1e-9
+            assert found[name]["validation"] < 1e-5
+    if "synthetic" not in playing:
+        return
+    own = states[-1].players["synthetic"]
+    np.testing.assert_allclose(own.params["weights"]["diffusivity"], 1.0, atol=1e-5)
+    # Off the truth neither stays: the one is drawn back to it, the other away from it.
+    off = {**own.params, "weights": {"diffusivity": jnp.float32(1.1)}}
+    first = games.start(game, data, jax.random.key(0))
+    own = replace(first.players["synthetic"], params=off)
+    first = replace(first, players={**first.players, "synthetic": own})
+    (_, last), (found,) = play(program, game, data, first, 1)
+    assert 1.0 < last.players["synthetic"].params["weights"]["diffusivity"] < 1.095
+    assert 1.001 < found["physical"]["parameters"]["diffusivity"] < 1.1
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "active"),
+    [(0, 0, [0, 0, 0]), (0, 1, [1, 0, 0]), (1, 2, [0, 1, 0]), (2, None, [0, 0, 1])],
+)
+def test_a_player_trains_from_begin_to_end_and_the_other_goes_on(ready, begin, end, active):
+    """By the program of the whole game; out of its turns a player stays as it is."""
+    game = changed(ready.game, "physical", begin=begin, end=end)
+    assert games.stage(game, 0) == games.stage(ready.game, 0)
+    states, reports = play(ready.program, game, ready.data, ready.start(), 3)
+    for cycle, (before, after) in enumerate(pairwise(states)):
+        old, new = before.players["physical"], after.players["physical"]
+        found = reports[cycle]["physical"]
+        assert (found["reason"] == Reason.FROZEN) == (not active[cycle])
+        if active[cycle]:
+            assert new.params["diffusivity"] != old.params["diffusivity"]
+        else:
+            assert_equal((new.params, new.solver), (old.params, old.solver))
+            assert found["data"] == found["interaction"] == found["loss"] == 0
+        old, new = before.players["synthetic"].params, after.players["synthetic"].params
+        found = reports[cycle]["synthetic"]
+        pairs = zip(jax.tree.leaves(old["weights"]), jax.tree.leaves(new["weights"]), strict=True)
+        assert all((a != b).any() for a, b in pairs)
+        assert found["reason"] == Reason.ITERATION_LIMIT
+        assert (found["interaction"] > 0) == (cycle >= 1)  # of a partner that rests, too
+
+
+@pytest.mark.parametrize(
+    ("learning_rate", "revert", "reverted"),
+    [(0.01, 0.0, False), (5.0, 0.0, True), (5.0, 1e9, False)],
+)
+def test_a_turn_that_harms_is_undone(ready, learning_rate, revert, reverted):
+    """Parameters and optimiser's memory, bit for bit; what the recordings gain from is kept."""
+    game, data, _ = first_state(replace(ready.experiment, mode=Mode.PHYSICAL), ready.stored)
+    model = replace(ready.experiment.physical.model, diffusivity=Parameter(1.0, start=1.5))
+    game = changed(
+        replace(game, physics=model),
+        "physical",
+        model=Unconstrained(model),
+        solver=Adam(learning_rate, updates=2),
+        revert=revert,
     )
-    np.testing.assert_allclose(metrics["physical"]["parameters"]["diffusivity"], 1.0, atol=1e-4)
+    first = games.start(game, data, jax.random.key(0))
+    (_, last), (found,) = play(compiled(game, data, first), game, data, first, 1)
+    old, new = first.players["physical"], last.players["physical"]
+    assert bool(found["physical"]["reverted"]) is reverted
+    assert found["physical"]["reason"] == Reason.ITERATION_LIMIT
+    before, after = (parameter.constrain(model, own.params)["diffusivity"] for own in (old, new))
+    if reverted:
+        assert_equal((new.params, new.solver), (old.params, old.solver))
+    else:
+        assert int(new.solver.updates) == 2
+        assert (abs(after - 1) < abs(before - 1)) == (revert == 0)
+
+
+def test_the_weight_of_the_interaction_changes_linearly_after_the_warm_up(ready):
+    weights = Weights(data=2.0, interaction=0.1, later=0.7)
+    schedule = Schedule(warmup=2, cycles=6)
+    game = changed(replace(ready.game, schedule=schedule), "synthetic", weights=weights)
+    turns = [games.turns(game, cycle)["synthetic"] for cycle in range(6)]
+    expected = [0, 0, 0.1, 0.3, 0.5, 0.7]
+    np.testing.assert_allclose([turn.interaction for turn in turns], expected, rtol=1e-6)
+    assert {float(turn.data) for turn in turns} == {2.0}
+    others = [games.turns(game, cycle)["physical"].interaction for cycle in range(6)]
+    np.testing.assert_allclose(others, [0, 0, *[0.1] * 4], rtol=1e-6)
+    last = replace(schedule, warmup=5)  # a single cycle is the first one of its kind
+    turn = games.turns(replace(game, schedule=last), 5)["synthetic"]
+    np.testing.assert_allclose(turn.interaction, 0.1, rtol=1e-6)
+
+
+def counted(seen, of):
+    """Return trajectories of which so many values count."""
+    values = jnp.zeros((1, of, 1))
+    return Source(values, values, (jnp.arange(of) < seen).reshape(values.shape))
+
+
+@pytest.mark.parametrize(
+    ("balance", "errors", "interaction", "expected"),
+    [
+        (Balance.FIXED, (0.2, 0.4), 3.0, (2.0, 3.0)),
+        (Balance.COUNTS, (0.2, 0.4), 3.0, (1.5, 0.75)),  # 30 and 10 values: shares 3/4 and 1/4
+        (Balance.COUNTS, (0.2, 0.4), 0.0, (2.0, 0.0)),  # in the warm-up: all for the recordings
+        (Balance.ERRORS, (0.2, 0.4), 3.0, (2.0, 0.75)),  # the partner is twice as bad: a quarter
+        (Balance.ERRORS, (0.4, 0.2), 3.0, (2.0, 3.0)),  # it is better: no more than all
+        (Balance.ERRORS, (np.inf, np.inf), 3.0, (2.0, 3.0)),  # before the first validation
+        (Balance.ERRORS, (0.2, np.inf), 3.0, (2.0, 0.0)),  # it has diverged
+    ],
+)
+def test_weights_are_balanced_by_counts_or_by_errors(ready, balance, errors, interaction, expected):
+    weights = Weights(data=2.0, interaction=3.0, balance=balance)
+    game = changed(ready.game, "synthetic", weights=weights)
+    players = {
+        name: replace(own, error=jnp.float32(error))
+        for (name, own), error in zip(ready.start().players.items(), errors, strict=True)
+    }
+    turn = replace(MEETING, data=jnp.float32(2), interaction=jnp.float32(interaction))
+    observed, generated = counted(30, of=50), counted(10, of=20)
+    found = balanced(game, players, "synthetic", turn, observed, generated)
+    np.testing.assert_allclose((found.data, found.interaction), expected, rtol=1e-6)
+    assert balanced(game, players, "synthetic", turn, observed, None) is turn
+
+
+@pytest.mark.parametrize(("alpha", "count"), [(0.1, 1), (1.0, 2), (1.3, 3), (2.5, 5)])
+def test_there_are_alpha_trajectories_for_each_recorded_one(ready, alpha, count):
+    """Two are recorded; there is one at least."""
+    assert ready.data.training.values.shape[0] == 2
+    assert games.fresh(replace(ready.game, interaction=Interaction(alpha)), ready.data) == count
+
+
+@pytest.mark.parametrize("alpha", [0.0, 1.0])
+def test_players_may_meet_along_the_recordings_too(ready, alpha):
+    """From the first frames as the physical player estimates them, in front of the fresh ones."""
+    game = replace(ready.game, interaction=Interaction(alpha, recorded=True))
+    players, first = ready.start().players, np.asarray(ready.data.training.values[:, 0])
+    correction = np.random.default_rng(0).normal(size=first.shape).astype(np.float32) / 100
+    estimated = {**players["physical"].params, INITIAL_STATES: jnp.asarray(correction)}
+    players = {**players, "physical": replace(players["physical"], params=estimated)}
+    key = jax.random.key(8)
+    generated, _ = interact(game, ready.data, players, "synthetic", MEETING, key)
+    places = first + 0.1 * float(ready.data.scale[0]) * np.sqrt(first.size) * correction
+    if alpha:
+        keys = jax.random.split(jax.random.fold_in(key, 0), 2)
+        places = np.concatenate([places, jax.vmap(game.physics.sample)(keys)])
+    expected = rollouts(game.physics, {"diffusivity": 3.0}, jnp.asarray(places), 6)
+    assert generated.targets.shape == expected.shape
+    np.testing.assert_allclose(generated.targets, expected, atol=1e-5)
+    assert generated.seen.all()
+
+
+@dataclass(frozen=True)
+class Still(PhysicalModel):
+    """A model without any change, of any channels."""
+
+    domain: object
+    dt: float = 1.0
+
+    def sample(self, key):
+        return jax.random.normal(key, (*self.domain.shape, len(self.domain.channels)))
+
+    def forward(self, params, state):
+        return state
+
+
+def test_ghost_points_are_a_share_of_all_places_chosen_anew_in_each_cycle(smoke_box):
+    model = Still(smoke_box)
+    player = Player(model, Adam(), Weights(), horizon=2)
+    game = Game(
+        model,
+        {"synthetic": player, "physical": player},
+        Schedule(warmup=0, cycles=2),
+        Interaction(alpha=2.0, points=0.3),
+    )
+    path = jnp.zeros((2, 7, 16, 16, 4))
+    recording = Recording(path, jnp.ones(path.shape, bool))
+    data = games.recordings(recording, recording)
+    own = PlayerState({}, None, None, {}, None, None, lessons=None)
+    players = {"synthetic": own, "physical": own}
+
+    def choice(name, key):
+        return np.asarray(interact(game, data, players, name, MEETING, key)[0].seen)
+
+    one, other = choice("physical", jax.random.key(1)), choice("physical", jax.random.key(2))
+    assert one.shape == (4, 7, 16, 16, 4)
+    evolves = smoke_box.evolves()
+    assert not one[..., ~evolves].any()
+    inside = evolves[..., :3].all(-1)  # where all dynamic channels evolve
+    for seen in (one, other):
+        places = seen[:, :, inside, :3]
+        assert (places == places[..., :1]).all()  # all channels alike
+        assert abs(places.mean() - 0.3) < 0.02
+    assert 0.3 < (one != other)[..., inside, 0].mean() < 0.54  # 2 0.3 0.7 = 0.42 of all
+    np.testing.assert_array_equal(one, choice("synthetic", jax.random.key(1)))  # for both the same
+
+
+def test_trajectories_may_serve_for_several_cycles(ready, tmp_path):
+    """New ones right after the warm-up and every second cycle; a resumed run has the same."""
+    game = replace(
+        ready.game,
+        schedule=Schedule(warmup=1, cycles=5),
+        interaction=Interaction(alpha=1.0, reuse=2),
+    )
+    for name in games.NAMES:
+        renewed = [bool(games.turns(game, cycle)[name].renew) for cycle in range(5)]
+        assert renewed == [False, True, False, True, False]
+    late = changed(game, "physical", begin=2)  # its own first turn comes later
+    renewed = [bool(games.turns(late, cycle)["physical"].renew) for cycle in range(5)]
+    assert renewed == [False, False, True, False, True]
+
+    first = games.start(game, ready.data, jax.random.key(1))
+    program = compiled(game, ready.data, first)
+    states, reports = play(program, game, ready.data, first, 4)
+    for name in games.NAMES:
+        lessons = [np.asarray(state.players[name].lessons) for state in states]
+        assert not lessons[0].any()
+        assert not lessons[1].any()  # the warm-up
+        np.testing.assert_array_equal(lessons[2], lessons[3])
+        assert (lessons[2] != lessons[4]).any((1, 2, 3, 4)).all()
+        assert all(report[name]["interaction"] > 0 for report in reports[1:])
+    # The physical player's are the network's after its turn, in the cycle in which they were made.
+    network, own = game.players["synthetic"].model, states[2].players
+    lessons = own["physical"].lessons
+    expected = rollouts(network, own["synthetic"].params, lessons[:, 0], 6)
+    np.testing.assert_allclose(lessons, expected, atol=1e-5)
+
+    checkpoint.save(tmp_path, 2, states[2])
+    state, _ = checkpoint.restore(tmp_path, first)
+    for cycle, expected in ((2, states[3]), (3, states[4])):
+        state, _ = program(ready.data, state, games.turns(game, cycle))
+        assert_equal(state, expected)
+        state = jax.tree.map(jnp.copy, state)
+
+
+@pytest.mark.parametrize("physical_first", [False, True])
+def test_the_second_player_of_a_cycle_sees_what_the_first_has_learned(
+    ready, monkeypatch, physical_first
+):
+    experiment = ready.experiment
+    game = games.game(
+        experiment.physical,
+        experiment.synthetic,
+        replace(experiment.schedule, physical_first=physical_first),
+        experiment.interaction,
+        games.NAMES,
+    )
+    turns, keys = [], {}
+
+    def learn(game, data, players, name, turn, draws, key):
+        turns.append((name, sorted(n for n, own in players.items() if own.params == "learned")))
+        keys[name] = jax.random.key_data(key)
+        return replace(players[name], params="learned"), {}
+
+    monkeypatch.setattr(hybrid, "play", learn)
+    monkeypatch.setattr(hybrid, "validated", lambda game, name, own, data, cycle: own)
+    state = ready.start()
+    hybrid.cycle(game, ready.data, state, games.turns(game, 0))
+    one, other = ("physical", "synthetic") if physical_first else ("synthetic", "physical")
+    assert turns == [(one, []), (other, [one])]
+    # Randomness is a player's own, whoever is first.
+    key = jax.random.fold_in(jax.random.wrap_key_data(state.key), 0)
+    for i, name in enumerate(games.NAMES):
+        expected = jax.random.key_data(jax.random.fold_in(key, 1 + i))
+        np.testing.assert_array_equal(keys[name], expected)
+
+
+def test_schemes_that_differ_in_numbers_are_one_program(ready):
+    one_way = changed(ready.game, "physical", weights=Weights(data=0.0), begin=1, end=2)
+    patient = replace(ready.game.schedule, patience=2, warmup=0)
+    for other in (one_way, replace(ready.game, schedule=patient)):
+        assert games.stage(other, 0) == games.stage(ready.game, 1)
+    counts = Weights(balance=Balance.COUNTS)
+    for other in (
+        changed(ready.game, "physical", weights=counts),
+        changed(ready.game, "physical", horizon=2),
+        replace(ready.game, schedule=replace(ready.game.schedule, cycles=4)),
+        replace(ready.game, interaction=Interaction(alpha=2.0)),
+    ):
+        assert games.stage(other, 0) != games.stage(ready.game, 0)
+
+
+def test_without_validation_simulations_a_part_of_what_is_seen_is_held_out(ready):
+    experiment = ready.experiment
+    data = replace(experiment.data, validation=0, held_out=0.25)
+    found = recordings(replace(experiment, data=data), ready.stored)
+    seen = np.asarray(ready.data.training.seen)  # of the same simulations, with the same noise
+    training, validation = (np.asarray(r.seen) for r in (found.training, found.validation))
+    np.testing.assert_array_equal(training | validation, seen)
+    assert not (training & validation)[:, 1:].any()
+    assert training[:, 0].all()
+    assert validation[:, 0].all()
+    assert abs(validation[:, 1:].sum() / seen[:, 1:].sum() - 0.25) < 0.05
+    for recording in (found.training, found.validation):
+        values = np.where(recording.seen, ready.data.training.values, 0)
+        np.testing.assert_array_equal(recording.values, values)
 
 
 @pytest.mark.parametrize(
@@ -182,7 +579,6 @@ def test_exact_players_stay_where_they_are(ready):
     [
         ({"cycles": 0}, "at least 1"),
         ({"warmup": 9, "cycles": 3}, "warmup = 9"),
-        ({"fresh": 0}, "at least 1"),
         ({"validation": 0}, "validation = 0"),
         ({"improvement": 1.0}, "improvement = 1.0"),
         ({"validation": 3, "patience": 2}, "patience = 2"),
@@ -191,3 +587,18 @@ def test_exact_players_stay_where_they_are(ready):
 def test_an_impossible_schedule_is_refused(fields, message):
     with pytest.raises(ValueError, match=message):
         Schedule(**fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"alpha": -1.0}, "alpha = -1.0"),
+        ({"alpha": 0.0}, "need fresh initial states, or recorded=True"),
+        ({"points": 0.0}, "points = 0.0"),
+        ({"points": 1.5}, "points = 1.5"),
+        ({"reuse": 0}, "reuse = 0: at least 1"),
+    ],
+)
+def test_an_impossible_interaction_is_refused(fields, message):
+    with pytest.raises(ValueError, match=message):
+        Interaction(**fields)

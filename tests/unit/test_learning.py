@@ -19,6 +19,7 @@ from hycojax.physics.heat import Heat
 from hycojax.player import (
     Early,
     Player,
+    Turn,
     Weights,
     _disturbed,
     _windows,
@@ -27,6 +28,9 @@ from hycojax.player import (
 )
 from hycojax.solvers import INITIAL_STATES, LBFGS, Adam, MultiStart
 from hycojax.waves import Waves
+
+#: A turn of a player that learns from the recordings alone.
+ALONE = Turn(*map(jnp.asarray, (True, 1.0, 0.0, False)))
 
 
 @pytest.fixture
@@ -39,14 +43,16 @@ def source():
 
 def test_cut_takes_a_start_and_the_frames_after_it(source):
     windows = cut(source, jnp.array([2, 0]), jnp.array([1, 4]), 3)
-    np.testing.assert_array_equal(windows.start[0], source.starts[2, 1])
+    np.testing.assert_array_equal(windows.starts.state[0], source.starts[2, 1])
+    np.testing.assert_array_equal(windows.starts.simulation, [2, 0])
+    np.testing.assert_array_equal(windows.starts.time, [1, 4])
     np.testing.assert_array_equal(windows.targets[0], source.targets[2, 2:5])
     np.testing.assert_array_equal(windows.seen[1], source.seen[0, 5:8])
 
 
 def test_tile_covers_each_trajectory_end_to_end(source):
     windows = tile(source, 3)
-    assert windows.start.shape[0] == 3 * 2  # frames 1-3 and 4-6 of 0-7; the rest is left out
+    assert windows.starts.state.shape[0] == 3 * 2  # frames 1-3 and 4-6 of 0-7; the rest is left out
     np.testing.assert_array_equal(windows.targets[:2].reshape(6, 16, 16, 1), source.targets[0, 1:7])
 
 
@@ -55,8 +61,8 @@ def test_draw_reaches_every_window_and_no_other(source):
     marked = Source(marks, marks, jnp.ones(marks.shape, bool))
     windows = draw(marked, jax.random.key(0), 500, 3)
     expected = {8.0 * s + t for s in range(3) for t in range(5)}
-    assert set(np.asarray(windows.start[:, 0]).tolist()) == expected
-    np.testing.assert_array_equal(windows.targets[:, -1], windows.start + 3)
+    assert set(np.asarray(windows.starts.state[:, 0]).tolist()) == expected
+    np.testing.assert_array_equal(windows.targets[:, -1], windows.starts.state + 3)
 
 
 @pytest.mark.parametrize("batch", [4, 7, 35])
@@ -64,12 +70,12 @@ def test_epochs_deal_every_window_once_in_changing_order(batch):
     """15 windows: batches that divide an epoch, that do not, and that are longer than one."""
     marks = jnp.arange(24.0).reshape(3, 8, 1)
     marked = Source(marks, marks, jnp.ones(marks.shape, bool))
-    dealt = jax.jit(lambda i: deal(marked, jax.random.key(0), i, batch, 3).start[:, 0])
+    dealt = jax.jit(lambda i: deal(marked, jax.random.key(0), i, batch, 3).starts.state[:, 0])
     order = np.concatenate([dealt(i) for i in range(70 // batch + 1)])[:60].reshape(4, 15)
     expected = [8.0 * s + t for s in range(3) for t in range(5)]
     np.testing.assert_array_equal(np.sort(order, axis=1), [expected] * 4)
     assert len({tuple(epoch) for epoch in order}) == 4
-    other = deal(marked, jax.random.key(1), 0, batch, 3).start[:, 0]
+    other = deal(marked, jax.random.key(1), 0, batch, 3).starts.state[:, 0]
     assert (np.asarray(other) != np.asarray(dealt(0))).any()
 
 
@@ -80,7 +86,7 @@ def test_windows_on_a_coarser_grid_see_what_is_seen_in_full(heat_box, source):
     block = windows.targets[1, 2, 4:6, 6:8, 0]
     np.testing.assert_allclose(coarse.targets[1, 2, 2, 3, 0], block.mean(), rtol=1e-5)
     np.testing.assert_allclose(
-        coarse.start[1, 2, 3, 0], windows.start[1, 4:6, 6:8, 0].mean(), rtol=1e-5
+        coarse.starts.state[1, 2, 3, 0], windows.starts.state[1, 4:6, 6:8, 0].mean(), rtol=1e-5
     )
     whole = windows.seen.reshape(*windows.seen.shape[:2], 8, 2, 8, 2, 1).all(axis=(3, 5))
     np.testing.assert_array_equal(coarse.seen, whole)
@@ -113,8 +119,8 @@ def test_the_window_loss_equals_a_python_loop_in_value_and_gradient(heat_box, so
 
     def by_hand(a):
         total, count = 0.0, 0
-        for i in range(windows.start.shape[0]):
-            state = windows.start[i]
+        for i in range(windows.starts.state.shape[0]):
+            state = windows.starts.state[i]
             for t in range(3):
                 state = model.forward({"diffusivity": a}, state)
                 square = ((state - windows.targets[i, t]) / scale) ** 2
@@ -131,24 +137,27 @@ def test_the_window_loss_equals_a_python_loop_in_value_and_gradient(heat_box, so
         np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize(("cooperating", "factor"), [(True, 3.0), (False, 0.0)])
-def test_a_player_weighs_its_two_terms(heat_box, source, cooperating, factor):
+@pytest.mark.parametrize(("a", "b"), [(2.0, 3.0), (2.0, 0.0), (0.0, 3.0)])
+def test_a_player_weighs_its_two_terms(heat_box, source, a, b):
+    """By the numbers of its turn; a term without weight is not computed."""
     model = Heat(heat_box)
-    player = Player(model, LBFGS(), Weights(data=2.0, interaction=3.0), horizon=3)
+    player = Player(model, LBFGS(), Weights(data=7.0, interaction=9.0), horizon=3)
     other = Source(source.starts, source.starts, jnp.ones_like(source.seen))
-    loss = objective(player, source, other, jnp.asarray(cooperating), jnp.ones(1))
+    turn = replace(ALONE, data=jnp.float32(a), interaction=jnp.float32(b))
+    loss = objective(player, source, other, turn, jnp.ones(1))
     params = {"diffusivity": jnp.float32(0.5)}
     value, terms = loss(params, jax.random.key(0))
     data = window_loss(model, params, tile(source, 3), jnp.ones(1))
     interaction = window_loss(model, params, tile(other, 3), jnp.ones(1))
-    np.testing.assert_allclose(value, 2 * data + factor * interaction, rtol=1e-6)
-    np.testing.assert_allclose(terms["data"], data, rtol=1e-6)
+    np.testing.assert_allclose(value, a * data + b * interaction, rtol=1e-6)
+    np.testing.assert_allclose(terms["data"], data if a else 0, rtol=1e-6)
+    np.testing.assert_allclose(terms["interaction"], interaction if b else 0, rtol=1e-6)
 
 
 def test_a_player_may_train_on_a_coarser_grid(heat_box, source):
     model = Unconstrained(Heat(heat_box, diffusivity=Parameter(1.0, start=0.5)))
     player = Player(model, LBFGS(), Weights(1.0, 0.0), horizon=3, coarsening=2)
-    loss = objective(player, source, None, jnp.asarray(False), jnp.ones(1))
+    loss = objective(player, source, None, ALONE, jnp.ones(1))
     params = {"diffusivity": jnp.float32(0.3)}
     small = Heat(heat_box.coarsen(2), diffusivity=Parameter(1.0, start=0.5))
     windows = restrict(tile(source, 3), heat_box, 2)
@@ -174,7 +183,7 @@ def test_estimated_first_frames_are_weighed_like_all_frames(heat_box, source):
     player = Player(model, LBFGS(), Weights(1.0, 0.0), horizon=7, initial_states=True)
     source = replace(source, starts=source.targets)
     scale = jnp.array([0.7])
-    loss = objective(player, source, None, jnp.asarray(False), scale)
+    loss = objective(player, source, None, ALONE, scale)
     correction = jax.random.normal(jax.random.key(1), (3, 16, 16, 1)) / 100
     params = {"diffusivity": jnp.float32(0.4), INITIAL_STATES: correction}
     frames = first_frames(params, source.starts[:, 0], source.seen[:, 0], scale)
@@ -193,12 +202,13 @@ def test_an_epoch_equals_a_loop_of_steps(heat_box, source):
     player = Player(model, solver, Weights(1.0, 0.0), horizon=2, batch=4)
     params = jax.jit(model.init)(jax.random.key(2))
     key = jax.random.key(3)
-    loss = objective(player, source, None, jnp.asarray(False), scale)
+    loss = objective(player, source, None, ALONE, scale)
     found, _, terms = jax.jit(lambda p: solver.run(loss, p, solver.init(p, 1), key, 1))(params)
 
     def by_hand(params, windows):
         total, count = 0.0, 0
-        for start, targets, seen in zip(windows.start, windows.targets, windows.seen, strict=True):
+        rows = zip(windows.starts.state, windows.targets, windows.seen, strict=True)
+        for start, targets, seen in rows:
             state = start
             for target, counts in zip(targets, seen, strict=True):
                 state = model.forward(params, state)
@@ -268,13 +278,13 @@ def test_noise_disturbs_what_evolves_of_the_starts_by_its_size(smoke_box):
     player = Player(UNet(smoke_box), Adam(), Weights(), horizon=1, batch=8, noise=0.1)
     windows = _windows(player, source, jax.random.key(0), 0)
     noisy = _disturbed(player, windows, scale, jax.random.key(1))
-    off = np.asarray(noisy.start - windows.start)
+    off = np.asarray(noisy.starts.state - windows.starts.state)
     evolves = smoke_box.evolves()
     assert (off[:, ~evolves] == 0).all()
     for i in range(3):
         np.testing.assert_allclose(off[:, evolves[..., i], i].std(), 0.1 * scale[i], rtol=0.1)
     np.testing.assert_array_equal(noisy.targets, windows.targets)
-    loss = objective(player, source, None, jnp.asarray(False), scale)
+    loss = objective(player, source, None, ALONE, scale)
     params = jax.jit(player.model.init)(jax.random.key(0))
     values = [loss(params, jax.random.key(0), number)[1]["data"] for number in (0, 0, 1)]
     assert values[0] == values[1] != values[2]  # another draw in each update
@@ -308,6 +318,11 @@ def test_early_cycles_are_another_problem(heat_box):
             "without a batch all members see the same",
         ),
         (lambda: Weights(data=0.0, interaction=0.0), "both zero"),
+        (lambda: Weights(later=-0.1), "must not be negative"),
+        (lambda: Weights(interaction=float("inf")), "must not be negative"),
+        (lambda: Player(None, LBFGS(), Weights(), begin=-1), "begin = -1"),
+        (lambda: Player(None, LBFGS(), Weights(), end=-1), "end = -1"),
+        (lambda: Player(None, LBFGS(), Weights(), revert=-0.1), "revert = -0.1"),
     ],
 )
 def test_impossible_settings_are_refused(make, message):

@@ -1,42 +1,361 @@
+"""Masks in space and time, recordings through them, and statistics of what is seen."""
+
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from hycojax.data.statistics import statistics
-from hycojax.observation import Centre, Everywhere, Observation, Scattered, observe
+from hycojax.domain import Boundary, Domain
+from hycojax.observation import (
+    AllFrames,
+    Centre,
+    Chosen,
+    Endpoints,
+    EveryNth,
+    Everywhere,
+    MovingSensors,
+    Observation,
+    Range,
+    Recording,
+    Region,
+    Scattered,
+    Sensors,
+    Times,
+    hold_out,
+    observe,
+)
+from hycojax.physics import heat, smoke
+
+FRAMES = 7
+#: Each region in a box of 100 m a side, by the number of axes; None: there it does not exist.
+REGIONS = {
+    "everywhere": lambda dims: Everywhere(),
+    "range": lambda dims: Range((0.25,) * dims, (0.9,) * dims),
+    "centre": lambda dims: Centre(0.4),
+    "scattered": lambda dims: Scattered(0.3, seed=3),
+    "scattered anew": lambda dims: Scattered(0.3, seed=3, anew=True),
+    "sensors": lambda dims: Sensors(((20.0,) * dims, (100.0,) * dims, (71.0,) * dims)),
+    "moving sensors": lambda dims: (
+        None
+        if dims < 2
+        else MovingSensors((40.0,) * dims, (90.0,) * dims, (50.0,) * dims, count=3, rotation=2.0)
+    ),
+}
+TIMES = {
+    "all": AllFrames(),
+    "endpoints": Endpoints(),
+    "every third": EveryNth(3),
+    "chosen": Chosen((2, 5)),
+}
+#: Boxes with one axis and with two; the latter with static channels, and faces in walls.
+BOXES = {
+    1: Domain((24,), (100.0,), Boundary.PERIODIC, heat.CHANNELS),
+    2: Domain((16, 12), (100.0, 100.0), Boundary.CLOSED, smoke.channels(2)),
+}
+MASKS = [
+    pytest.param(dims, make(dims), times, id=f"{dims}D-{name}-{when}")
+    for dims in BOXES
+    for name, make in REGIONS.items()
+    if make(dims) is not None
+    for when, times in TIMES.items()
+]
 
 
 @pytest.fixture
 def trajectories(smoke_box):
-    rng = np.random.default_rng(0)
-    values = rng.normal(size=(3, 5, 16, 16, 4)) * [1.0, 10.0, 0.1, 1.0] + 2.0
-    return jnp.asarray(values * smoke_box.evolves() + 7.0 * ~smoke_box.evolves(), jnp.float32)
+    return numbers(smoke_box, 3, 5)
+
+
+def numbers(domain, simulations, frames):
+    """Return random trajectories; what does not evolve is 7."""
+    rng, channels = np.random.default_rng(0), len(domain.channels)
+    values = rng.normal(size=(simulations, frames, *domain.shape, channels))
+    values = values * [1.0, 10.0, 0.1, 1.0][:channels] + 2.0
+    return jnp.asarray(np.where(domain.evolves(), values, 7.0), jnp.float32)
 
 
 def look(observation, domain, trajectories, seed=0):
     return observe(observation, domain, trajectories, jax.random.key(seed))
 
 
+def box(*shape, boundary=Boundary.CLOSED, size=None):
+    return Domain(shape, size or (100.0,) * len(shape), boundary, heat.CHANNELS)
+
+
+def cells(*numbers, shape):
+    """Return a mask of the cells with these numbers."""
+    mask = np.zeros(shape, bool)
+    for number in numbers:
+        mask[number] = True
+    return mask
+
+
+def assert_equal(one, other):
+    for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+# Regions.
+
+
+@pytest.mark.parametrize("dims", [1, 2, 3])
+@pytest.mark.parametrize("name", REGIONS)
+def test_a_region_is_a_mask_of_the_cells_or_of_each_frames(name, dims):
+    region = REGIONS[name](dims)
+    if region is None:
+        return
+    masks = [region.mask(box(*(8,) * dims, boundary=b), FRAMES) for b in Boundary]
+    changes = name in ("scattered anew", "moving sensors")
+    for mask in masks:
+        assert isinstance(region, Region)
+        assert mask.dtype == bool
+        assert mask.shape == ((FRAMES,) if changes else ()) + (8,) * dims
+        assert mask.any()
+    if name != "moving sensors":  # whether there are walls makes a difference to these alone
+        np.testing.assert_array_equal(*masks)
+    again = region.mask(box(*(8,) * dims, boundary=Boundary.CLOSED), FRAMES)
+    np.testing.assert_array_equal(masks[list(Boundary).index(Boundary.CLOSED)], again)
+
+
 @pytest.mark.parametrize("fraction", [0.25, 0.5, 1.0])
 def test_the_centre_holds_its_fraction_of_the_area(smoke_box, fraction):
     domain = smoke_box.refine(8)
-    mask = Centre(fraction).mask(domain)
+    mask = Centre(fraction).mask(domain, 1)
     assert abs(mask.mean() - fraction) < 0.02
     np.testing.assert_array_equal(mask, mask[::-1, ::-1])
     assert mask[64, 64]
+
+
+@pytest.mark.parametrize(("shape", "inner"), [((64,), 16), ((64,) * 2, 32), ((64,) * 3, 40)])
+def test_the_centre_has_the_proportions_of_the_box(shape, inner):
+    """A quarter of the cells: a length of 64 times 1/4, its root, or its third root (40.3)."""
+    size = (3.0, 50.0, 8.0)[: len(shape)]
+    mask = Centre(0.25).mask(box(*shape, size=size), 1)
+    for axis in range(len(shape)):
+        others = tuple(a for a in range(len(shape)) if a != axis)
+        inside = np.flatnonzero(mask.any(others))
+        np.testing.assert_array_equal(inside, np.arange(32 - inner // 2, 32 + inner // 2))
+    assert mask.sum() == inner ** len(shape)
+
+
+def test_a_range_lies_between_its_corners():
+    mask = Range((0.25, 0.0), (0.75, 0.5)).mask(box(16, 12, size=(3.0, 50.0)), 1)
+    expected = np.zeros((16, 12), bool)
+    expected[4:12, :6] = True
+    np.testing.assert_array_equal(mask, expected)
+    line = Range((0.5,), (1.0,)).mask(box(8), 1)
+    np.testing.assert_array_equal(line, np.arange(8) >= 4)
+
+
+@pytest.mark.parametrize("cells", [4, 5, 7, 8])
+@pytest.mark.parametrize("middle", [0.3, 0.5, 0.7])
+def test_ranges_that_touch_have_no_cell_in_common_and_leave_none_out(cells, middle):
+    """Also where a cell's centre lies on the border."""
+    domain = box(cells, cells)
+    parts = [
+        Range((low, 0.0), (high, 1.0)).mask(domain, 1) for low, high in ((0, middle), (middle, 1))
+    ]
+    np.testing.assert_array_equal(sum(p.astype(int) for p in parts), 1)
+
+
+@pytest.mark.parametrize("fraction", [0.1, 0.25, 1.0])
+def test_scattered_sensors_are_as_many_as_stated_and_anywhere(smoke_box, fraction):
+    masks = [Scattered(fraction, seed).mask(smoke_box, 9) for seed in range(200)]
+    assert {int(mask.sum()) for mask in masks} == {round(fraction * 256)}
+    chance = np.mean(masks, axis=0)
+    np.testing.assert_allclose(chance, fraction, atol=5 * np.sqrt(fraction * (1 - fraction) / 200))
+    np.testing.assert_array_equal(masks[3], Scattered(fraction, 3).mask(smoke_box, 9))
+
+
+def test_sensors_scattered_anew_are_as_many_in_each_frame_but_elsewhere(smoke_box):
+    mask = Scattered(0.25, 5, anew=True).mask(smoke_box, 200)
+    assert (mask.sum((1, 2)) == 64).all()
+    np.testing.assert_allclose(mask.mean(0), 0.25, atol=5 * np.sqrt(0.25 * 0.75 / 200))
+    together = (mask[1:] & mask[:-1]).mean()  # by chance
+    np.testing.assert_allclose(together, 0.25**2, rtol=0.1)
+    np.testing.assert_array_equal(mask, Scattered(0.25, 5, anew=True).mask(smoke_box, 200))
+    assert (mask != Scattered(0.25, 6, anew=True).mask(smoke_box, 200)).any()
+
+
+@pytest.mark.parametrize("boundary", Boundary)
+def test_sensors_see_the_cells_that_they_stand_in(boundary):
+    domain = box(10, 4, boundary=boundary, size=(5.0, 20.0))  # cells of 0.5 m by 5 m
+    sensors = Sensors(((0.0, 0.0), (0.6, 4.9), (4.4, 5.1), (4.3, 9.0)))
+    expected = cells((0, 0), (1, 0), (8, 1), shape=(10, 4))  # two of them stand in one cell
+    np.testing.assert_array_equal(sensors.mask(domain, 3), expected)
+
+
+def test_a_sensor_on_the_upper_wall_sees_the_cell_at_it():
+    mask = Sensors(((100.0, 10.0), (60.0, 100.0))).mask(box(8, 8), 1)
+    np.testing.assert_array_equal(mask, cells((7, 0), (4, 7), shape=(8, 8)))
+
+
+@pytest.mark.parametrize("place", [(-0.1, 50.0), (50.0, 100.1), (float("nan"), 50.0)])
+def test_a_sensor_outside_the_box_is_refused(place):
+    with pytest.raises(ValueError, match=r"positions: a sensor stands outside the box of \(100"):
+        Sensors(((50.0, 50.0), place)).mask(box(8, 8), 1)
+
+
+@pytest.mark.parametrize(
+    ("region", "shape", "message"),
+    [
+        (Range((0.1,), (0.5,)), (8, 8), "low: 1 numbers for the 2 axes"),
+        (Range((0.1, 0.1), (0.5, 0.5)), (8,), "low: 2 numbers for the 1 axes"),
+        (Sensors(((1.0, 1.0), (1.0, 1.0, 1.0))), (8, 8), "positions: 3 numbers for the 2 axes"),
+        (MovingSensors((1.0,) * 3, (2.0,) * 3, (1.5,) * 3), (8, 8), "low: 3 numbers for the 2"),
+        (MovingSensors((1.0,) * 2, (2.0,) * 2, (1.5,) * 2), (8,), "low: 2 numbers for the 1 axes"),
+    ],
+)
+def test_a_region_with_other_axes_than_the_box_is_refused(region, shape, message):
+    with pytest.raises(ValueError, match=message):
+        region.mask(box(*shape), 5)
+
+
+# Sensors that move: in the complex plane (z - c) exp((i omega - g) t).
+
+
+def paths(starts, centre, rotation, approach, frames):
+    """Return where sensors are in each frame, as complex numbers."""
+    time = np.linspace(0, 1, frames)[:, None]
+    c = complex(*centre)
+    return c + (np.array(starts) - c) * np.exp((1j * rotation - approach) * time)
+
+
+@pytest.mark.parametrize("boundary", Boundary)
+def test_sensors_start_on_their_grid(boundary):
+    sensors = MovingSensors((30.0, 40.0), (50.0, 60.0), (40.0, 50.0), count=3)
+    first = sensors.mask(box(20, 25, boundary=boundary), 9)[0]
+    expected = [(x, y) for x in (6, 8, 10) for y in (10, 12, 15)]  # cells of 5 m by 4 m
+    np.testing.assert_array_equal(first, cells(*expected, shape=(20, 25)))
+
+
+@pytest.mark.parametrize(("rotation", "approach"), [(np.pi / 2, 0.0), (1.0, 0.1), (-2.0, 1.5)])
+def test_sensors_turn_by_the_stated_angle_and_come_nearer(rotation, approach):
+    start, centre, domain = (88.3, 61.7), (50.0, 50.0), box(50, 40)
+    sensors = MovingSensors(start, start, centre, 1, rotation, approach)
+    masks = sensors.mask(domain, 6)
+    ways = paths([complex(*start)], centre, rotation, approach, 6)[:, 0]
+    for mask, z in zip(masks, ways, strict=True):
+        cell = int(z.real / 2), int(z.imag / 2.5)
+        np.testing.assert_array_equal(mask, cells(cell, shape=(50, 40)))
+    (found,) = np.argwhere(masks[-1])
+    off = (found + 0.5) * domain.dx - 50.0
+    began = np.array(start) - 50.0
+    radius = np.linalg.norm(off) / np.linalg.norm(began)
+    angle = np.arctan2(off[1], off[0]) - np.arctan2(began[1], began[0])
+    assert abs(radius / np.exp(-approach) - 1) < 0.15  # to a cell's width
+    assert abs(np.angle(np.exp(1j * (angle - rotation)))) < 0.15
+
+
+def test_the_third_coordinate_of_a_sensor_approaches_without_turning():
+    sensors = MovingSensors((70.0, 50.0, 91.0), (70.0, 50.0, 91.0), (50.0,) * 3, 1, np.pi / 2, 0.7)
+    last = sensors.mask(box(10, 10, 100), 4)[-1]
+    near = np.exp(-0.7)
+    place = (50.0, 50.0 + 20 * near, 50.0 + 41 * near)
+    expected = tuple(int(p / dx) for p, dx in zip(place, (10, 10, 1), strict=True))
+    np.testing.assert_array_equal(np.argwhere(last), [expected])
+
+
+def test_a_sensor_outside_a_closed_box_sees_nothing_until_it_is_back():
+    """A whole turn about a point at the upper wall: half of it lies outside."""
+    sensors = MovingSensors((93.0, 90.0), (93.0, 90.0), (50.0, 90.0), 1, 2 * np.pi, 0.0)
+    z = paths([93 + 90j], (50, 90), 2 * np.pi, 0.0, 24)[:, 0]
+    inside = (z.imag >= 0) & (z.imag <= 100)
+    assert not inside.all()
+    assert inside[[0, -1]].all()
+    masks = sensors.mask(box(20, 20), 24)
+    np.testing.assert_array_equal(masks.sum((1, 2)), inside)
+
+
+def test_a_sensor_that_leaves_a_periodic_box_enters_it_on_the_other_side():
+    sensors = MovingSensors((93.0, 90.0), (93.0, 90.0), (50.0, 90.0), 1, 2 * np.pi, 0.0)
+    z = paths([93 + 90j], (50, 90), 2 * np.pi, 0.0, 24)[:, 0]
+    masks = sensors.mask(box(20, 20, boundary=Boundary.PERIODIC), 24)
+    assert (masks.sum((1, 2)) == 1).all()
+    expected = np.stack([z.real // 5 % 20, z.imag // 5 % 20], -1)
+    np.testing.assert_array_equal(np.argwhere(masks)[:, 1:], expected)
+
+
+# Times.
+
+
+@pytest.mark.parametrize(
+    ("times", "expected"),
+    [
+        (AllFrames(), range(7)),
+        (Endpoints(), [0, 6]),
+        (EveryNth(), [0, 2, 4, 6]),
+        (EveryNth(1), range(7)),
+        (EveryNth(3), [0, 3, 6]),
+        (EveryNth(9), [0]),
+        (Chosen((5, 2)), [2, 5]),
+        (Chosen(()), []),
+    ],
+)
+def test_times_are_the_frames_that_they_name(times, expected):
+    frames = times.frames(7)
+    assert isinstance(times, Times)
+    assert frames.dtype == bool
+    np.testing.assert_array_equal(np.flatnonzero(frames), list(expected))
+
+
+@pytest.mark.parametrize("numbers", [(7,), (0, -1)])
+def test_a_frame_that_does_not_exist_is_refused(numbers):
+    with pytest.raises(ValueError, match=r"numbers = .*: frames 0 to 6 exist"):
+        Chosen(numbers).frames(7)
+
+
+@pytest.mark.parametrize(("dims", "region", "times"), MASKS)
+def test_a_mask_is_the_region_at_these_times_and_the_whole_first_frame(dims, region, times):
+    mask = Observation(region, times).mask(BOXES[dims], FRAMES)
+    assert mask.shape == (FRAMES, *BOXES[dims].shape)
+    where = region.mask(BOXES[dims], FRAMES)
+    assert mask[0].all()
+    for i in range(1, FRAMES):
+        inside = where[i] if where.ndim > dims else where
+        np.testing.assert_array_equal(mask[i], inside if times.frames(FRAMES)[i] else False)
+
+
+# Recordings.
 
 
 def test_the_first_frame_and_static_channels_are_known_in_full(smoke_box, trajectories):
     recording = look(Observation(Centre(0.25)), smoke_box, trajectories)
     assert recording.seen[:, 0].all()
     assert recording.seen[..., 3].all()
-    inside = Centre(0.25).mask(smoke_box)
+    inside = Centre(0.25).mask(smoke_box, 5)
     np.testing.assert_array_equal(recording.seen[1, 2, ..., 0], inside)
     np.testing.assert_array_equal(
         recording.values[recording.seen], np.asarray(trajectories)[recording.seen]
     )
     assert (recording.values[~recording.seen] == 0).all()
+
+
+@pytest.mark.parametrize(("dims", "region", "times"), MASKS)
+def test_hidden_values_may_be_anything(dims, region, times):
+    """NaN and infinity in all of them change no bit of a recording and its statistics."""
+    domain, observation = BOXES[dims], Observation(region, times, noise=0.02)
+    paths = numbers(domain, 2, FRAMES)
+    where = np.broadcast_to(region.mask(domain, FRAMES), (FRAMES, *domain.shape))
+    known = np.array([c.static for c in domain.channels]) | np.zeros(paths.shape, bool)
+    known[:, 0] = True
+    for i in np.flatnonzero(times.frames(FRAMES)):
+        known[:, i] |= where[i][..., None]
+    everything = region == Everywhere() and times == AllFrames()
+    assert known.all() == everything
+    clean = look(observation, domain, paths)
+    np.testing.assert_array_equal(clean.seen, known)
+    assert np.isfinite(clean.values).all()
+    assert (clean.values[~known] == 0).all()
+    off = np.abs(clean.values - paths)[known]
+    assert 0 < off.max() < 0.2 * np.abs(paths).max()  # noise alone
+    for anything in (np.nan, np.inf, -np.inf):
+        spoiled = look(observation, domain, jnp.where(known, paths, anything))
+        assert_equal(clean, spoiled)
+        assert_equal(statistics(clean), statistics(spoiled))
 
 
 def test_noise_has_the_stated_size_and_spares_what_is_known(smoke_box, trajectories):
@@ -52,27 +371,73 @@ def test_noise_has_the_stated_size_and_spares_what_is_known(smoke_box, trajector
 
 def test_noise_differs_from_place_to_place_and_is_the_seeds(smoke_box, trajectories):
     one, same, other = (
-        look(Observation(Everywhere(), 0.1), smoke_box, trajectories, s).values for s in (0, 0, 1)
+        look(Observation(Everywhere(), noise=0.1), smoke_box, trajectories, s).values
+        for s in (0, 0, 1)
     )
     np.testing.assert_array_equal(one, same)
     assert (one != other).mean() > 0.7
-
-
-def test_hidden_values_may_be_anything(smoke_box, trajectories):
-    observation = Observation(Centre(0.5), noise=0.02)
-    clean = look(observation, smoke_box, trajectories)
-    spoiled = look(observation, smoke_box, jnp.where(clean.seen, trajectories, jnp.nan))
-    np.testing.assert_array_equal(clean.values, spoiled.values)
-    for one, other in zip(
-        jax.tree.leaves(statistics(clean)), jax.tree.leaves(statistics(spoiled)), strict=True
-    ):
-        np.testing.assert_array_equal(one, other)
 
 
 def test_a_seen_value_that_is_not_finite_is_an_error(smoke_box, trajectories):
     broken = trajectories.at[1, 2, 8, 8, 0].set(jnp.nan)
     with pytest.raises(ValueError, match="1 of the observed values"):
         look(Observation(Centre(0.5)), smoke_box, broken)
+    look(Observation(Centre(0.5), EveryNth(3)), smoke_box, broken)  # this frame is not seen
+
+
+# What is held out for validation.
+
+
+@pytest.fixture(params=[0.1, 0.5])
+def parts(request, smoke_box, trajectories):
+    """A recording, what of it is learned from, what is held out, and the share of that."""
+    recording = look(Observation(Centre(0.5), EveryNth(2), noise=0.1), smoke_box, trajectories)
+    return (
+        recording,
+        *hold_out(recording, smoke_box, request.param, jax.random.key(3)),
+        request.param,
+    )
+
+
+def test_what_is_held_out_is_not_learned_from(parts):
+    recording, training, validation, _ = parts
+    assert not (training.seen & validation.seen)[:, 1:].any()
+    assert (training.seen & validation.seen)[:, 0].all()
+    np.testing.assert_array_equal(training.seen | validation.seen, recording.seen)
+    for part in (training, validation):
+        np.testing.assert_array_equal(part.values, np.where(part.seen, recording.values, 0))
+
+
+def test_what_never_changes_is_not_held_out(parts, smoke_box):
+    """Static channels and faces in walls: there is nothing in them to validate."""
+    recording, training, _, _ = parts
+    fixed = np.broadcast_to(~smoke_box.evolves(), recording.seen.shape)
+    np.testing.assert_array_equal(training.seen[fixed], recording.seen[fixed])
+
+
+def test_the_stated_share_is_held_out_and_whole_cells_of_it(parts, smoke_box):
+    recording, _, validation, share = parts
+    drawn, seen = (np.asarray(r.seen)[:, 1:, :, :, 0] for r in (validation, recording))
+    atol = 4 * np.sqrt(share * (1 - share) / seen.sum())
+    np.testing.assert_allclose(drawn.sum() / seen.sum(), share, atol=atol)
+    for channel in (1, 2):
+        inside = smoke_box.evolves()[..., channel]
+        other = np.asarray(validation.seen)[:, 1:, :, :, channel]
+        np.testing.assert_array_equal(other[..., inside], drawn[..., inside])
+    assert (drawn[0] != drawn[1]).any()  # each simulation has its own, and each frame
+    assert (drawn[:, 1] != drawn[:, 3]).any()
+
+
+def test_what_is_held_out_is_the_keys(smoke_box, trajectories):
+    recording = look(Observation(Everywhere()), smoke_box, trajectories)
+    one, same, other = (
+        hold_out(recording, smoke_box, 0.3, jax.random.key(k))[1].seen for k in (0, 0, 1)
+    )
+    np.testing.assert_array_equal(one, same)
+    assert (one != other).any()
+
+
+# Statistics.
 
 
 def test_statistics_are_those_of_the_seen_values(smoke_box, trajectories):
@@ -88,22 +453,95 @@ def test_statistics_are_those_of_the_seen_values(smoke_box, trajectories):
     assert found.std[3] == 1.0  # constant in this data
 
 
-@pytest.mark.parametrize("fraction", [0.1, 0.25, 1.0])
-def test_scattered_sensors_are_as_many_as_stated_and_anywhere(smoke_box, fraction):
-    masks = [Scattered(fraction, seed).mask(smoke_box) for seed in range(200)]
-    assert {int(mask.sum()) for mask in masks} == {round(fraction * 256)}
-    chance = np.mean(masks, axis=0)
-    np.testing.assert_allclose(chance, fraction, atol=5 * np.sqrt(fraction * (1 - fraction) / 200))
-    np.testing.assert_array_equal(masks[3], Scattered(fraction, 3).mask(smoke_box))
+@pytest.mark.parametrize("times", TIMES.values(), ids=TIMES)
+@pytest.mark.parametrize("dims", BOXES)
+def test_where_frames_are_missing_the_change_is_still_that_in_a_time_step(dims, times):
+    """Of u = b + a t, with a of each cell and channel: the rms of a, however often it is seen."""
+    domain = BOXES[dims]
+    rng = np.random.default_rng(1)
+    start, slope = rng.normal(size=(2, 2, 1, *domain.shape, len(domain.channels)))
+    slope = slope * domain.evolves() * [1.0, 5.0, 0.2, 0.0][: len(domain.channels)]
+    time = np.arange(8).reshape(-1, *(1,) * (dims + 1))
+    recording = look(Observation(Everywhere(), times), domain, jnp.asarray(start + slope * time))
+    expected = np.sqrt((slope**2).mean(tuple(range(dims + 2))))
+    expected = np.where(expected > 0, expected, 1.0)  # a static channel's scale
+    np.testing.assert_allclose(statistics(recording).change, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["sensors", "scattered anew", "moving sensors"])
+def test_a_cells_change_is_that_since_it_was_seen_last(name):
+    """By a loop over all that is seen: (value - last value) / (time - last time)."""
+    domain = box(16, 16, boundary=Boundary.PERIODIC)
+    paths = numbers(domain, 2, FRAMES)
+    observation = Observation(REGIONS[name](2), EveryNth(2))
+    recording = look(observation, domain, paths)
+    values, mask, squares = np.asarray(paths, float), observation.mask(domain, FRAMES), []
+    for s, i, j in np.ndindex(2, *domain.shape):
+        times = np.flatnonzero(mask[:, i, j])
+        squares += list((np.diff(values[s, times, i, j, 0]) / np.diff(times)) ** 2)
+    expected = np.sqrt(np.mean(squares))
+    np.testing.assert_allclose(statistics(recording).change, [expected], rtol=1e-5)
+
+
+def test_statistics_of_what_does_not_change_leave_numbers_as_they_are(heat_box):
+    still = jnp.full((2, 5, *heat_box.shape, 1), 3.0)
+    found = statistics(Recording(still, jnp.ones(still.shape, bool)))
+    np.testing.assert_array_equal(found.mean, [3.0])
+    np.testing.assert_array_equal(found.std, [1.0])
+    np.testing.assert_array_equal(found.change, [1.0])
+
+
+# Settings.
 
 
 @pytest.mark.parametrize("fraction", [0.0, -1.0, 1.5, float("nan")])
-def test_an_impossible_fraction_is_refused(fraction):
+@pytest.mark.parametrize("region", [Centre, Scattered])
+def test_an_impossible_fraction_is_refused(region, fraction):
     with pytest.raises(ValueError, match="fraction"):
-        Centre(fraction)
+        region(fraction)
 
 
 @pytest.mark.parametrize("noise", [-0.1, float("nan"), float("inf")])
 def test_an_impossible_noise_is_refused(noise):
     with pytest.raises(ValueError, match="noise"):
-        Observation(Everywhere(), noise)
+        Observation(Everywhere(), noise=noise)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Range((0.1,), (0.5, 0.5)), "low and high: 1 and 2 axes"),
+        (lambda: Range((0.5,), (0.5,)), r"low = 0.5, high = 0.5: 0 <= low < high <= 1"),
+        (lambda: Range((-0.1, 0.0), (0.5, 1.0)), "low = -0.1"),
+        (lambda: Range((0.0,), (1.1,)), "high = 1.1"),
+        (lambda: Range((float("nan"),), (1.0,)), "low = nan"),
+        (lambda: MovingSensors((0.0,) * 2, (1.0,) * 2, (0.5,) * 2, count=0), "count = 0"),
+        (lambda: MovingSensors((0.0,), (1.0,), (0.5,)), "at least two of them"),
+        (lambda: MovingSensors((0.0,) * 2, (1.0,) * 3, (0.5,) * 2), "the same axes"),
+        (lambda: MovingSensors((0.0,) * 2, (1.0,) * 2, (0.5,) * 3), "the same axes"),
+        (lambda: EveryNth(0), "n = 0: at least 1"),
+        (lambda: EveryNth(-2), "n = -2: at least 1"),
+    ],
+)
+def test_impossible_settings_are_refused(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("observation", "message"),
+    [
+        (
+            Observation(Sensors(((50.0, 500.0),))),
+            r"observation\.positions: a sensor stands outside",
+        ),
+        (Observation(Range((0.0,), (1.0,))), r"observation\.low: 1 numbers for the 2 axes"),
+        (Observation(Everywhere(), Chosen((7,))), r"observation\.numbers = \(7,\): frames 0 to 6"),
+        (Observation(Everywhere(), Chosen((0,))), "nothing is seen after the first frame"),
+        (Observation(Everywhere(), EveryNth(7)), "nothing is seen after the first frame"),
+        (Observation(Centre(0.001)), "nothing is seen after the first frame"),
+    ],
+)
+def test_an_experiment_with_a_mask_that_does_not_suit_is_refused(tiny_heat, observation, message):
+    with pytest.raises(ValueError, match=message):
+        replace(tiny_heat, observation=observation)

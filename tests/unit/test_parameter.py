@@ -7,6 +7,8 @@ import pytest
 from hycojax import parameter
 from hycojax.domain import Boundary, Domain
 from hycojax.parameter import FieldParameter, Parameter, quantity
+from hycojax.physical import Unconstrained
+from hycojax.physics.heat import CHANNELS, Heat
 from hycojax.smoothness import Slope
 from hycojax.waves import Waves
 
@@ -130,3 +132,24 @@ def test_roughness_counts_the_unknown_fields_over_their_scale():
     np.testing.assert_allclose(parameter.roughness(model, {"depth": field}), expected, rtol=1e-6)
     known = Varied(depth=FieldParameter(Waves(2.0, 0.3), smoothness=Slope(0.7)))
     assert parameter.roughness(known, {}) == 0
+
+
+def test_a_prior_penalises_the_squared_distance_from_the_start_where_one_is_set():
+    toy = Toy(Parameter(2.0, 0.5, prior=0.1), Parameter(0.3, 0.9, prior=2.0), Parameter(-4.0, 3.0))
+    begin = parameter.unconstrain(toy, parameter.starts(toy))
+    assert parameter.distance(toy, begin) == 0
+    moved = {name: number + 3 for name, number in begin.items()}
+    np.testing.assert_allclose(parameter.distance(toy, moved), 9 * 2.1, rtol=1e-5)
+    with pytest.raises(ValueError, match="prior = -1"):
+        Parameter(1.0, prior=-1.0)
+
+
+def test_a_prior_holds_a_field_by_its_mean_square():
+    domain = Domain((4, 4), (1.0, 1.0), Boundary.PERIODIC, CHANNELS)
+    model = Heat(domain, diffusivity=FieldParameter(Waves(1.0, 0.1), 0.5, high=9.0, prior=0.5))
+    free = parameter.unconstrain(model, parameter.starts(model))
+    shift = jnp.arange(16.0).reshape(4, 4)
+    moved = {"diffusivity": free["diffusivity"] + shift}
+    expected = 0.5 * np.mean(np.arange(16.0) ** 2)
+    np.testing.assert_allclose(parameter.distance(model, moved), expected, rtol=1e-5)
+    np.testing.assert_allclose(Unconstrained(model).penalty(moved), expected, rtol=1e-5)

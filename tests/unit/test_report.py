@@ -2,14 +2,17 @@
 
 import io
 import json
+from dataclasses import replace
 
+import jax
 import numpy as np
 import pytest
 from PIL import Image
 from rich.console import Console
 
-from hycojax import figures, logbook, metrics
+from hycojax import figures, logbook, metrics, report
 from hycojax.domain import Boundary, Domain
+from hycojax.metrics import RolloutErrors
 from hycojax.physics import heat
 
 RECORDS = [
@@ -40,11 +43,12 @@ RECORDS = [
 def test_the_error_equals_its_formula(smoke_box):
     rng = np.random.default_rng(0)
     truth, prediction = rng.normal(size=(2, 2, 4, 16, 16, 4)) * [1.0, 50.0, 0.1, 9.0]
-    region = rng.random((16, 16)) < 0.3
-    found = metrics.rollout_errors(smoke_box, prediction, truth, region)
+    mask = rng.random((4, 16, 16)) < 0.3  # in each frame other cells
+    found = metrics.rollout_errors(smoke_box, prediction, truth, mask)
     rms = np.sqrt((truth[:, 1:, ..., :3] ** 2).mean((0, 1, 2, 3)))
-    for cells, part in ((np.ones((16, 16), bool), "whole"), (region, "seen"), (~region, "hidden")):
+    for whole, part in ((np.ones_like(mask), "whole"), (mask, "seen"), (~mask, "hidden")):
         for s, t in np.ndindex(2, 3):
+            cells = whole[t + 1]
             off = ((prediction - truth)[s, t + 1, cells, :3] / rms).ravel()
             size = (truth[s, t + 1, cells, :3] / rms).ravel()
             expected = np.linalg.norm(off) / np.linalg.norm(size)
@@ -54,12 +58,41 @@ def test_the_error_equals_its_formula(smoke_box):
 def test_units_do_not_matter_and_static_channels_do_not_count(smoke_box):
     rng = np.random.default_rng(0)
     truth, prediction = rng.normal(size=(2, 1, 3, 16, 16, 4))
-    region = np.ones((16, 16), bool)
+    mask = np.ones((3, 16, 16), bool)
     scales = np.array([1.0, 1000.0, 0.01, 1.0])
-    one = metrics.rollout_errors(smoke_box, prediction, truth, region).whole
+    one = metrics.rollout_errors(smoke_box, prediction, truth, mask).whole
     prediction[..., 3] += 100
-    other = metrics.rollout_errors(smoke_box, scales * prediction, scales * truth, region).whole
+    other = metrics.rollout_errors(smoke_box, scales * prediction, scales * truth, mask).whole
     np.testing.assert_allclose(one, other, rtol=1e-4)
+
+
+def test_parts_without_cells_have_no_error_and_do_not_count_in_the_mean(smoke_box):
+    """Of 5 frames, that at the start not counted, two are seen in half and two not at all."""
+    rng = np.random.default_rng(0)
+    truth, prediction = rng.normal(size=(2, 2, 5, 16, 16, 4))
+    mask = np.zeros((5, 16, 16), bool)
+    mask[[2, 4], :8] = True
+    found = metrics.rollout_errors(smoke_box, prediction, truth, mask)
+    assert np.isnan(found.seen[:, [0, 2]]).all()
+    assert np.isfinite(found.seen[:, [1, 3]]).all()
+    for part in (found.whole, found.hidden):
+        assert np.isfinite(part).all()
+    np.testing.assert_allclose(found.hidden[:, [0, 2]], found.whole[:, [0, 2]], rtol=1e-5)
+
+    results = {"recorded": report._Result(prediction, jax.tree.map(np.asarray, found))}
+    means = report._errors(results)
+    assert list(means) == ["recorded_nrmse", "recorded_nrmse_seen", "recorded_nrmse_hidden"]
+    np.testing.assert_allclose(means["recorded_nrmse"], found.whole.mean(), rtol=1e-6)
+    np.testing.assert_allclose(
+        means["recorded_nrmse_seen"], found.seen[:, [1, 3]].mean(), rtol=1e-6
+    )
+    np.testing.assert_allclose(means["recorded_nrmse_hidden"], found.hidden.mean(), rtol=1e-6)
+
+    # Seen everywhere there is nothing to divide: a part that is all, and one that is nothing.
+    whole = metrics.rollout_errors(smoke_box, prediction, truth, np.ones_like(mask))
+    assert np.isnan(whole.hidden).all()
+    results = {kind: report._Result(prediction, whole) for kind in ("test", "last_test")}
+    assert list(report._errors(results)) == ["test_nrmse", "last_test_nrmse"]
 
 
 @pytest.fixture(params=[(12,), (12, 8), (6, 8, 4)], ids=["1D", "2D", "3D"])
@@ -84,11 +117,12 @@ def saved(figure, tmp_path):
 
 def test_states_show_every_player_and_the_seen_part(domain, tmp_path):
     truth, predictions, region = paths(domain)
-    figure = figures.states(domain, 0, truth, predictions, region, 0.5)
+    figure = figures.states(domain, 0, truth, predictions, region, 0.5, "test")
     labels = [ax.get_ylabel() for ax in figure.axes if ax.get_ylabel()]
     expected = ["truth", "physical", "physical - truth", "synthetic", "synthetic - truth"]
     assert labels == expected
     assert "dashed" in figure.get_suptitle()
+    assert "a test simulation" in figure.get_suptitle()
     saved(figure, tmp_path)
 
 
@@ -114,12 +148,39 @@ def test_curves_of_a_run(tmp_path):
     np.testing.assert_allclose(curve.get_ydata(), [3.0, 2.0, 1.5, 4 / 3])
     assert "1.5" in figure.axes[0].get_title()
     saved(figure, tmp_path)
-    parts = {k: np.full((2, 5), 0.1) for k in ("whole", "seen", "hidden")}
-    figure = figures.error_over_time({"physical": parts}, 0.5)
+    some, none = np.full((2, 5), 0.1), np.full((2, 5), np.nan)
+    parts = RolloutErrors(whole=some, seen=some, hidden=some)
+    figure = figures.error_over_time({"physical": parts}, 0.5, "recorded")
     assert len(figure.axes[0].lines) == 3
-    whole = figures.error_over_time({"physical": {"whole": parts["whole"]}}, 0.5)
+    assert "recorded simulations" in figure.axes[0].get_title()
+    whole = figures.error_over_time({"physical": replace(parts, hidden=none)}, 0.5, "test")
     assert len(whole.axes[0].lines) == 1
     saved(figure, tmp_path)
+
+
+def test_a_comparison_draws_every_row(tmp_path):
+    """A dot for each seed and a line for their mean, where a row has such numbers."""
+    rows = {
+        "physical only": {"test": [0.1, 0.2, 0.3], "parameter": [0.01, 0.02, 0.03]},
+        "hybrid: physical": {"test": [0.1], "seen": [0.1], "hidden": [0.2], "parameter": [0.01]},
+        "hybrid: synthetic": {"test": [0.4, 0.6], "seen": [0.3, 0.3], "hidden": [0.5, 0.7]},
+    }
+    figure = figures.comparison(rows)
+    panels = {ax.get_title(): ax for ax in figure.axes}
+    assert list(panels) == ["test nRMSE", "its hidden part", "parameter error"]
+    labels = [text.get_text() for text in figure.axes[0].get_yticklabels()]
+    assert labels == list(rows)
+    drawn = {"test nRMSE": [0, 1, 2], "its hidden part": [1, 2], "parameter error": [0, 1]}
+    for title, places in drawn.items():
+        dots = [line for line in panels[title].lines if line.get_linestyle() == "None"]
+        assert [int(line.get_ydata()[0]) for line in dots] == places
+    dots, mean = panels["test nRMSE"].lines[:2]
+    np.testing.assert_allclose(dots.get_xdata(), [0.1, 0.2, 0.3])
+    np.testing.assert_allclose(mean.get_xdata(), [0.2, 0.2])
+    assert panels["test nRMSE"].lines[4].get_color() == figures.COLORS["synthetic"]
+    saved(figure, tmp_path)
+    none = figures.comparison({"synthetic only": {"test": [0.5]}})
+    assert [ax.get_title() for ax in none.axes] == ["test nRMSE"]
 
 
 def test_the_logbook_forgets_what_a_resumed_run_does_again(tmp_path):

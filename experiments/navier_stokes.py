@@ -1,0 +1,57 @@
+"""Clouds of a light substance whose buoyancy varies in space, seen in the middle half of the box.
+
+    python -m hycojax.train experiments/navier_stokes.py [--mode synthetic|physical] [--seed N]
+    python -m hycojax.compare experiments/navier_stokes.py
+
+The buoyancy is a field, searched on a grid twice as coarse as the state's; its bends cost a little.
+The recordings come from a grid twice as fine, with half the time step.
+"""
+
+from hycojax.config import Data, Experiment
+from hycojax.domain import Boundary, Domain
+from hycojax.game import Schedule
+from hycojax.networks.unet import UNet
+from hycojax.observation import Centre, Observation
+from hycojax.parameter import FieldParameter
+from hycojax.physics import navier_stokes
+from hycojax.player import Balance, Player, Weights
+from hycojax.smoothness import Laplacian
+from hycojax.solvers import LBFGS, Adam
+from hycojax.waves import Waves
+
+domain = Domain(
+    shape=(32, 32),
+    size=(100.0, 100.0),
+    boundary=Boundary.CLOSED,
+    channels=navier_stokes.channels(2),
+)
+
+experiment = Experiment(
+    name="navier-stokes",
+    domain=domain,
+    physical=Player(
+        model=navier_stokes.NavierStokes(
+            domain,
+            dt=1.5,
+            buoyancy=FieldParameter(
+                Waves(mean=0.1, amplitude=0.03),
+                start=0.05,
+                smoothness=Laplacian(weight=1e-8),
+                coarsening=2,
+            ),
+        ),
+        solver=LBFGS(iterations=10),
+        weights=Weights(data=1.0, interaction=1.0, balance=Balance.ERRORS),
+        horizon=4,
+    ),
+    synthetic=Player(
+        model=UNet(domain, levels=2, features=8),
+        solver=Adam(learning_rate=3e-3, updates=40),
+        weights=Weights(data=1.0, interaction=1.0),
+        horizon=4,
+        batch=4,
+    ),
+    observation=Observation(region=Centre(fraction=0.5), noise=0.02),
+    data=Data(training=4, validation=2, test=4, steps=16, refinement=2),
+    schedule=Schedule(warmup=2, cycles=15),
+)

@@ -1,0 +1,130 @@
+"""The comparison of hybrid training with each model alone and with the one-way schemes."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hycojax import commandline, compare, evaluate, logbook, train
+from hycojax.rundir import RunDir
+
+FILE = Path(__file__).parents[1] / "fixtures" / "heat.py"
+
+
+def command(main, *words):
+    """Run a command in this process; return its exit status."""
+    try:
+        sys.argv = ["hycojax", *map(str, words)]
+        commandline.run(main)
+    except SystemExit as end:
+        return end.code
+    return 0
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory):
+    """A directory in which two seeds were compared."""
+    here = tmp_path_factory.mktemp("compared")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(here)
+        assert command(compare.main, FILE, "--seeds", "2", "--run-dir", "all") == 0
+    return here
+
+
+def records(here, run):
+    return logbook.read(RunDir(here / "all" / run).log)
+
+
+def test_a_comparison_leaves_a_table_a_figure_and_its_runs(compared):
+    found = json.loads((compared / "all" / "comparison.json").read_text())
+    assert list(found["rows"]) == [row.label for row in compare.ROWS]
+    for label, values in found["rows"].items():
+        assert all(len(numbers) == 2 for numbers in values.values())
+        assert ("parameter" in values) is ("physical" in label)
+        assert values["test"][0] != values["test"][1]
+    table = (compared / "all" / "comparison.md").read_text().splitlines()
+    assert len(table) == len(compare.ROWS) + 2
+    assert (compared / "all" / "comparison.png").stat().st_size > 10_000
+    runs = sorted(path.name for path in (compared / "all").iterdir() if path.is_dir())
+    assert runs == sorted(f"{scheme}-{seed}" for scheme in compare.SCHEMES for seed in (0, 1))
+
+
+def test_the_schemes_differ_in_who_learns_from_whom(compared):
+    last = {scheme: records(compared, f"{scheme}-0")[-1] for scheme in compare.SCHEMES}
+    learns = {
+        s: [r[p]["interaction"] > 0 for p in ("synthetic", "physical")] for s, r in last.items()
+    }
+    assert learns == {
+        "alone": [False, False],
+        "physics-to-network": [True, False],
+        "network-to-physics": [False, True],
+        "hybrid": [True, True],
+    }
+    assert last["network-to-physics"]["physical"]["data"] == 0  # it sees the network alone
+    frozen = [r["physical"]["reason"] for r in records(compared, "network-to-physics-0")]
+    assert frozen[:2] == ["frozen", "frozen"] != frozen[1:]
+
+
+def test_all_schemes_get_the_same_data_and_who_is_not_taught_trains_alike(compared):
+    alone, one_way = (records(compared, run) for run in ("alone-0", "physics-to-network-0"))
+    for a, b in zip(alone, one_way, strict=True):
+        assert a["physical"] == b["physical"]
+    one_way = records(compared, "network-to-physics-0")
+    for a, b in zip(alone, one_way, strict=True):
+        assert a["synthetic"] == b["synthetic"]
+
+
+def test_one_program_serves_all_schemes_and_seeds(compared):
+    seconds = [
+        records(compared, f"{s}-{n}")[-1]["compile_seconds"]
+        for n in (0, 1)
+        for s in compare.SCHEMES
+    ]
+    assert seconds[0] > 0
+    assert seconds[1:] == [0.0] * 7
+
+
+def test_its_baseline_is_what_the_mode_gives(compared, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert command(train.main, FILE, "--mode", "physical", "--run-dir", "run") == 0
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())["physical"]
+    rows = json.loads((compared / "all" / "comparison.json").read_text())["rows"]
+    assert rows["physical only"]["test"][0] == pytest.approx(summary["last_test_nrmse"], rel=1e-6)
+    best = rows["physical only, early stopping"]
+    assert best["test"][0] == pytest.approx(summary["test_nrmse"], rel=1e-6)
+    error = summary["parameters"]["diffusivity"]["relative_error"]
+    assert best["parameter"][0] == pytest.approx(error, rel=1e-6)
+
+
+def test_a_finished_comparison_trains_nothing_and_another_is_refused(compared, monkeypatch, capsys):
+    monkeypatch.chdir(compared)
+    before = (compared / "all" / "comparison.json").read_text()
+    monkeypatch.setattr(train, "train", None)
+    assert command(compare.main, FILE, "--seeds", "2", "--run-dir", "all") == 0
+    assert (compared / "all" / "comparison.json").read_text() == before
+    other = ("--run-dir", "all", "--observation.noise", "0.1")
+    assert command(compare.main, FILE, *other) == 2
+    assert "holds another run (observation.noise: 0.02, not 0.1)" in capsys.readouterr().err
+    assert command(compare.main, FILE, "--seeds", "0") == 2
+    assert "seeds = 0" in capsys.readouterr().err
+
+
+def test_a_run_of_a_comparison_can_be_looked_at_like_any_other(compared, monkeypatch):
+    monkeypatch.chdir(compared)
+    run = RunDir(Path("all") / "network-to-physics-1")
+    before = run.summary.read_text()
+    assert command(evaluate.main, run.root) == 0
+    assert run.summary.read_text() == before
+
+
+def test_options_of_the_command_are_taken_from_those_of_the_runs():
+    words = ["--seeds", "3", "--schedule.cycles", "4", "--run-dir=there", "--seed=1", "--resume"]
+    kept = commandline.without(words, ("--seeds", "--run-dir", "--seed"))
+    assert kept == ["--schedule.cycles", "4", "--resume"]
+
+
+def test_a_cell_holds_mean_and_range():
+    assert compare.cells({"test": [0.1, 0.2, 0.3]}) == ["0.2 (0.1 to 0.3)", "", "", ""]
+    assert np.isclose(float(compare.cells({"parameter": [0.5]})[3].split()[0]), 0.5)

@@ -1,0 +1,113 @@
+"""What is hidden changes nothing: whole cycles of training, through every mask.
+
+A mask is data of a cycle, no part of its program: one program serves them all.
+"""
+
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from hycojax import game as games
+from hycojax.observation import (
+    AllFrames,
+    Centre,
+    Chosen,
+    Endpoints,
+    EveryNth,
+    Everywhere,
+    MovingSensors,
+    Observation,
+    Range,
+    Scattered,
+    Sensors,
+)
+from hycojax.prepare import recordings
+
+#: In the box of fixtures/heat.py, 100 m a side and periodic.
+REGIONS = {
+    "everywhere": Everywhere(),
+    "range": Range((0.25, 0.0), (0.75, 0.6)),
+    "centre": Centre(0.5),
+    "scattered": Scattered(0.25, seed=1),
+    "scattered anew": Scattered(0.25, seed=1, anew=True),
+    "sensors": Sensors(((20.0, 30.0), (70.0, 55.0), (100.0, 8.0))),
+    "moving sensors": MovingSensors((40.0, 40.0), (90.0, 90.0), (80.0, 60.0), 4, 2.0, 0.5),
+}
+#: Of 7 frames.
+TIMES = {
+    "all": AllFrames(),
+    "endpoints": Endpoints(),
+    "every third": EveryNth(3),
+    "chosen": Chosen((2, 5)),
+}
+
+
+def assert_equal(one, other):
+    for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def end(ready, data):
+    """Return the state after a cycle of the warm-up and one in which the players meet."""
+    state = games.start(ready.game, data, jax.random.key(1))
+    for number in range(2):
+        state, _ = ready.program(data, state, games.turns(ready.game, number))
+    return state
+
+
+@pytest.mark.parametrize("times", TIMES.values(), ids=TIMES)
+@pytest.mark.parametrize("region", REGIONS.values(), ids=REGIONS)
+def test_no_hidden_value_leaks_into_training(ready, region, times):
+    """NaN in all hidden values of the simulations, and anything in those of the recordings."""
+    experiment = replace(ready.experiment, observation=Observation(region, times, noise=0.02))
+    mask = experiment.mask()[..., None]
+    assert mask.all() == (region == Everywhere() and times == AllFrames())
+    spoiled = {
+        role: np.where(mask, paths, np.nan) if role != "test" else np.full_like(paths, np.nan)
+        for role, paths in ready.stored.items()
+    }
+    clean, data = (recordings(experiment, stored) for stored in (ready.stored, spoiled))
+    assert_equal(clean, data)
+
+    def filled(recording):
+        return replace(recording, values=jnp.where(recording.seen, recording.values, 1e6))
+
+    other = games.recordings(filled(data.training), filled(data.validation))
+    expected = end(ready, clean)
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(expected.players))
+    assert_equal(expected, end(ready, data))
+    assert_equal(expected, end(ready, other))
+
+
+@pytest.mark.parametrize("role", ["training", "validation"])
+def test_any_seen_value_counts(ready, role):
+    """At the last time, in a single cell; from a validation recording nothing is learned."""
+    experiment = replace(ready.experiment, observation=Observation(Everywhere(), Endpoints()))
+    other = {name: paths.copy() for name, paths in ready.stored.items()}
+    other[role][-1, -1, 3, 4] += 0.5
+    states = [end(ready, recordings(experiment, stored)) for stored in (ready.stored, other)]
+    for one, changed in zip(*(state.players.values() for state in states), strict=True):
+        assert one.error != changed.error
+        pairs = zip(jax.tree.leaves(one.params), jax.tree.leaves(changed.params), strict=True)
+        alike = all((a == b).all() for a, b in pairs)
+        assert alike == (role == "validation")
+
+
+@pytest.mark.parametrize("times", TIMES.values(), ids=TIMES)
+@pytest.mark.parametrize("region", REGIONS.values(), ids=REGIONS)
+def test_no_hidden_value_leaks_into_what_is_held_out(ready, region, times):
+    experiment = replace(
+        ready.experiment,
+        observation=Observation(region, times, noise=0.02),
+        data=replace(ready.experiment.data, validation=0, held_out=0.3),
+    )
+    spoiled = np.where(experiment.mask()[..., None], ready.stored["training"], np.nan)
+    clean, data = (
+        recordings(experiment, {"training": t}) for t in (ready.stored["training"], spoiled)
+    )
+    assert_equal(clean, data)
+    assert not (data.training.seen & data.validation.seen)[:, 1:].any()
+    assert data.validation.seen[:, 1:].any()
