@@ -183,7 +183,7 @@ def test_it_fits_a_wave_that_travels(boundary):
         return jnp.mean((model.predict(params, start, 20) - truth) ** 2)
 
     before, after = loss(params), loss(fit(model, params, loss))
-    assert np.sqrt(after / 0.5) < 0.03
+    assert np.sqrt(after / 0.5) < 0.05
     assert after < 1e-3 * before
 
 
@@ -199,7 +199,7 @@ def test_between_the_frames_it_learns_from_it_follows_the_wave():
         return (model.predict(params, start, 20) - truth) ** 2
 
     params = fit(model, model.init(jax.random.key(0)), lambda p: jnp.mean(off(p)[:, ::2]))
-    assert np.sqrt(off(params)[:, 1::2].mean() / 0.5) < 0.06
+    assert np.sqrt(off(params)[:, 1::2].mean() / 0.5) < 0.09
 
 
 def test_the_waves_of_a_bandwidth_are_as_fast_as_stated():
