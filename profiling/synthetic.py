@@ -32,7 +32,7 @@ from hycojax import game as games
 from hycojax import hybrid
 from hycojax.data.windows import Source, Windows, tile
 from hycojax.domain import Boundary, Domain
-from hycojax.hybrid import Schedule
+from hycojax.game import Schedule
 from hycojax.losses import window_loss
 from hycojax.model import rollouts
 from hycojax.networks.unet import Block, UNet
@@ -128,7 +128,7 @@ def _our_programs(size: int, options: Options) -> dict[str, tuple[Callable, tupl
     programs = {
         "forward": (
             lambda p, x: rollouts(model, p, x, options.updates)[:, -1],
-            (params, _windows(domain, 1).start),
+            (params, _windows(domain, 1).starts.state),
             options.updates,
             work,
         )

@@ -90,8 +90,13 @@ def test_its_baseline_is_what_the_mode_gives(compared, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert command(train.main, FILE, "--mode", "physical", "--run-dir", "run") == 0
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())["physical"]
+    run = json.loads((compared / "all" / "alone-0" / "summary.json").read_text())["physical"]
+    assert run["parameters"] == summary["parameters"]
     rows = json.loads((compared / "all" / "comparison.json").read_text())["rows"]
-    assert rows["physical only"]["test"][0] == pytest.approx(summary["last_test_nrmse"], rel=1e-6)
+    last = rows["physical only"]
+    assert last["test"][0] == pytest.approx(summary["last_test_nrmse"], rel=1e-6)
+    error = summary["parameters"]["diffusivity"]["last_relative_error"]
+    assert last["parameter"][0] == pytest.approx(error, rel=1e-6)
     best = rows["physical only, early stopping"]
     assert best["test"][0] == pytest.approx(summary["test_nrmse"], rel=1e-6)
     error = summary["parameters"]["diffusivity"]["relative_error"]

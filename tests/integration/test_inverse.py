@@ -304,7 +304,7 @@ def test_what_the_data_can_not_say_is_seen_in_the_spread():
     )
 
     class LeftHalf:
-        def mask(self, domain):
+        def mask(self, domain, frames):
             return domain.centers()[0] < 50.0
 
     seen = Observation(LeftHalf(), noise=0.0)

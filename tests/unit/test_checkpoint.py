@@ -14,8 +14,7 @@ def state(value=0.0, size=3):
     solver, lessons = (jnp.asarray(4, jnp.int32), ()), jnp.full((2, 5), value)
     player = PlayerState(params, solver, error, params, error, cycle, lessons)
     key = jax.random.key_data(jax.random.key(7))
-    players = {"synthetic": player}
-    return TrainingState(players, jnp.asarray(5, jnp.int32), key)
+    return TrainingState({"synthetic": player}, jnp.asarray(5, jnp.int32), key)
 
 
 def damage(folder):
