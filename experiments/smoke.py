@@ -41,7 +41,7 @@ experiment = Experiment(
         solver=Adam(learning_rate=2e-3, updates=50),
         weights=Weights(data=1.0, interaction=1.0),
         horizon=4,
-        batch=4,
+        batch=8,
     ),
     observation=Observation(region=Centre(fraction=0.5), noise=0.02),
     data=Data(training=4, validation=2, test=4, steps=24, refinement=2),

@@ -105,9 +105,9 @@ def without(words: Sequence[str], names: Sequence[str]) -> list[str]:
     """Return the words of a command line without some options and their values."""
     kept, skipping = [], False
     for word in words:
-        name, _, value = word.partition("=")
-        if name in names:
-            skipping = not value
+        name, equals, _ = word.partition("=")
+        if name.replace("_", "-") in names:
+            skipping = not equals
         elif skipping:
             skipping = False
         else:

@@ -1,7 +1,7 @@
 """python -m hycojax.compare EXPERIMENT.py [--seeds N]: is it worth to cooperate?
 
-Each model alone, one-way both ways, and hybrid: the same data, the same number of updates, the same
-program, other weights. A command that was stopped goes on where it was.
+Each model alone, one-way both ways, and hybrid: the same data, the same number of updates (no run
+ends early), the same program, other weights. A command that was stopped goes on where it was.
 """
 
 from __future__ import annotations
@@ -108,7 +108,8 @@ def compare(
     for seed in range(first, first + options.seeds):
         stored = None
         for scheme, settings in SCHEMES.items():
-            words = [*overrides, *_words(settings(cycles)), "--mode", "hybrid", "--seed", str(seed)]
+            fixed = ("--schedule.patience", "None", "--mode", "hybrid", "--seed", str(seed))
+            words = [*overrides, *_words(settings(cycles)), *fixed]
             run = RunDir(root / f"{scheme}-{seed}")
             parsed = commandline.parse(
                 RunOptions, RunOptions(commandline.load(file)), file, words, "hycojax.compare"

@@ -102,6 +102,11 @@ class Experiment:
                     f"{player}.horizon = {horizon}: longer than the simulations, which have "
                     f"data.steps = {self.data.steps}"
                 )
+            if self.schedule.patience is not None and getattr(self, player).begin:
+                raise ValueError(
+                    f"schedule.patience: the run could end before {player}.begin = "
+                    f"{getattr(self, player).begin}; set one of them only"
+                )
         self._check_physical_only()
         self._check_neural_field()
         if not self.mask()[1:].any():

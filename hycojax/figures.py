@@ -75,8 +75,8 @@ def error_over_time(errors: dict[str, RolloutErrors], dt: float, kind: str) -> F
         ax.fill_between(time, whole.min(0), whole.max(0), color=color, alpha=0.15, lw=0)
         ax.plot(time, whole.mean(0), color=color, label=f"{name}: whole domain")
         if not np.isnan(parts.hidden).all():
-            ax.plot(time, parts.seen.mean(0), "--", color=color, lw=1, label="observed part")
-            ax.plot(time, parts.hidden.mean(0), ":", color=color, lw=1, label="hidden part")
+            ax.plot(time, parts.seen.mean(0), ".--", ms=3, color=color, lw=1, label="observed part")
+            ax.plot(time, parts.hidden.mean(0), ".:", ms=3, color=color, lw=1, label="hidden part")
     ax.set(xlabel="time [s]", ylabel="relative L2 error", yscale="log")
     ax.set_title(f"Predictions from t = 0 on {kind} simulations (band: their range)", fontsize=10)
     ax.legend(fontsize=8)

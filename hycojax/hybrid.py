@@ -103,7 +103,8 @@ def balanced(
         return replace(
             turn, data=jnp.where(b > 0, share, 1) * turn.data, interaction=(1 - share) * b
         )
-    trust = (players[name].error / players[game.partner(name)].error) ** 2
+    own, theirs = players[name].error, players[game.partner(name)].error
+    trust = jnp.where(jnp.isfinite(theirs) | ~jnp.isfinite(own), (own / theirs) ** 2, 0)
     return replace(turn, interaction=b * jnp.where(trust < 1, trust, 1))
 
 
@@ -155,9 +156,9 @@ def complete(
         own = partial(reconstruct, game, data, players, name)
         if partner is None:
             return own()
-        better = players[partner].error < players[name].error
+        ours, others = (jnp.nan_to_num(players[n].error, nan=jnp.inf) for n in (name, partner))
         theirs = partial(reconstruct, game, data, players, partner)
-        return jax.lax.cond((turn.interaction > 0) & better, theirs, own)
+        return jax.lax.cond((turn.interaction > 0) & (others < ours), theirs, own)
 
     everything = jax.lax.cond(data.whole, lambda: recording.values, estimate)
     return Source(

@@ -45,9 +45,8 @@ class Weights:
     """How they are balanced in each cycle."""
 
     def __post_init__(self):
-        most = max(self.interaction, self.later or 0)
-        least = min(self.data, self.interaction, self.later or 0)
-        if not (least >= 0 and 0 < self.data + most < float("inf")):
+        given = self.data, self.interaction, self.later or 0.0
+        if not all(0 <= weight < float("inf") for weight in given) or not any(given):
             raise ValueError("data and interaction must not be negative, nor both zero")
 
 
@@ -216,9 +215,10 @@ def objective(
 def visible_loss(
     player: Player, observed: Source, params: Any, scale: Float[Array, " channels"]
 ) -> Float[Array, ""]:
-    """Return the loss on all windows of the recordings that lie end to end."""
-    windows = _windows(replace(player, batch=None), observed, jax.random.key(0), None)
-    return window_loss(_coarse(player), params, windows, scale)
+    """Return the loss on all windows of the recordings that lie end to end, without noise."""
+    whole = replace(player, batch=None, noise=0.0, solver=None)
+    loss = objective(whole, observed, None, Turn(True, 1.0, 0.0, False), scale)
+    return loss(params, jax.random.key(0))[1]["data"]
 
 
 def _coarse(player: Player) -> Model:

@@ -125,7 +125,7 @@ def test_a_run_of_a_comparison_can_be_looked_at_like_any_other(compared, monkeyp
 
 
 def test_options_of_the_command_are_taken_from_those_of_the_runs():
-    words = ["--seeds", "3", "--schedule.cycles", "4", "--run-dir=there", "--seed=1", "--resume"]
+    words = ["--seeds", "3", "--schedule.cycles", "4", "--run_dir=there", "--seed=1", "--resume"]
     kept = commandline.without(words, ("--seeds", "--run-dir", "--seed"))
     assert kept == ["--schedule.cycles", "4", "--resume"]
 

@@ -154,6 +154,7 @@ def test_data_are_generated_once_and_found_again(here, capsys):
     assert "holds simulations of another origin" in capsys.readouterr().err
 
 
+@pytest.mark.filterwarnings("ignore:Mean of empty slice")
 def test_nothing_hidden_leaks(ready, tmp_path):
     """With every unobserved value NaN the run is the same, bit for bit."""
     experiment, spoiled = ready.experiment, dict(ready.stored)

@@ -159,6 +159,11 @@ def test_a_wrong_word_gets_one_message_and_status_2(capsys, words, message):
         (["--physical.early.horizon", "0"], "early.horizon = 0: at least one step"),
         (["--physical.early.cycles", "-1"], "early.cycles = -1"),
         (["--physical.solver.tolerance", "0"], "tolerance = 0.0"),
+        (["--physical.weights.later", "nan"], "must not be negative"),
+        (
+            ["--schedule.patience", "2", "--physical.begin", "2"],
+            "the run could end before physical.begin = 2",
+        ),
     ],
 )
 def test_values_that_do_not_fit_together_get_one_message(monkeypatch, capsys, words, message):

@@ -385,6 +385,8 @@ def counted(seen, of):
         (Balance.ERRORS, (0.4, 0.2), 3.0, (2.0, 3.0)),  # it is better: no more than all
         (Balance.ERRORS, (np.inf, np.inf), 3.0, (2.0, 3.0)),  # before the first validation
         (Balance.ERRORS, (0.2, np.inf), 3.0, (2.0, 0.0)),  # it has diverged
+        (Balance.ERRORS, (0.2, np.nan), 3.0, (2.0, 0.0)),
+        (Balance.ERRORS, (np.nan, 0.2), 3.0, (2.0, 3.0)),
     ],
 )
 def test_weights_are_balanced_by_counts_or_by_errors(ready, balance, errors, interaction, expected):

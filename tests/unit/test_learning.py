@@ -25,6 +25,7 @@ from hycojax.player import (
     _windows,
     first_frames,
     objective,
+    visible_loss,
 )
 from hycojax.solvers import INITIAL_STATES, LBFGS, Adam, MultiStart
 from hycojax.waves import Waves
@@ -192,6 +193,21 @@ def test_estimated_first_frames_are_weighed_like_all_frames(heat_box, source):
     square = ((path - source.targets) / scale) ** 2
     expected = jnp.sum(square * source.seen) / jnp.sum(source.seen)
     np.testing.assert_allclose(loss(params, jax.random.key(0))[0], expected, rtol=1e-5)
+
+
+def test_the_visible_loss_is_that_of_all_windows_without_noise(heat_box, source):
+    """And of the first frames as they are estimated, if they are."""
+    model, scale = Heat(heat_box, dt=5.0), jnp.array([0.7])
+    player = Player(model, Adam(), Weights(), horizon=3, batch=2, noise=0.3)
+    params = {"diffusivity": jnp.float32(0.4)}
+    expected = window_loss(model, params, tile(source, 3), scale)
+    np.testing.assert_allclose(visible_loss(player, source, params, scale), expected, rtol=1e-5)
+    source = replace(source, starts=source.targets)
+    player = Player(model, LBFGS(), Weights(), horizon=7, initial_states=True)
+    params |= {INITIAL_STATES: jax.random.normal(jax.random.key(1), (3, 16, 16, 1)) / 100}
+    loss = objective(player, source, None, Turn(True, 1.0, 0.0, False), scale)
+    expected = loss(params, jax.random.key(0))[0]
+    np.testing.assert_allclose(visible_loss(player, source, params, scale), expected, rtol=1e-5)
 
 
 def test_an_epoch_equals_a_loop_of_steps(heat_box, source):
