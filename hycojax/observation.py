@@ -154,6 +154,9 @@ class MovingSensors:
             raise ValueError(f"count = {self.count}: at least one sensor is needed")
         if not len(self.low) == len(self.high) == len(self.centre) >= 2:
             raise ValueError("low, high and centre: the same axes, at least two of them")
+        numbers = (*self.low, *self.high, *self.centre, self.rotation, self.approach)
+        if not all(map(math.isfinite, numbers)):
+            raise ValueError("low, high, centre, rotation and approach must be finite")
 
     def mask(self, domain: Domain, frames: int) -> Bool[np.ndarray, " frames *shape"]:
         """Return which cells are seen in each frame."""
