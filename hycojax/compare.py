@@ -7,7 +7,7 @@ ends early), the same program, other weights. A command that was stopped goes on
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,18 +25,19 @@ from hycojax.game import NAMES
 from hycojax.prepare import simulations
 from hycojax.rundir import RunDir, write_json
 
-_ALONE = ("weights.interaction", "0", "weights.later", "None")
-#: Settings of each scheme, for the synthetic and for the physical player. In the last quarter of
-#: the cycles of "network-to-physics" the network changes little: the physics is then fitted to it.
-SCHEMES: dict[str, Callable[[int], dict[str, Sequence[str]]]] = {
-    "alone": lambda cycles: {"synthetic": _ALONE, "physical": _ALONE},
-    "physics-to-network": lambda cycles: {"physical": _ALONE},
+_SYNTHETIC_ALONE = {"synthetic.weights.interaction": "0", "synthetic.weights.later": "None"}
+_PHYSICAL_ALONE = {"physical.weights.interaction": "0", "physical.weights.later": "None"}
+#: Settings of each scheme, for so many cycles. In the last quarter of those of "network-to-physics"
+#: the network changes little: the physics is then fitted to it.
+SCHEMES: dict[str, Callable[[int], dict[str, str]]] = {
+    "alone": lambda cycles: _SYNTHETIC_ALONE | _PHYSICAL_ALONE,
+    "physics-to-network": lambda cycles: _PHYSICAL_ALONE,
     "network-to-physics": lambda cycles: {
-        "synthetic": _ALONE,
-        "physical": (
-            *("weights.data", "0", "weights.interaction", "1", "weights.later", "None"),
-            *("begin", str(3 * cycles // 4)),
-        ),
+        **_SYNTHETIC_ALONE,
+        "physical.weights.data": "0",
+        "physical.weights.interaction": "1",
+        "physical.weights.later": "None",
+        "physical.begin": str(3 * cycles // 4),
     },
     "hybrid": lambda cycles: {},
 }
@@ -92,9 +93,8 @@ def compare(
     overrides: list[str],
     options: Options,
     console: Console,
-    compiler: train.Compiler | None = None,
-) -> dict[str, Any]:
-    """Make all runs that are not there yet; write and return the comparison.
+) -> None:
+    """Make all runs that are not there yet, and write the comparison.
 
     The overrides are those of the experiment, besides its seed and mode.
 
@@ -102,25 +102,24 @@ def compare(
         StoppedError: A signal asked to stop, or training diverged.
         InputError: The directory holds runs of another experiment.
     """
-    compiler = compiler or remembering()
+    compiler, defaults = remembering(), RunOptions(commandline.load(file))
     first, cycles = options.experiment.seed, options.experiment.schedule.cycles
     summaries: dict[str, list[dict[str, Any]]] = {scheme: [] for scheme in SCHEMES}
     for seed in range(first, first + options.seeds):
         stored = None
         for scheme, settings in SCHEMES.items():
-            fixed = ("--schedule.patience", "None", "--mode", "hybrid", "--seed", str(seed))
-            words = [*overrides, *_words(settings(cycles)), *fixed]
+            fixed = {"schedule.patience": "None", "mode": "hybrid", "seed": str(seed)}
+            pairs = (settings(cycles) | fixed).items()
+            words = [*overrides, *(word for name, value in pairs for word in (f"--{name}", value))]
             run = RunDir(root / f"{scheme}-{seed}")
-            parsed = commandline.parse(
-                RunOptions, RunOptions(commandline.load(file)), file, words, "hycojax.compare"
-            )
+            parsed = commandline.parse(RunOptions, defaults, file, words, "hycojax.compare")
             rundir.claim(run, parsed.experiment, file, words, resume=True)
             if not rundir.is_finished(run):
                 console.print(f"{scheme}, seed {seed}: {run.root}", highlight=False)
                 stored = stored or simulations(parsed.experiment)[0]
                 train.train(run, parsed.experiment, stored, console, compiler)
             summaries[scheme].append(json.loads(run.summary.read_text()))
-    return _conclude(root, options, summaries, console)
+    _conclude(root, options, summaries, console)
 
 
 def remembering() -> train.Compiler:
@@ -139,18 +138,9 @@ def remembering() -> train.Compiler:
     return compiler
 
 
-def _words(settings: dict[str, Sequence[str]]) -> list[str]:
-    """Return settings as a command line has them."""
-    words = []
-    for player, pairs in settings.items():
-        for name, value in zip(pairs[::2], pairs[1::2], strict=True):
-            words += [f"--{player}.{name}", value]
-    return words
-
-
 def _conclude(
     root: Path, options: Options, summaries: dict[str, list[dict[str, Any]]], console: Console
-) -> dict[str, Any]:
+) -> None:
     rows = {row.label: _values(row, summaries[row.scheme]) for row in ROWS}
     found = {"experiment": options.experiment.name, "seeds": options.seeds, "rows": rows}
     write_json(root / "comparison.json", found)
@@ -161,7 +151,6 @@ def _conclude(
         table.add_row(label, *cells(values))
     console.print(table)
     console.print(f"results: {root}", highlight=False)
-    return found
 
 
 def _values(row: Row, summaries: list[dict[str, Any]]) -> dict[str, list[float]]:

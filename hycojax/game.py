@@ -204,6 +204,7 @@ def _turn(game: Game, player: Player, cycle: int) -> Turn:
 def start(game: Game, data: Recordings, key: Key[Array, ""]) -> TrainingState:
     """Return the state before the first cycle."""
     weights, draws = jax.random.fold_in(key, 0), jax.random.fold_in(key, 1)
+    keeps = game.interaction.reuse > 1 and len(game.players) > 1
     players = {}
     for name, player in game.players.items():
         params = player.model.init(jax.random.fold_in(weights, NAMES.index(name)))
@@ -218,7 +219,7 @@ def start(game: Game, data: Recordings, key: Key[Array, ""]) -> TrainingState:
             best=jax.tree.map(jnp.copy, params),  # not the same buffers: the state is donated
             best_error=jnp.asarray(jnp.inf, jnp.float32),
             best_cycle=jnp.asarray(0, jnp.int32),
-            lessons=_no_lessons(game, data),
+            lessons=no_lessons(game, data) if keeps else None,
         )
     return TrainingState(players, jnp.asarray(0, jnp.int32), jax.random.key_data(draws))
 
@@ -229,9 +230,8 @@ def fresh(game: Game, data: Recordings) -> int:
     return max(1, round(game.interaction.alpha * recorded)) if game.interaction.alpha else 0
 
 
-def _no_lessons(game: Game, data: Recordings) -> Array | None:
-    if game.interaction.reuse == 1 or len(game.players) == 1:
-        return None
+def no_lessons(game: Game, data: Recordings) -> Float[Array, "trajectory time *shape channels"]:
+    """Return zeros in place of a partner's trajectories, before there are any."""
     recorded, *rest = data.training.values.shape
     return jnp.zeros((fresh(game, data) + game.interaction.recorded * recorded, *rest))
 

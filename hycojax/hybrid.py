@@ -31,6 +31,7 @@ from hycojax.game import (
     Schedule,
     TrainingState,
     fresh,
+    no_lessons,
     spread,
 )
 from hycojax.losses import relative_square
@@ -190,7 +191,7 @@ def interact(
         return game.players[partner].model.predict(players[partner].params, starts, steps)
 
     def keep() -> Array:
-        return jnp.zeros(jax.eval_shape(predict).shape) if kept is None else kept
+        return no_lessons(game, data) if kept is None else kept
 
     lessons = jax.lax.cond(turn.renew, predict, keep)
     counted = jnp.broadcast_to(game.physics.domain.evolves(), lessons.shape)

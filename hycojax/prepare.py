@@ -99,17 +99,22 @@ def recordings(experiment: Experiment, stored: Simulations) -> Recordings:
     return games.recordings(**seen)
 
 
-def first_state(
-    experiment: Experiment, stored: Simulations
-) -> tuple[Game, Recordings, TrainingState]:
-    """Return the game of an experiment, what its players may see, and the state they start from."""
-    game = games.game(
+def game_of(experiment: Experiment) -> Game:
+    """Return the game of those of an experiment's players that its mode names."""
+    return games.game(
         experiment.physical,
         experiment.synthetic,
         experiment.schedule,
         experiment.interaction,
         experiment.mode.players,
     )
+
+
+def first_state(
+    experiment: Experiment, stored: Simulations
+) -> tuple[Game, Recordings, TrainingState]:
+    """Return the game of an experiment, what its players may see, and the state they start from."""
+    game = game_of(experiment)
     data = recordings(experiment, stored)
     key = jax.random.fold_in(jax.random.key(experiment.seed), _TRAINING)
     return game, data, jax.jit(partial(games.start, game))(data, key)

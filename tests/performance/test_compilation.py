@@ -12,6 +12,7 @@ from rich.console import Console
 from hycojax import checkpoint, commandline, hybrid, logbook, rundir, train
 from hycojax import game as games
 from hycojax.observation import Recording
+from hycojax.prepare import game_of
 from hycojax.rundir import RunDir
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
@@ -42,13 +43,7 @@ def test_the_cycle_is_compiled_once_for_the_whole_run(ready, tmp_path, monkeypat
 @pytest.mark.parametrize("name", ["heat", "smoke"])
 def test_a_cycle_computes_in_single_precision(name):
     experiment = commandline.load(FIXTURES / f"{name}.py")
-    game = games.game(
-        experiment.physical,
-        experiment.synthetic,
-        experiment.schedule,
-        experiment.interaction,
-        experiment.mode.players,
-    )
+    game = game_of(experiment)
     channels = len(experiment.domain.channels)
     path = jax.numpy.zeros((2, 7, 16, 16, channels))
     recording = Recording(path, jax.numpy.ones(path.shape, bool))
