@@ -78,16 +78,15 @@ def _parts(
     steps = observed.targets.shape[1] - 1
     for name, player in game.players.items():
         params, model = state.players[name].params, player.model
-        if not isinstance(model, Stepper):
-            continue
-        path = partial(rollout, model, steps=steps)
+        if isinstance(model, Stepper):
+            path = partial(rollout, model, steps=steps)
+            parts += [
+                (f"{name}: a step", model.forward, (params, start)),
+                (f"{name}: a rollout of {steps} steps", path, (params, start)),
+            ]
         loss = objective(player, observed, observed, meeting[name], data.scale)
         gradient = jax.value_and_grad(loss, has_aux=True)
-        parts += [
-            (f"{name}: a step", model.forward, (params, start)),
-            (f"{name}: a rollout of {steps} steps", path, (params, start)),
-            (f"{name}: its loss and gradient", gradient, (params, jax.random.key(0))),
-        ]
+        parts.append((f"{name}: its loss and gradient", gradient, (params, jax.random.key(0))))
     return parts
 
 
