@@ -19,7 +19,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, Key
+from jaxtyping import Array, Key
 
 from hycojax import parameter
 from hycojax.data.windows import Source
@@ -28,17 +28,18 @@ from hycojax.game import (
     Game,
     PlayerState,
     Recordings,
-    Schedule,
     TrainingState,
     fresh,
     no_lessons,
     spread,
 )
-from hycojax.losses import relative_square
-from hycojax.model import Model, Starts, beginnings
-from hycojax.player import Balance, Player, Turn, first_frames, objective, visible_loss
-from hycojax.solvers import Objective, Reason
+from hycojax.learning import train
+from hycojax.model import Starts, beginnings
+from hycojax.objective import objective, visible_loss
+from hycojax.player import Balance, Turn
+from hycojax.reconstruction import complete, known_frames
 from hycojax.solvers.multistart import Members
+from hycojax.validation import validated
 
 
 def cycle(
@@ -109,66 +110,6 @@ def balanced(
     return replace(turn, interaction=b * jnp.where(trust < 1, trust, 1))
 
 
-def train(
-    player: Player,
-    own: PlayerState,
-    loss: Objective,
-    visible: Any,
-    turn: Turn,
-    key: Key[Array, ""],
-    cycles: int,
-) -> tuple[Any, Any, dict[str, Any]]:
-    """Return parameters, optimiser state and terms after a cycle's share of training.
-
-    A player that has no turn stays as it is; so does one whose `visible` loss would rise.
-    """
-
-    @jax.jit  # for the sake of its trace, of which the shapes are asked first
-    def learn():
-        params, solver, terms = player.solver.run(loss, own.params, own.solver, key, cycles)
-        if player.revert is None:
-            return params, solver, terms
-        kept = visible(params=params) <= (1 + player.revert) * visible(params=own.params)
-        new, old = (params, solver), (own.params, own.solver)
-        params, solver = jax.tree.map(lambda n, o: jnp.where(kept, n, o), new, old)
-        return params, solver, {**terms, "reverted": ~kept}
-
-    def rest():
-        nothing = jax.tree.map(lambda t: jnp.zeros(t.shape, t.dtype), jax.eval_shape(learn)[2])
-        reason = jnp.asarray(Reason.FROZEN, nothing["reason"].dtype)
-        return own.params, own.solver, {**nothing, "reason": reason}
-
-    return jax.lax.cond(turn.active, learn, rest)
-
-
-def complete(
-    game: Game, data: Recordings, players: dict[str, PlayerState], name: str, turn: Turn
-) -> Source:
-    """Return the training recordings, with an estimate where they do not see.
-
-    Only starts of windows are completed, and only from predictions from the first frames, which are
-    known in full; targets count where they are seen. The estimate is the player's own, or the
-    partner's if they meet and that one is better in validation.
-    """
-    recording = data.training
-    partner = game.partner(name)
-
-    def estimate() -> Array:
-        own = partial(reconstruct, game, data, players, name)
-        if partner is None:
-            return own()
-        ours, others = (jnp.nan_to_num(players[n].error, nan=jnp.inf) for n in (name, partner))
-        theirs = partial(reconstruct, game, data, players, partner)
-        return jax.lax.cond((turn.interaction > 0) & (others < ours), theirs, own)
-
-    everything = jax.lax.cond(data.whole, lambda: recording.values, estimate)
-    return Source(
-        starts=jnp.where(recording.seen, recording.values, everything),
-        targets=recording.values,
-        seen=recording.seen & game.physics.domain.evolves(),
-    )
-
-
 def interact(
     game: Game,
     data: Recordings,
@@ -202,49 +143,13 @@ def interact(
     return Source(lessons, lessons, counted), None if kept is None else lessons
 
 
-def validated(
-    game: Game, name: str, own: PlayerState, data: Recordings, cycle: Int[Array, ""]
-) -> PlayerState:
-    """Return a player after its turn in a cycle, validated if that is due."""
-    schedule: Schedule = game.schedule
-    due: Bool[Array, ""] = (cycle % schedule.validation == 0) | (cycle == schedule.cycles - 1)
-    model = game.players[name].model
-    error = jax.lax.cond(due, lambda: validation_error(model, own.params, data), lambda: own.error)
-    better = due & (error < (1 - schedule.improvement) * own.best_error)
-    new, old = (own.params, error, cycle + 1), (own.best, own.best_error, own.best_cycle)
-    best, best_error, best_cycle = jax.tree.map(lambda n, o: jnp.where(better, n, o), new, old)
-    return replace(own, error=error, best=best, best_error=best_error, best_cycle=best_cycle)
-
-
-def validation_error(model: Model, params: Any, data: Recordings) -> Float[Array, ""]:
-    """Return the relative rms error of full predictions on what validation recordings see."""
-    values, seen = data.validation.values[:, 1:], data.validation.seen[:, 1:]
-    predicted = model.predict(params, beginnings(data.validation.values[:, 0]), values.shape[1])
-    counted = seen & model.domain.evolves()
-    return jnp.sqrt(relative_square(predicted[:, 1:], values, counted, data.scale))
-
-
-def reconstruct(
-    game: Game, data: Recordings, players: dict[str, PlayerState], name: str
-) -> Float[Array, "simulation time *shape channels"]:
-    """Return the recorded trajectories as a player predicts them from the first frames."""
-    steps = data.training.values.shape[1] - 1
-    first = _first_frames(game, data, players[name].params)
-    return game.players[name].model.predict(players[name].params, beginnings(first), steps)
-
-
-def _first_frames(game: Game, data: Recordings, params: Any) -> Array:
-    values, seen = data.training.values[:, 0], data.training.seen[:, 0]
-    return first_frames(params, values, seen & game.physics.domain.evolves(), data.scale)
-
-
 def _meeting_places(
     game: Game, data: Recordings, players: dict[str, PlayerState], key: Key[Array, ""]
 ) -> Starts:
     """Return the states from which the players compare: first frames, then fresh ones."""
     places = []
     if game.interaction.recorded:
-        places.append(_first_frames(game, data, players["physical"].params))
+        places.append(known_frames(game, data, players["physical"].params))
     if count := fresh(game, data):
         places.append(jax.vmap(game.physics.sample)(jax.random.split(key, count)))
     return beginnings(jnp.concatenate(places))

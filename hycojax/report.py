@@ -12,7 +12,7 @@ from jaxtyping import Array
 from rich.console import Console
 from rich.table import Table
 
-from hycojax import figures, hybrid, metrics, parameter
+from hycojax import figures, metrics, parameter
 from hycojax import game as games
 from hycojax.config import Experiment
 from hycojax.data.store import Simulations
@@ -20,6 +20,7 @@ from hycojax.game import NAMES, Game, Recordings, TrainingState
 from hycojax.logbook import Record
 from hycojax.metrics import RolloutErrors
 from hycojax.model import Stepper, rollouts
+from hycojax.reconstruction import reconstruct
 from hycojax.rundir import RunDir, write_json
 from hycojax.solvers.multistart import Members
 
@@ -93,7 +94,7 @@ def _results(
     @jax.jit
     def recorded(params):
         players = {name: replace(own, params=params)}
-        return hybrid.reconstruct(game, data, players, name)
+        return reconstruct(game, data, players, name)
 
     found = {
         "recorded": result(simulations["training"], recorded(own.best)),

@@ -22,8 +22,9 @@ from hycojax import game as games
 from hycojax.config import Overridable
 from hycojax.game import Game, Recordings, TrainingState
 from hycojax.model import Stepper, rollout
-from hycojax.player import objective
+from hycojax.objective import objective
 from hycojax.prepare import first_state, simulations
+from hycojax.reconstruction import complete
 from profiling import clock
 
 
@@ -73,7 +74,7 @@ def _parts(
     parts = []
     meeting = games.turns(game, game.schedule.warmup)
     name = next(iter(game.players))
-    observed = hybrid.complete(game, data, state.players, name, meeting[name])
+    observed = complete(game, data, state.players, name, meeting[name])
     start = observed.starts[0, 0]
     steps = observed.targets.shape[1] - 1
     for name, player in game.players.items():

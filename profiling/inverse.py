@@ -20,14 +20,16 @@ from rich.table import Table
 from scipy.optimize import minimize
 
 from hycojax import game as games
-from hycojax import hybrid, parameter
+from hycojax import parameter
 from hycojax.domain import Boundary, Domain
 from hycojax.model import rollouts
+from hycojax.objective import objective
 from hycojax.observation import Observation, Scattered, observe
 from hycojax.parameter import FieldParameter, Parameter
 from hycojax.physical import Unconstrained
 from hycojax.physics import burgers, smoke
-from hycojax.player import Player, Weights, objective
+from hycojax.player import Player, Weights
+from hycojax.reconstruction import complete
 from hycojax.solvers import LBFGS, Reason
 from hycojax.waves import Waves
 from profiling import clock
@@ -90,7 +92,7 @@ def _compare(model: Any, options: Options) -> list[list[str]]:
     flat, unflatten = ravel_pytree(state.params)
 
     def loss(data, params, key):
-        source = hybrid.complete(game, data, {"physical": state}, "physical", turn)
+        source = complete(game, data, {"physical": state}, "physical", turn)
         return objective(player, source, None, turn, data.scale)(params, key)
 
     def gradient(data, point):

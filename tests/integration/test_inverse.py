@@ -18,6 +18,7 @@ from hycojax import game as games
 from hycojax import hybrid, parameter
 from hycojax.domain import Boundary, Domain
 from hycojax.model import rollouts
+from hycojax.objective import first_frames, objective
 from hycojax.observation import Everywhere, Observation, Scattered, observe
 from hycojax.parameter import FieldParameter, Parameter
 from hycojax.physical import Unconstrained
@@ -31,7 +32,8 @@ from hycojax.physics import (
     navier_stokes,
     smoke,
 )
-from hycojax.player import Player, Weights, first_frames, objective
+from hycojax.player import Player, Weights
+from hycojax.reconstruction import complete
 from hycojax.smoothness import Laplacian, Slope
 from hycojax.solvers import LBFGS, MultiStart, Reason
 from hycojax.waves import Waves
@@ -148,7 +150,7 @@ class Problems:
         @jax.jit
         def evaluate(flat, data, players):
             turn = games.turns(self.game, 0)["physical"]
-            source = hybrid.complete(self.game, data, players, "physical", turn)
+            source = complete(self.game, data, players, "physical", turn)
             loss = objective(player, source, None, turn, data.scale)
             return jax.value_and_grad(lambda x: loss(unflatten(x), jax.random.key(0))[0])(flat)
 

@@ -14,7 +14,7 @@ from hycojax.config import Mode
 from hycojax.data.statistics import Statistics
 from hycojax.data.windows import Source
 from hycojax.game import Game, Interaction, PlayerState, Schedule
-from hycojax.hybrid import balanced, complete, interact
+from hycojax.hybrid import balanced, interact
 from hycojax.model import PhysicalModel, Stepper, SyntheticModel, rollout, rollouts
 from hycojax.observation import Recording
 from hycojax.parameter import Parameter
@@ -22,8 +22,10 @@ from hycojax.physical import Unconstrained
 from hycojax.physics.heat import Heat
 from hycojax.player import Balance, Player, Turn, Weights
 from hycojax.prepare import first_state, recordings
+from hycojax.reconstruction import complete
 from hycojax.solvers import INITIAL_STATES, Adam, Reason
 from hycojax.train import compile_cycle
+from hycojax.validation import validation_error
 
 #: Turns of a player: from the recordings alone, and with a partner.
 ALONE = Turn(*map(jnp.asarray, (True, 1.0, 0.0, False)))
@@ -189,7 +191,7 @@ def test_validation_takes_place_every_n_cycles_and_in_the_last(ready):
     assert errors[0] == errors[1] == errors[2] != errors[3]
     assert errors[3] == errors[4] != errors[5]
     params = states[-1].players["synthetic"].params
-    last = hybrid.validation_error(game.players["synthetic"].model, params, ready.data)
+    last = validation_error(game.players["synthetic"].model, params, ready.data)
     np.testing.assert_allclose(errors[5], last, rtol=1e-5)
 
 
@@ -237,7 +239,7 @@ def test_recordings_that_see_everything_need_no_completion(ready, name):
 
 def test_validation_counts_what_is_seen_and_no_start(ready):
     model, params = ready.game.physics, {"diffusivity": jnp.float32(2.0)}
-    found = hybrid.validation_error(model, params, ready.data)
+    found = validation_error(model, params, ready.data)
     values, seen = ready.data.validation.values, np.asarray(ready.data.validation.seen)
     path = rollout(model, params, values[0, 0], 6)
     off = (np.asarray(path - values[0]) / float(ready.data.scale[0]))[1:][seen[0, 1:]]

@@ -13,6 +13,7 @@ from hycojax.data.windows import Source, cut, deal, draw, restrict, tile
 from hycojax.losses import relative_square, window_loss
 from hycojax.model import Memory, rollout, rollouts
 from hycojax.networks.unet import UNet
+from hycojax.objective import _disturbed, _windows, first_frames, objective, visible_loss
 from hycojax.parameter import FieldParameter, Parameter
 from hycojax.physical import Unconstrained
 from hycojax.physics.heat import Heat
@@ -21,11 +22,6 @@ from hycojax.player import (
     Player,
     Turn,
     Weights,
-    _disturbed,
-    _windows,
-    first_frames,
-    objective,
-    visible_loss,
 )
 from hycojax.solvers import INITIAL_STATES, LBFGS, Adam, MultiStart
 from hycojax.waves import Waves

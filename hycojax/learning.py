@@ -1,0 +1,45 @@
+"""A player's training in a cycle: none if it is frozen, undone if it made things worse."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Key
+
+from hycojax.game import PlayerState
+from hycojax.player import Player, Turn
+from hycojax.solvers import Objective, Reason
+
+
+def train(
+    player: Player,
+    own: PlayerState,
+    loss: Objective,
+    visible: Any,
+    turn: Turn,
+    key: Key[Array, ""],
+    cycles: int,
+) -> tuple[Any, Any, dict[str, Any]]:
+    """Return parameters, optimiser state and terms after a cycle's share of training.
+
+    A player that has no turn stays as it is; so does one whose `visible` loss would rise.
+    """
+
+    @jax.jit  # for the sake of its trace, of which the shapes are asked first
+    def learn():
+        params, solver, terms = player.solver.run(loss, own.params, own.solver, key, cycles)
+        if player.revert is None:
+            return params, solver, terms
+        kept = visible(params=params) <= (1 + player.revert) * visible(params=own.params)
+        new, old = (params, solver), (own.params, own.solver)
+        params, solver = jax.tree.map(lambda n, o: jnp.where(kept, n, o), new, old)
+        return params, solver, {**terms, "reverted": ~kept}
+
+    def rest():
+        nothing = jax.tree.map(lambda t: jnp.zeros(t.shape, t.dtype), jax.eval_shape(learn)[2])
+        reason = jnp.asarray(Reason.FROZEN, nothing["reason"].dtype)
+        return own.params, own.solver, {**nothing, "reason": reason}
+
+    return jax.lax.cond(turn.active, learn, rest)
