@@ -159,8 +159,16 @@ class MovingSensors:
             raise ValueError("low, high, centre, rotation and approach must be finite")
 
     def mask(self, domain: Domain, frames: int) -> Bool[np.ndarray, " frames *shape"]:
-        """Return which cells are seen in each frame."""
+        """Return which cells are seen in each frame.
+
+        Raises:
+            ValueError: Not the axes of the box, or sensors that start outside a closed one.
+        """
         _check_axes("low", self.low, domain)
+        corners = np.array((self.low, self.high))
+        closed = domain.boundary is Boundary.CLOSED
+        if closed and not ((corners >= 0) & (corners <= domain.size)).all():
+            raise ValueError(f"low, high: sensors start outside the box of {domain.size} m")
         axes = [np.linspace(a, b, self.count) for a, b in zip(self.low, self.high, strict=True)]
         grid = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, domain.dims)
         return np.stack([self._at(domain, grid, t) for t in np.linspace(0, 1, frames)])

@@ -1,7 +1,6 @@
 """The comparison of hybrid training with each model alone and with the one-way schemes."""
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,18 +12,8 @@ from hycojax.rundir import RunDir
 FILE = Path(__file__).parents[1] / "fixtures" / "heat.py"
 
 
-def command(main, *words):
-    """Run a command in this process; return its exit status."""
-    try:
-        sys.argv = ["hycojax", *map(str, words)]
-        commandline.run(main)
-    except SystemExit as end:
-        return end.code
-    return 0
-
-
 @pytest.fixture(scope="module")
-def compared(tmp_path_factory):
+def compared(tmp_path_factory, command):
     """A directory in which two seeds were compared."""
     here = tmp_path_factory.mktemp("compared")
     with pytest.MonkeyPatch.context() as patch:
@@ -86,7 +75,7 @@ def test_one_program_serves_all_schemes_and_seeds(compared):
     assert seconds[1:] == [0.0] * 7
 
 
-def test_its_baseline_is_what_the_mode_gives(compared, tmp_path, monkeypatch):
+def test_its_baseline_is_what_the_mode_gives(compared, tmp_path, monkeypatch, command):
     monkeypatch.chdir(tmp_path)
     assert command(train.main, FILE, "--mode", "physical", "--run-dir", "run") == 0
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())["physical"]
@@ -103,7 +92,9 @@ def test_its_baseline_is_what_the_mode_gives(compared, tmp_path, monkeypatch):
     assert best["parameter"][0] == pytest.approx(error, rel=1e-6)
 
 
-def test_a_finished_comparison_trains_nothing_and_another_is_refused(compared, monkeypatch, capsys):
+def test_a_finished_comparison_trains_nothing_and_another_is_refused(
+    compared, monkeypatch, capsys, command
+):
     monkeypatch.chdir(compared)
     before = (compared / "all" / "comparison.json").read_text()
     monkeypatch.setattr(train, "train", None)
@@ -116,7 +107,7 @@ def test_a_finished_comparison_trains_nothing_and_another_is_refused(compared, m
     assert "seeds = 0" in capsys.readouterr().err
 
 
-def test_a_run_of_a_comparison_can_be_looked_at_like_any_other(compared, monkeypatch):
+def test_a_run_of_a_comparison_can_be_looked_at_like_any_other(compared, monkeypatch, command):
     monkeypatch.chdir(compared)
     run = RunDir(Path("all") / "network-to-physics-1")
     before = run.summary.read_text()

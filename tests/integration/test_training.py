@@ -24,16 +24,6 @@ FIXTURES = Path(__file__).parents[1] / "fixtures"
 FIGURES = ["error_over_time.png", "losses.png", "parameters.png", "rollout.gif"]
 
 
-def command(main, *words):
-    """Run a command in this process; return its exit status."""
-    try:
-        sys.argv = ["hycojax", *map(str, words)]
-        commandline.run(main)
-    except SystemExit as end:
-        return end.code
-    return 0
-
-
 def last_state(directory, experiment, stored):
     template = first_state(experiment, stored)[2]
     return checkpoint.restore(directory.checkpoints, template)[0]
@@ -51,7 +41,7 @@ def here(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("mode", [m.value for m in Mode])
-def test_a_run_leaves_what_the_design_promises(here, mode):
+def test_a_run_leaves_what_the_design_promises(here, mode, command):
     assert command(train.main, FIXTURES / "heat.py", "--mode", mode) == 0
     directory = RunDir(here / "runs" / "tiny-heat" / f"{mode}-0")
     summary = json.loads(directory.summary.read_text())
@@ -81,7 +71,7 @@ def test_a_run_leaves_what_the_design_promises(here, mode):
     assert record["versions"]["phiflow"] == "3.4.0"
 
 
-def test_a_parameter_that_is_a_field_is_identified_and_drawn(here):
+def test_a_parameter_that_is_a_field_is_identified_and_drawn(here, command):
     assert command(train.main, FIXTURES / "burgers.py", "--mode", "physical") == 0
     directory = RunDir(here / "runs" / "tiny-burgers" / "physical-0")
     found = json.loads(directory.summary.read_text())["physical"]["parameters"]["viscosity"]
@@ -98,7 +88,7 @@ def test_a_parameter_that_is_a_field_is_identified_and_drawn(here):
     assert records[0]["physical"]["parameters"]["viscosity"] < 6
 
 
-def test_a_run_from_many_starts_through_an_early_stage(here):
+def test_a_run_from_many_starts_through_an_early_stage(here, command):
     """Coarse and short first, then in full: two programs; the spread of the starts is reported."""
     assert command(train.main, FIXTURES / "inverse.py", "--schedule.cycles", "2") == 0
     directory = RunDir(here / "runs" / "tiny-inverse" / "physical-0")
@@ -117,14 +107,14 @@ def test_a_run_from_many_starts_through_an_early_stage(here):
     np.testing.assert_array_equal(np.load(directory.parameters)["diffusivity_estimate"], estimate)
 
 
-def test_the_smoke_experiment_runs_by_the_same_code(here):
+def test_the_smoke_experiment_runs_by_the_same_code(here, command):
     assert command(train.main, FIXTURES / "smoke.py", "--run-dir", "run") == 0
     summary = json.loads((here / "run" / "summary.json").read_text())
     assert summary["physical"]["parameters"]["buoyancy"]["relative_error"] < 1.0  # it was 2.0
     assert (here / "run" / "figures" / "states_velocity_y.png").stat().st_size > 5000
 
 
-def test_evaluate_makes_the_same_summary_again(here):
+def test_evaluate_makes_the_same_summary_again(here, command):
     words = (FIXTURES / "heat.py", "--run-dir", "run", "--seed", "3")
     assert command(train.main, *words) == 0
     before = (here / "run" / "summary.json").read_text()
@@ -135,7 +125,7 @@ def test_evaluate_makes_the_same_summary_again(here):
     assert len(list((here / "run" / "figures").iterdir())) == 5
 
 
-def test_data_are_generated_once_and_found_again(here, capsys):
+def test_data_are_generated_once_and_found_again(here, capsys, command):
     assert command(generate.main, FIXTURES / "heat.py") == 0
     (file,) = (here / "data").iterdir()
     written = file.stat().st_mtime_ns
@@ -226,7 +216,7 @@ def test_a_stopped_run_resumes_to_the_same_end(ready, tmp_path, monkeypatch):
     assert [r["cycle"] for r in logbook.read(parts.log)] == [1, 2, 3]
 
 
-def test_a_run_stops_when_validation_gets_no_better(here, capsys):
+def test_a_run_stops_when_validation_gets_no_better(here, capsys, command):
     """Early: before its last cycle, with the best parameters of all; and that is its end."""
     words = (FIXTURES / "heat.py", "--mode", "synthetic", "--run-dir", "run")
     words += ("--schedule.cycles", "40", "--schedule.patience", "3")
@@ -243,7 +233,7 @@ def test_a_run_stops_when_validation_gets_no_better(here, capsys):
     assert len(logbook.read(here / "run" / "metrics.jsonl")) == len(records)
 
 
-def test_a_killed_process_loses_at_most_its_last_cycle(here):
+def test_a_killed_process_loses_at_most_its_last_cycle(here, command):
     words = [sys.executable, "-m", "hycojax.train", str(FIXTURES / "heat.py"), "--run-dir", "run"]
     words += ["--schedule.cycles", "400", "--mode", "physical"]
     process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
@@ -269,7 +259,7 @@ def test_a_killed_process_loses_at_most_its_last_cycle(here):
     assert cycles == list(range(1, len(cycles) + 1))
 
 
-def test_a_run_directory_is_never_overwritten(here, capsys):
+def test_a_run_directory_is_never_overwritten(here, capsys, command):
     words = (FIXTURES / "heat.py", "--mode", "physical", "--run-dir", "run")
     assert command(train.main, *words) == 0
     summary = (here / "run" / "summary.json").read_text()
@@ -305,7 +295,7 @@ def test_seen_values_that_are_not_finite_are_an_input_error(ready):
         first_state(ready.experiment, broken)
 
 
-def test_a_full_disk_is_told_and_can_be_resumed(here, monkeypatch, capsys):
+def test_a_full_disk_is_told_and_can_be_resumed(here, monkeypatch, capsys, command):
     def full(*_):
         raise OSError(28, "No space left on device")
 
@@ -318,7 +308,7 @@ def test_a_full_disk_is_told_and_can_be_resumed(here, monkeypatch, capsys):
     assert command(train.main, FIXTURES / "heat.py", "--run-dir", "run", "--resume") == 0
 
 
-def test_a_traced_cycle_tells_the_time_of_its_parts(here, capsys):
+def test_a_traced_cycle_tells_the_time_of_its_parts(here, capsys, command):
     assert command(train.main, FIXTURES / "heat.py", "--run-dir", "run", "--trace") == 0
     records = logbook.read(here / "run" / "metrics.jsonl")
     assert ["parts" in record for record in records] == [False, False, True]

@@ -259,6 +259,13 @@ def test_the_third_coordinate_of_a_sensor_approaches_without_turning():
     np.testing.assert_array_equal(np.argwhere(last), [expected])
 
 
+def test_moving_sensors_that_start_outside_a_closed_box_are_refused():
+    sensors = MovingSensors((60.0, 60.0), (100.1, 90.0), (50.0, 50.0), count=2)
+    with pytest.raises(ValueError, match=r"low, high: sensors start outside the box of \(100"):
+        sensors.mask(box(20, 20), 2)
+    assert sensors.mask(box(20, 20, boundary=Boundary.PERIODIC), 2)[0].sum() == 4
+
+
 def test_a_sensor_outside_a_closed_box_sees_nothing_until_it_is_back():
     """A whole turn about a point at the upper wall: half of it lies outside."""
     sensors = MovingSensors((93.0, 90.0), (93.0, 90.0), (50.0, 90.0), 1, 2 * np.pi, 0.0)
