@@ -9,7 +9,7 @@ The recordings come from a grid twice as fine, with half the time step.
 
 from hycojax.config import Data, Experiment
 from hycojax.domain import Boundary, Domain
-from hycojax.game import Schedule
+from hycojax.game import Interaction, Schedule
 from hycojax.networks.unet import UNet
 from hycojax.observation import Centre, Observation
 from hycojax.parameter import FieldParameter
@@ -40,18 +40,19 @@ experiment = Experiment(
                 coarsening=2,
             ),
         ),
-        solver=LBFGS(iterations=10),
+        solver=LBFGS(iterations=10, tolerance=1e-5),
         weights=Weights(data=1.0, interaction=1.0, balance=Balance.ERRORS),
         horizon=4,
     ),
     synthetic=Player(
-        model=UNet(domain, levels=2, features=8),
-        solver=Adam(learning_rate=3e-3, updates=40),
-        weights=Weights(data=1.0, interaction=1.0),
-        horizon=4,
-        batch=4,
+        model=UNet(domain, levels=3, features=12),
+        solver=Adam(learning_rate=4e-3, updates=30),
+        weights=Weights(data=1.0, interaction=2.0),
+        horizon=2,
+        batch=8,
     ),
     observation=Observation(region=Centre(fraction=0.5), noise=0.02),
-    data=Data(training=4, validation=2, test=4, steps=16, refinement=2),
-    schedule=Schedule(warmup=2, cycles=15),
+    data=Data(training=2, validation=2, test=4, steps=16, refinement=2),
+    schedule=Schedule(warmup=2, cycles=10),
+    interaction=Interaction(alpha=4.0),
 )

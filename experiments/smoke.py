@@ -13,7 +13,7 @@ that is 3 to 8 % higher makes up for the coarse step's error, in physical mode a
 
 from hycojax.config import Data, Experiment
 from hycojax.domain import Boundary, Domain
-from hycojax.game import Schedule
+from hycojax.game import Interaction, Schedule
 from hycojax.networks.unet import UNet
 from hycojax.observation import Centre, Observation
 from hycojax.parameter import Parameter
@@ -33,18 +33,19 @@ experiment = Experiment(
     domain=domain,
     physical=Player(
         model=smoke.Smoke(domain, dt=1.25, buoyancy=Parameter(true=0.1, start=0.3)),
-        solver=LBFGS(iterations=10),
+        solver=LBFGS(iterations=10, tolerance=1e-5),
         weights=Weights(data=1.0, interaction=1.0, balance=Balance.ERRORS),
         horizon=4,
     ),
     synthetic=Player(
-        model=UNet(domain, levels=2, features=16),
-        solver=Adam(learning_rate=2e-3, updates=50),
-        weights=Weights(data=1.0, interaction=1.0),
-        horizon=4,
+        model=UNet(domain, levels=3, features=12),
+        solver=Adam(learning_rate=4e-3, updates=40),
+        weights=Weights(data=1.0, interaction=2.0),
+        horizon=2,
         batch=8,
     ),
     observation=Observation(region=Centre(fraction=0.5), noise=0.02),
-    data=Data(training=4, validation=2, test=4, steps=24, refinement=2),
-    schedule=Schedule(warmup=2, cycles=20),
+    data=Data(training=2, validation=2, test=4, steps=24, refinement=2),
+    schedule=Schedule(warmup=2, cycles=15),
+    interaction=Interaction(alpha=4.0),
 )

@@ -14,7 +14,7 @@ from typing import Any
 import tyro
 
 from hycojax.config import Experiment, Overridable, on_one_domain
-from hycojax.failure import InputError, StoppedError
+from hycojax.failure import DivergedError, InputError, StoppedError
 
 _FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 _CONFIG = (tyro.conf.EnumChoicesFromValues, tyro.conf.FlagCreatePairsOff)
@@ -34,16 +34,21 @@ class RunOptions:
     has the time of its parts."""
 
 
-def run(main: Callable[[list[str]], None]) -> None:
-    """Run a command and leave with its exit status; an expected failure prints one message."""
+def run(main: Callable[[list[str]], None], again: str = "the same command") -> None:
+    """Run a command and leave with its exit status; an expected failure prints one message.
+
+    `again` says what goes on where the command was stopped.
+    """
     try:
         main(sys.argv[1:])
     except (InputError, StoppedError) as failure:
-        print(f"error: {failure}", file=sys.stderr)
+        resumable = isinstance(failure, StoppedError) and not isinstance(failure, DivergedError)
+        advice = f": {again} goes on from there" if resumable else ""
+        print(f"error: {failure}{advice}", file=sys.stderr)
         sys.exit(failure.status)
     except OSError as failure:
         full = failure.errno in _FULL_DISK
-        advice = "; what was saved is kept: free some space, then add --resume" if full else ""
+        advice = f"; what was saved is kept: free some space, {again} then goes on" if full else ""
         print(f"error: {failure}{advice}", file=sys.stderr)
         sys.exit(StoppedError.status if full else InputError.status)
     except KeyboardInterrupt:

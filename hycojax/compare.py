@@ -1,7 +1,9 @@
 """python -m hycojax.compare EXPERIMENT.py [--seeds N]: is it worth to cooperate?
 
 Each model alone, one-way both ways, and hybrid: the same data, the same number of updates (no run
-ends early), the same program, other weights. A command that was stopped goes on where it was.
+ends early), the same program, other weights. One-way from the network, the physics trains in the
+last quarter of the cycles only. "Early stopping" means the parameters that were best in validation,
+as everywhere for the networks. A command that was stopped goes on where it was.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from rich.table import Table
 from hycojax import commandline, figures, rundir, train
 from hycojax.commandline import RunOptions
 from hycojax.config import Overridable
-from hycojax.failure import InputError
+from hycojax.failure import DivergedError, InputError
 from hycojax.game import NAMES
 from hycojax.prepare import simulations
 from hycojax.rundir import RunDir, write_json
@@ -45,7 +47,7 @@ SCHEMES: dict[str, Callable[[int], dict[str, str]]] = {
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the table: which player of which scheme, with the last or the best parameters."""
+    """A line of the table: which player of which scheme, at its end or where it was best."""
 
     label: str
     scheme: str
@@ -57,7 +59,8 @@ ROWS = (
     Row("physical only", "alone", "physical", last=True),
     Row("physical only, early stopping", "alone", "physical"),
     Row("network to physics: physical", "network-to-physics", "physical"),
-    Row("hybrid: physical", "hybrid", "physical"),
+    Row("hybrid: physical", "hybrid", "physical", last=True),
+    Row("hybrid: physical, early stopping", "hybrid", "physical"),
     Row("synthetic only", "alone", "synthetic"),
     Row("physics to network: synthetic", "physics-to-network", "synthetic"),
     Row("hybrid: synthetic", "hybrid", "synthetic"),
@@ -70,7 +73,7 @@ class Options:
 
     experiment: Overridable
     seeds: int = 3
-    """Seeds, from the experiment's own on: other simulations, noise, weights and batches."""
+    """Seeds, from the experiment's own on: other initial states, noise, weights and batches."""
     run_dir: Path | None = None
     """Where the runs and the comparison are kept; None: runs/NAME/compare."""
 
@@ -83,7 +86,9 @@ def main(arguments: list[str]) -> None:
     if options.seeds < 1:
         raise InputError(f"seeds = {options.seeds}: at least 1 is needed")
     root = options.run_dir or Path("runs") / options.experiment.name / "compare"
-    overrides = commandline.without(words, ("--seeds", "--run-dir", "--seed", "--mode"))
+    overrides = commandline.without(words, ("--seeds", "--run-dir", "--seed"))
+    if commandline.without(overrides, ("--mode",)) != overrides:
+        raise InputError("--mode: a comparison trains both players of an experiment; leave it out")
     compare(root, file, overrides, options, Console())
 
 
@@ -98,8 +103,10 @@ def compare(
 
     The overrides are those of the experiment, besides its seed and mode.
 
+    A run that diverges is left out, and its number in the table says so.
+
     Raises:
-        StoppedError: A signal asked to stop, or training diverged.
+        StoppedError: A signal asked to stop.
         InputError: The directory holds runs of another experiment.
     """
     compiler, defaults = remembering(), RunOptions(commandline.load(file))
@@ -117,7 +124,11 @@ def compare(
             if not rundir.is_finished(run):
                 console.print(f"{scheme}, seed {seed}: {run.root}", highlight=False)
                 stored = stored or simulations(parsed.experiment)[0]
-                train.train(run, parsed.experiment, stored, console, compiler)
+                try:
+                    train.train(run, parsed.experiment, stored, console, compiler)
+                except DivergedError as failure:
+                    console.print(f"left out: {failure}", highlight=False)
+                    continue
             summaries[scheme].append(json.loads(run.summary.read_text()))
     _conclude(root, options, summaries, console)
 
@@ -141,28 +152,33 @@ def remembering() -> train.Compiler:
 def _conclude(
     root: Path, options: Options, summaries: dict[str, list[dict[str, Any]]], console: Console
 ) -> None:
-    rows = {row.label: _values(row, summaries[row.scheme]) for row in ROWS}
-    found = {"experiment": options.experiment.name, "seeds": options.seeds, "rows": rows}
-    write_json(root / "comparison.json", found)
-    (root / "comparison.md").write_text(markdown(rows))
-    figures.comparison(rows).savefig(root / "comparison.png", dpi=120)
-    table = Table(*HEADERS, title=f"{options.experiment.name}: mean (range) of {options.seeds}")
+    every = [summary[name] for scheme in summaries.values() for summary in scheme for name in NAMES]
+    kind = "test" if all("test_nrmse" in result for result in every) else "recorded"
+    rows = {row.label: _values(row, summaries[row.scheme], kind) for row in ROWS}
+    runs = {scheme: len(found) for scheme, found in summaries.items()}
+    about = {"experiment": options.experiment.name, "seeds": options.seeds, "runs": runs}
+    write_json(root / "comparison.json", {**about, "errors": kind, "rows": rows})
+    (root / "comparison.md").write_text(markdown(rows, kind))
+    figures.comparison(rows, kind).savefig(root / "comparison.png", dpi=120)
+    table = Table(*headers(kind), title=f"{options.experiment.name}: mean (range) of the seeds")
     for label, values in rows.items():
         table.add_row(label, *cells(values))
     console.print(table)
+    for scheme, count in runs.items():
+        if count < options.seeds:
+            console.print(f"{scheme}: {options.seeds - count} of {options.seeds} runs diverged")
     console.print(f"results: {root}", highlight=False)
 
 
-def _values(row: Row, summaries: list[dict[str, Any]]) -> dict[str, list[float]]:
+def _values(row: Row, summaries: list[dict[str, Any]], kind: str) -> dict[str, list[float]]:
     """Return what counts of a player, a number for each seed."""
     found: dict[str, list[float]] = {}
     for summary in summaries:
         result = summary[row.player]
-        kind = "test" if all("test_nrmse" in summary[name] for name in NAMES) else "recorded"
         if row.last:
-            found.setdefault("test", []).append(result[f"last_{kind}_nrmse"])
+            found.setdefault(kind, []).append(result[f"last_{kind}_nrmse"])
         else:
-            for name, suffix in (("test", ""), ("seen", "_seen"), ("hidden", "_hidden")):
+            for name, suffix in ((kind, ""), ("seen", "_seen"), ("hidden", "_hidden")):
                 if f"{kind}_nrmse{suffix}" in result:
                     found.setdefault(name, []).append(result[f"{kind}_nrmse{suffix}"])
         error = "last_relative_error" if row.last else "relative_error"
@@ -172,23 +188,28 @@ def _values(row: Row, summaries: list[dict[str, Any]]) -> dict[str, list[float]]
     return found
 
 
-HEADERS = ("", "test nRMSE", "seen part", "hidden part", "parameter error")
+def headers(kind: str) -> tuple[str, ...]:
+    """Return the titles of the columns, for errors on "test" or on "recorded" simulations."""
+    return "", f"{kind} nRMSE", "seen part", "hidden part", "parameter error"
 
 
 def cells(values: dict[str, list[float]]) -> list[str]:
-    """Return the columns of a line: mean, and range over the seeds."""
-    names = ("test", "seen", "hidden", "parameter")
-    return [_cell(values[name]) if name in values else "" for name in names]
+    """Return the columns of a line: mean, and range over the seeds; a part that is not is empty."""
+    whole = values.get("test") or values.get("recorded")
+    columns = whole, *(values.get(name) for name in ("seen", "hidden", "parameter"))
+    return [cell(column) if column else "" for column in columns]
 
 
-def _cell(values: list[float]) -> str:
+def cell(values: list[float]) -> str:
+    """Return the mean, and the range over the seeds."""
     mean, low, high = np.mean(values), min(values), max(values)
     return f"{mean:.3g} ({low:.2g} to {high:.2g})"
 
 
-def markdown(rows: dict[str, dict[str, list[float]]]) -> str:
+def markdown(rows: dict[str, dict[str, list[float]]], kind: str) -> str:
     """Return the table as Markdown."""
-    lines = ["| " + " | ".join(HEADERS) + " |", "|---" * len(HEADERS) + "|"]
+    titles = headers(kind)
+    lines = ["| " + " | ".join(titles) + " |", "|---" * len(titles) + "|"]
     lines += ["| " + " | ".join([label, *cells(values)]) + " |" for label, values in rows.items()]
     return "\n".join(lines) + "\n"
 

@@ -88,7 +88,8 @@ class Experiment:
     mode: Mode = Mode.HYBRID
     """Which players train."""
     seed: int = 0
-    """Seed of everything random: initial states, noise, weights, batches."""
+    """Seed of initial states, noise, weights and batches. Regions and solvers that draw have seeds
+    of their own."""
 
     def __post_init__(self):
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", self.name):
@@ -96,12 +97,7 @@ class Experiment:
         if not 0 <= self.seed < 2**31:
             raise ValueError(f"seed = {self.seed}: it must lie between 0 and 2^31 - 1")
         for player in ("physical", "synthetic"):
-            horizon = getattr(self, player).horizon
-            if horizon > self.data.steps:
-                raise ValueError(
-                    f"{player}.horizon = {horizon}: longer than the simulations, which have "
-                    f"data.steps = {self.data.steps}"
-                )
+            self._check_horizons(player)
             if self.schedule.patience is not None and getattr(self, player).begin:
                 raise ValueError(
                     f"schedule.patience: the run could end before {player}.begin = "
@@ -109,11 +105,7 @@ class Experiment:
                 )
         self._check_physical_only()
         self._check_neural_field()
-        if not self.mask()[1:].any():
-            raise ValueError(
-                "observation: nothing is seen after the first frame; make the region larger, or "
-                "the times more"
-            )
+        self._check_observation()
         if not parameter.unknowns(self.physical.model):
             names = ", ".join(parameter.quantities(self.physical.model))
             raise ValueError(f"physical.model: nothing is unknown; give one a start ({names})")
@@ -125,6 +117,38 @@ class Experiment:
             return self.observation.mask(self.domain, self.data.steps + 1)
         except ValueError as error:
             raise ValueError(f"observation.{error}") from error
+
+    def _check_horizons(self, name: str) -> None:
+        player = getattr(self, name)
+        for path in ("horizon", "early.horizon"):
+            horizon = operator.attrgetter(path)(player) or 1
+            if horizon > self.data.steps:
+                raise ValueError(
+                    f"{name}.{path} = {horizon}: longer than the simulations, which have "
+                    f"data.steps = {self.data.steps}"
+                )
+        if self.mode.players == (name,) and player.weights.data == 0:
+            raise ValueError(
+                f"{name}.weights.data = 0: without a partner there is nothing else to fit; set it "
+                "to 1, or mode to hybrid"
+            )
+
+    def _check_observation(self) -> None:
+        """Check that something is seen, and by each player's windows if these lie end to end."""
+        mask, steps = self.mask(), self.data.steps
+        if not mask[1:].any():
+            raise ValueError(
+                "observation: nothing is seen after the first frame; make the region larger, or "
+                "the times more"
+            )
+        for name in self.mode.players:
+            player = getattr(self, name)
+            end = steps // player.horizon * player.horizon
+            if player.batch is None and not mask[1 : end + 1].any():
+                raise ValueError(
+                    f"{name}.horizon = {player.horizon}: nothing is seen in its windows, which end "
+                    f"at frame {end}; take one that divides data.steps = {steps}"
+                )
 
     def _check_neural_field(self) -> None:
         """Check what a model needs that knows the recorded simulations only."""

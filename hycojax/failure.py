@@ -13,3 +13,7 @@ class StoppedError(Exception):
     """The run stopped early, and can be resumed (exit status 3)."""
 
     status = 3
+
+
+class DivergedError(StoppedError):
+    """Training diverged: to resume the run would end the same way (exit status 3)."""

@@ -191,14 +191,15 @@ def animation(
     return FuncAnimation(figure, draw, frames=len(truth), interval=120)
 
 
-def comparison(rows: dict[str, dict[str, list[float]]]) -> Figure:
+def comparison(rows: dict[str, dict[str, list[float]]], kind: str) -> Figure:
     """Show what a comparison has found: a dot for each seed, a line for their mean.
 
     Args:
-        rows: For each line of the table lists of numbers, one a seed: "test" error, its "seen" and
-            "hidden" part, "parameter" error.
+        rows: For each line of the table lists of numbers, one a seed: the error by its kind, its
+            "seen" and "hidden" part, "parameter" error.
+        kind: Whether errors are those on "test" or on "recorded" simulations.
     """
-    panels = {"test": "test nRMSE", "hidden": "its hidden part", "parameter": "parameter error"}
+    panels = {kind: f"{kind} nRMSE", "hidden": "its hidden part", "parameter": "parameter error"}
     shown = {k: v for k, v in panels.items() if any(k in values for values in rows.values())}
     figure = Figure(figsize=(3.4 * len(shown) + 2, 0.42 * len(rows) + 1.2), layout="constrained")
     axes = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]

@@ -193,11 +193,14 @@ def _turn(game: Game, player: Player, cycle: int) -> Turn:
         done = (cycle - schedule.warmup) / max(schedule.cycles - 1 - schedule.warmup, 1)
         interaction += done * (weights.later - interaction)
     active, meeting = player.is_active(cycle), cycle >= schedule.warmup and len(game.players) > 1
+    taught = weights.interaction > 0 or bool(weights.later)  # a ramp from 0 needs its lessons too
     return Turn(
         active=np.asarray(active),
         data=np.asarray(weights.data, np.float32),
         interaction=np.asarray(interaction if active and meeting else 0, np.float32),
-        renew=np.asarray(active and meeting and (cycle - first) % game.interaction.reuse == 0),
+        renew=np.asarray(
+            active and meeting and taught and (cycle - first) % game.interaction.reuse == 0
+        ),
     )
 
 

@@ -100,14 +100,16 @@ def balanced(
     if generated is None or balance is Balance.FIXED:
         return turn
     if balance is Balance.COUNTS:
-        recorded, made = jnp.sum(observed.seen), jnp.sum(generated.seen)
+        first = 0 if game.players[name].initial_states else 1  # the first frames are given
+        recorded, made = jnp.sum(observed.seen[:, first:]), jnp.sum(generated.seen[:, 1:])
         share = recorded / jnp.maximum(recorded + made, 1)
         return replace(
             turn, data=jnp.where(b > 0, share, 1) * turn.data, interaction=(1 - share) * b
         )
     own, theirs = players[name].error, players[game.partner(name)].error
     trust = jnp.where(jnp.isfinite(theirs) | ~jnp.isfinite(own), (own / theirs) ** 2, 0)
-    return replace(turn, interaction=b * jnp.where(trust < 1, trust, 1))
+    weighs = (trust < 1) & (turn.data > 0)  # against the recordings, if they count
+    return replace(turn, interaction=b * jnp.where(weighs, trust, 1))
 
 
 def interact(

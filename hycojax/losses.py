@@ -22,8 +22,9 @@ def relative_square(
     With the standard deviation of the data as scale, a model that predicts its mean has loss 1,
     whatever the units, the noise or the number of seen values.
     """
-    square = ((prediction - target) / scale) ** 2
-    return jnp.sum(jnp.where(seen, square, 0)) / jnp.maximum(jnp.sum(seen), 1)
+    # Chosen before it is squared: a NaN that is not seen must not reach the gradient either.
+    difference = jnp.where(seen, prediction - target, 0)
+    return jnp.sum((difference / scale) ** 2) / jnp.maximum(jnp.sum(seen), 1)
 
 
 def window_loss(

@@ -21,7 +21,8 @@ class Balance(enum.Enum):
     """Each is multiplied by its term's share of all values that are compared."""
     ERRORS = "errors"
     """The interaction's is multiplied by (own / partner's validation error)^2, at most 1: a partner
-    that is worse pulls as much as a measurement with its noise would."""
+    that is worse pulls as much as a measurement with its noise would. Not if the data's weight is
+    0: there is nothing to weigh against."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +39,12 @@ class Weights:
     """How they are balanced in each cycle."""
 
     def __post_init__(self):
-        given = self.data, self.interaction, self.later or 0.0
-        if not all(0 <= weight < float("inf") for weight in given) or not any(given):
-            raise ValueError("data and interaction must not be negative, nor both zero")
+        given = {"data": self.data, "interaction": self.interaction, "later": self.later or 0.0}
+        for name, weight in given.items():
+            if not 0 <= weight < float("inf"):
+                raise ValueError(f"weights.{name} = {weight}: it must not be negative")
+        if not any(given.values()):
+            raise ValueError("weights: data and interaction are both zero; one of them must count")
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,8 @@ def recordings(experiment: Experiment, stored: Simulations) -> Recordings:
     """Return what training may see of stored simulations.
 
     Raises:
-        InputError: A value that is seen is not finite.
+        InputError: A value that is seen is not finite, or nothing is seen to learn from or to
+            validate on.
     """
     key = jax.random.fold_in(jax.random.key(experiment.seed), _NOISE)
     roles = ("training", "validation") if experiment.data.validation else ("training",)
@@ -96,6 +97,12 @@ def recordings(experiment: Experiment, stored: Simulations) -> Recordings:
         seen["training"], seen["validation"] = hold_out(
             seen["training"], experiment.domain, share, own
         )
+    for role, recording in seen.items():
+        if not (recording.seen & experiment.domain.evolves())[:, 1:].any():
+            raise InputError(
+                f"nothing is seen after the first frame that is left for {role}: observe more, "
+                "change data.held_out, or set data.validation to 1"
+            )
     return games.recordings(**seen)
 
 

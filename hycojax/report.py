@@ -47,6 +47,8 @@ def report(
         "compile_seconds": round(records[-1]["compile_seconds"], 3),
         **{name: _errors(results) for name, results in found.items()},
     }
+    for name in found:
+        summary[name]["best_cycle"] = int(state.players[name].best_cycle)
     if "synthetic" in found:
         summary["synthetic"] |= _size(state.players["synthetic"].best)
     values = {}

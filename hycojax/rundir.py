@@ -86,14 +86,14 @@ def claim(
         return
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise InputError(f"{root} exists and is no run directory: choose another --run-dir")
-    root.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(file, directory.source)
     record = {
         "experiment": as_dict(experiment),
         "overrides": overrides,
         "versions": {name: version(name) for name in _PACKAGES},
         "device": f"{jax.devices()[0].device_kind} ({jax.default_backend()})",
     }
+    root.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(file, directory.source)
     write_json(directory.record, record)
 
 

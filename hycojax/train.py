@@ -18,7 +18,7 @@ from hycojax import checkpoint, commandline, hybrid, logbook, rundir, trace
 from hycojax import game as games
 from hycojax.config import Experiment
 from hycojax.data.store import Simulations
-from hycojax.failure import StoppedError
+from hycojax.failure import DivergedError, StoppedError
 from hycojax.game import NAMES, Game, Recordings, TrainingState
 from hycojax.logbook import View
 from hycojax.player import Turn
@@ -26,6 +26,9 @@ from hycojax.prepare import first_state, simulations
 from hycojax.report import report, show
 from hycojax.rundir import RunDir
 from hycojax.solvers import Reason
+
+#: What goes on where a run was stopped.
+AGAIN = "the same command with --resume"
 
 Compiler = Callable[[Game, Recordings, TrainingState, dict[str, Turn]], tuple[Any, float]]
 
@@ -61,10 +64,11 @@ def train(
     """Train from where the run directory stands to the end; return the summary.
 
     The compiler of cycles may remember those of other runs; by default it is `compile_cycle`. If
-    `traced`, the second cycle after the warm-up is.
+    `traced`, the second cycle after the warm-up is, or the last one if there are not as many.
 
     Raises:
-        StoppedError: A signal asked to stop, or training diverged; the last cycle is saved.
+        StoppedError: A signal asked to stop; the last cycle is saved.
+        DivergedError: A loss is not finite; the cycle before is saved.
     """
     began, compiler = time.perf_counter(), compiler or compile_cycle
     game, data, state = first_state(experiment, stored)
@@ -82,8 +86,8 @@ def train(
                 view.phase("compiling")
                 program, seconds = compiler(current, data, state, turns)
                 compile_seconds, staged = compile_seconds + seconds, current
-            meeting = number - experiment.schedule.warmup
-            with _trace(directory.trace if traced and meeting == 1 else None) as tracing:
+            second = min(experiment.schedule.warmup + 1, experiment.schedule.cycles - 1)
+            with _trace(directory.trace if traced and number == second else None) as tracing:
                 tick = time.perf_counter()
                 state, found = program(data, state, turns)
                 record = _record(experiment, state, jax.device_get(found))
@@ -99,8 +103,7 @@ def train(
             view.cycle(records[-1])
             if stop:
                 raise StoppedError(
-                    f"stopped after cycle {record['cycle']}, which is saved in {directory.root}: "
-                    "the same command with --resume goes on from there"
+                    f"stopped after cycle {record['cycle']}, which is saved in {directory.root}"
                 )
         view.phase("evaluating")
         return report(directory, experiment, game, data, state, stored, records)
@@ -153,13 +156,16 @@ def _record(experiment: Experiment, state: TrainingState, found: dict) -> dict[s
 def _check_finite(record: dict[str, Any], directory: RunDir) -> None:
     """Stop before a diverged state is saved over a sound one."""
     for name in NAMES:
-        if name in record and not record[name]["data"] < float("inf"):
-            raise StoppedError(
-                f"the {name} player diverged in cycle {record['cycle']}: its loss is not finite. "
-                f"The cycle before is saved in {directory.root}; start anew with a smaller "
-                f"{name}.horizon, or gentler settings of {name}.solver, in another --run-dir"
-            )
+        if name not in record or record[name]["loss"] < float("inf"):
+            continue
+        own = record[name]["data"] < float("inf")  # then it is the partner's trajectories
+        cause = next(other for other in NAMES if other != name) if own else name
+        raise DivergedError(
+            f"the {cause} player diverged in cycle {record['cycle']}: the {name} loss is not "
+            f"finite. The cycle before is saved in {directory.root}; start anew with a smaller "
+            f"{cause}.horizon, or gentler settings of {cause}.solver, in another --run-dir"
+        )
 
 
 if __name__ == "__main__":
-    commandline.run(main)
+    commandline.run(main, AGAIN)

@@ -128,5 +128,12 @@ class Adam:
 
 
 def _matrices(params: Any) -> Any:
-    """Return which leaves are weight matrices; biases and the statistics of the data are not."""
-    return jax.tree.map(lambda leaf: jnp.ndim(leaf) > 1, params)
+    """Return which leaves are weight matrices; biases and the statistics of the data are not.
+
+    A bias of several networks side by side is a matrix too: its name tells.
+    """
+
+    def is_matrix(path: tuple[Any, ...], leaf: Any) -> bool:
+        return jnp.ndim(leaf) > 1 and getattr(path[-1], "key", None) not in ("bias", "scale")
+
+    return jax.tree_util.tree_map_with_path(is_matrix, params)

@@ -1,12 +1,14 @@
 """The comparison of hybrid training with each model alone and with the one-way schemes."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from hycojax import commandline, compare, evaluate, logbook, train
+from hycojax.failure import DivergedError, StoppedError
 from hycojax.rundir import RunDir
 
 FILE = Path(__file__).parents[1] / "fixtures" / "heat.py"
@@ -86,6 +88,7 @@ def test_its_baseline_is_what_the_mode_gives(compared, tmp_path, monkeypatch, co
     assert last["test"][0] == pytest.approx(summary["last_test_nrmse"], rel=1e-6)
     error = summary["parameters"]["diffusivity"]["last_relative_error"]
     assert last["parameter"][0] == pytest.approx(error, rel=1e-6)
+    assert rows["hybrid: physical"]["test"] != rows["hybrid: physical, early stopping"]["test"]
     best = rows["physical only, early stopping"]
     assert best["test"][0] == pytest.approx(summary["test_nrmse"], rel=1e-6)
     error = summary["parameters"]["diffusivity"]["relative_error"]
@@ -105,6 +108,70 @@ def test_a_finished_comparison_trains_nothing_and_another_is_refused(
     assert "holds another run (observation.noise: 0.02, not 0.1)" in capsys.readouterr().err
     assert command(compare.main, FILE, "--seeds", "0") == 2
     assert "seeds = 0" in capsys.readouterr().err
+
+
+def test_a_stopped_comparison_goes_on_where_it_was(tmp_path, monkeypatch, capsys, command):
+    """With the same command; what is finished is not trained again."""
+    monkeypatch.chdir(tmp_path)
+    words, begun, real = (FILE, "--seeds", "1", "--run-dir", "all"), [], train.train
+
+    def stopping(run, *rest):
+        begun.append(run.root.name)
+        if begun[-1] == "network-to-physics-0" and len(begun) == 3:
+            raise StoppedError("stopped")
+        return real(run, *rest)
+
+    monkeypatch.setattr(train, "train", stopping)
+    assert command(compare.main, *words) == 3
+    assert "error: stopped: the same command goes on from there" in capsys.readouterr().err
+    assert not Path("all", "comparison.json").exists()
+    assert command(compare.main, *words) == 0
+    assert begun[2:] == ["network-to-physics-0", "network-to-physics-0", "hybrid-0"]
+    assert Path("all", "comparison.png").exists()
+
+
+def test_a_run_that_diverges_is_left_out(compared, tmp_path, monkeypatch, capsys, command):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(compared / "all", tmp_path / "all")
+    for name in ("hybrid-1", "network-to-physics-0", "network-to-physics-1"):
+        (tmp_path / "all" / name / "summary.json").unlink()
+
+    def diverging(*_):
+        raise DivergedError("the synthetic player diverged")
+
+    monkeypatch.setattr(train, "train", diverging)
+    assert command(compare.main, FILE, "--seeds", "2", "--run-dir", "all") == 0
+    assert "left out: the synthetic player diverged" in capsys.readouterr().out
+    found = json.loads(Path("all", "comparison.json").read_text())
+    assert found["runs"] == {
+        "alone": 2,
+        "physics-to-network": 2,
+        "network-to-physics": 0,
+        "hybrid": 1,
+    }
+    assert len(found["rows"]["hybrid: physical"]["test"]) == 1
+    assert found["rows"]["network to physics: physical"] == {}
+
+
+def test_a_comparison_has_no_mode(tmp_path, monkeypatch, capsys, command):
+    monkeypatch.chdir(tmp_path)
+    assert command(compare.main, FILE, "--mode", "physical") == 2
+    assert "--mode: a comparison trains both players" in capsys.readouterr().err
+
+
+def test_errors_on_the_recordings_are_called_so():
+    """A model that knows the recorded simulations only has no others."""
+    errors = {"recorded_nrmse": 0.2, "recorded_nrmse_seen": 0.1, "last_recorded_nrmse": 0.3}
+    summaries = [{"synthetic": errors}]
+    best, last = (
+        compare._values(compare.Row("", "hybrid", "synthetic", last=last), summaries, "recorded")
+        for last in (False, True)
+    )
+    assert best == {"recorded": [0.2], "seen": [0.1]}
+    assert last == {"recorded": [0.3]}
+    table = compare.markdown({"hybrid: synthetic": best}, "recorded")
+    assert table.startswith("|  | recorded nRMSE | seen part")
+    assert "| hybrid: synthetic | 0.2 (0.2 to 0.2) | 0.1 (0.1 to 0.1) |  |  |" in table
 
 
 def test_a_run_of_a_comparison_can_be_looked_at_like_any_other(compared, monkeypatch, command):

@@ -16,7 +16,8 @@ from rich.console import Console
 
 from hycojax import checkpoint, commandline, evaluate, generate, logbook, rundir, train
 from hycojax.config import Mode
-from hycojax.failure import InputError, StoppedError
+from hycojax.failure import DivergedError, InputError, StoppedError
+from hycojax.observation import Endpoints, Observation, Sensors
 from hycojax.prepare import first_state
 from hycojax.rundir import RunDir
 
@@ -286,6 +287,29 @@ def test_a_run_that_diverges_stops_with_the_reason(ready, tmp_path):
     with pytest.raises(StoppedError, match="synthetic player diverged in cycle 1"):
         train.train(directory, experiment, ready.stored, Console(quiet=True))
     assert checkpoint.steps(directory.checkpoints) == []
+
+
+def test_who_is_misled_by_a_diverged_partner_is_not_blamed(tmp_path):
+    fine, misled = {"data": 0.1, "loss": 0.1}, {"data": 0.1, "loss": float("nan")}
+    record = {"cycle": 4, "physical": fine, "synthetic": misled}
+    with pytest.raises(DivergedError, match="the physical player diverged in cycle 4: the synth"):
+        train._check_finite(record, RunDir(tmp_path))
+    train._check_finite({**record, "synthetic": fine}, RunDir(tmp_path))
+
+
+def test_a_split_that_leaves_nothing_to_validate_on_is_refused(ready):
+    sparse = Observation(Sensors(((30.0, 30.0),)), Endpoints())
+    data = replace(ready.experiment.data, validation=0, held_out=0.01)
+    experiment = replace(ready.experiment, observation=sparse, data=data)
+    with pytest.raises(InputError, match="after the first frame that is left for validation"):
+        first_state(experiment, ready.stored)
+
+
+def test_windows_that_miss_all_that_is_seen_are_refused(ready):
+    sparse = replace(ready.experiment.observation, times=Endpoints())
+    player = replace(ready.experiment.physical, horizon=4)
+    with pytest.raises(ValueError, match=r"physical.horizon = 4: .* take one that divides"):
+        replace(ready.experiment, observation=sparse, physical=player)
 
 
 def test_seen_values_that_are_not_finite_are_an_input_error(ready):

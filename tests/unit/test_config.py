@@ -149,7 +149,7 @@ def test_a_wrong_word_gets_one_message_and_status_2(capsys, words, message):
         (["--data.held-out", "1"], "held_out = 1.0: it must lie between 0 and 1"),
         (["--interaction.alpha", "0"], "the players need fresh initial states, or recorded=True"),
         (["--interaction.points", "0"], "points = 0.0: it must lie above 0"),
-        (["--physical.weights.later", "-1"], "must not be negative"),
+        (["--physical.weights.later", "-1"], "weights.later = -1.0: it must not be negative"),
         (["--physical.revert", "-1"], "revert = -1.0: it must not be negative"),
         (["--synthetic.coarsening", "2"], "synthetic.coarsening = 2: only the physical player"),
         (["--synthetic.initial-states"], "only the physical player has it"),
@@ -160,7 +160,15 @@ def test_a_wrong_word_gets_one_message_and_status_2(capsys, words, message):
         (["--physical.early.horizon", "0"], "early.horizon = 0: at least one step"),
         (["--physical.early.cycles", "-1"], "early.cycles = -1"),
         (["--physical.solver.tolerance", "0"], "tolerance = 0.0"),
-        (["--physical.weights.later", "nan"], "must not be negative"),
+        (["--physical.weights.later", "nan"], "weights.later = nan: it must not be negative"),
+        (
+            ["--synthetic.early.cycles", "1", "--synthetic.early.horizon", "9"],
+            "synthetic.early.horizon = 9: longer than the simulations",
+        ),
+        (
+            ["--mode", "physical", "--physical.weights.data", "0"],
+            "physical.weights.data = 0: without a partner there is nothing else to fit",
+        ),
         (
             ["--schedule.patience", "2", "--physical.begin", "2"],
             "the run could end before physical.begin = 2",

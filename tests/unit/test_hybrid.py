@@ -372,9 +372,10 @@ def test_the_weight_of_the_interaction_changes_linearly_after_the_warm_up(ready)
 
 
 def counted(seen, of):
-    """Return trajectories of which so many values count."""
-    values = jnp.zeros((1, of, 1))
-    return Source(values, values, (jnp.arange(of) < seen).reshape(values.shape))
+    """Return trajectories of which so many values count, besides the first frame."""
+    values = jnp.zeros((1, 2, of, 1))
+    later = (jnp.arange(of) < seen).reshape(1, 1, of, 1)
+    return Source(values, values, jnp.concatenate([jnp.ones_like(later), later], 1))
 
 
 @pytest.mark.parametrize(
@@ -403,6 +404,36 @@ def test_weights_are_balanced_by_counts_or_by_errors(ready, balance, errors, int
     found = balanced(game, players, "synthetic", turn, observed, generated)
     np.testing.assert_allclose((found.data, found.interaction), expected, rtol=1e-6)
     assert balanced(game, players, "synthetic", turn, observed, None) is turn
+
+
+def test_first_frames_count_where_they_are_estimated(ready):
+    weights = Weights(data=1.0, interaction=1.0, balance=Balance.COUNTS)
+    game = changed(ready.game, "physical", weights=weights, initial_states=True)
+    observed, generated = counted(10, of=50), counted(20, of=50)  # 60 and 20 values
+    found = balanced(game, ready.start().players, "physical", MEETING, observed, generated)
+    np.testing.assert_allclose((found.data, found.interaction), (0.75, 0.25), rtol=1e-6)
+
+
+def test_who_fits_its_partner_alone_does_so_with_the_full_weight(ready):
+    """However bad that one is: there are no recordings to weigh it against."""
+    weights = Weights(data=0.0, interaction=3.0, balance=Balance.ERRORS)
+    game = changed(ready.game, "physical", weights=weights)
+    players = {
+        name: replace(own, error=jnp.float32(error))
+        for (name, own), error in zip(ready.start().players.items(), (0.4, 0.2), strict=True)
+    }
+    turn = replace(MEETING, data=jnp.float32(0), interaction=jnp.float32(3))
+    found = balanced(game, players, "physical", turn, counted(3, of=5), counted(3, of=5))
+    assert (float(found.data), float(found.interaction)) == (0.0, 3.0)
+
+
+def test_nobody_predicts_for_a_partner_that_does_not_listen(ready):
+    """A ramp from zero needs its trajectories from the first meeting on."""
+    for weights, asked in [((0.0, None), False), ((0.0, 0.5), True), ((0.5, 0.0), True)]:
+        own = Weights(data=1.0, interaction=weights[0], later=weights[1])
+        game = changed(ready.game, "synthetic", weights=own)
+        turn = games.turns(game, game.schedule.warmup)["synthetic"]
+        assert bool(turn.renew) is asked
 
 
 @pytest.mark.parametrize(("alpha", "count"), [(0.1, 1), (1.0, 2), (1.3, 3), (2.5, 5)])

@@ -107,6 +107,9 @@ def test_the_loss_is_a_mean_over_seen_values_only():
     target[~seen] = np.nan
     found = relative_square(jnp.array(prediction), jnp.array(target), jnp.array(seen), scale)
     np.testing.assert_allclose(found, expected, rtol=1e-5)
+    gradient = jax.grad(relative_square)(*map(jnp.array, (prediction, target, seen)), scale)
+    assert np.isfinite(gradient).all()
+    assert (gradient[~seen] == 0).all()
     assert relative_square(jnp.ones(3), jnp.zeros(3), jnp.zeros(3, bool), jnp.ones(3)) == 0
 
 
@@ -321,7 +324,7 @@ def test_early_cycles_are_another_problem(heat_box):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Weights(data=-1.0), "must not be negative"),
+        (lambda: Weights(data=-1.0), "data = -1.0: it must not be negative"),
         (lambda: Memory(truncation=0), "memory.truncation = 0"),
         (lambda: Early(stages=0), "early.stages = 0"),
         (lambda: Player(None, LBFGS(), Weights(), noise=-0.1), "noise = -0.1"),
@@ -330,7 +333,7 @@ def test_early_cycles_are_another_problem(heat_box):
             "without a batch all members see the same",
         ),
         (lambda: Weights(data=0.0, interaction=0.0), "both zero"),
-        (lambda: Weights(later=-0.1), "must not be negative"),
+        (lambda: Weights(later=-0.1), "later = -0.1: it must not be negative"),
         (lambda: Weights(interaction=float("inf")), "must not be negative"),
         (lambda: Player(None, LBFGS(), Weights(), begin=-1), "begin = -1"),
         (lambda: Player(None, LBFGS(), Weights(), end=-1), "end = -1"),

@@ -18,7 +18,7 @@ from hycojax.networks.neural_field import NeuralField
 from hycojax.observation import EveryNth, Observation, Scattered
 from hycojax.physics import heat, smoke
 from hycojax.prepare import first_state
-from hycojax.solvers import Adam
+from hycojax.solvers import Adam, adam
 
 STEPS = 6
 
@@ -281,7 +281,12 @@ def test_it_learns_from_what_is_seen_and_is_validated_on_what_is_held_out(suited
     path = play(data)
     held = data.validation.seen.at[:, 0].set(False)
     other = jnp.where(held, data.validation.values + 0.3, data.validation.values)
-    spoiled = replace(data, validation=replace(data.validation, values=other))
+    hidden = jnp.where(data.training.seen, data.training.values, jnp.nan)
+    spoiled = replace(
+        data,
+        training=replace(data.training, values=hidden),
+        validation=replace(data.validation, values=other),
+    )
     for one, changed in zip(path, play(spoiled), strict=True):
         for name in games.NAMES:
             ours, theirs = one.players[name], changed.players[name]
@@ -290,3 +295,12 @@ def test_it_learns_from_what_is_seen_and_is_validated_on_what_is_held_out(suited
             assert ours.error != theirs.error
     errors = [float(s.players["synthetic"].error) for s in path]
     assert errors[-1] < errors[0]
+
+
+def test_weights_decay_and_biases_do_not(suited):
+    """Those of several networks side by side are matrices as well."""
+    marked = adam._matrices(suited.synthetic.model.init(jax.random.key(0)))
+    paths = jax.tree_util.tree_leaves_with_path(marked)
+    assert len(paths) > 3
+    for path, decays in paths:
+        assert decays == ("kernel" in str(path[-1]))
