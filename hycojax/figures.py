@@ -8,8 +8,9 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 from matplotlib.animation import FuncAnimation
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from hycojax.domain import Channel, Domain
 from hycojax.metrics import RolloutErrors
@@ -209,11 +210,22 @@ def comparison(rows: dict[str, dict[str, list[float]]], kind: str) -> Figure:
                 color = COLORS["synthetic" if "synthetic" in label else "physical"]
                 ax.plot(values[name], [place] * len(values[name]), "o", color=color, ms=4)
                 ax.plot([np.mean(values[name])] * 2, [place - 0.3, place + 0.3], color=color)
-        ax.set(xscale="log", title=title)
+        ax.set(title=title)
+        log_scale(ax)
         ax.set_yticks(range(len(rows)), list(rows), fontsize=8)
         ax.grid(alpha=0.3)
     axes[0].invert_yaxis()
     return figure
+
+
+def log_scale(ax: Axes) -> None:
+    """Make the horizontal axis logarithmic, with few labels in plain numbers."""
+    ax.set(xscale="log")
+    low, high = ax.get_xlim()
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,)))
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.xaxis.set_minor_formatter(NullFormatter())
+    ax.tick_params("x", labelsize=8)
 
 
 def _show(ax, domain: Domain, values: np.ndarray, region: np.ndarray, style: dict[str, Any]):

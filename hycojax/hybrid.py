@@ -6,7 +6,8 @@
 In a cycle each player has a turn: the other one predicts trajectories, it trains on these and on
 the recordings, and is validated (Gauss-Seidel alternation towards a Nash equilibrium). With one
 player it is plain training, by the same code; with a weight of zero, or a player without turns, it
-is a one-way scheme. Everything here is a pure function of arrays.
+is a one-way scheme. Everything here is a pure function of arrays: warm-up, schedules and frozen
+players are numbers in a `Turn` (`game.turns`), a turn that did harm is undone in `learning.train`.
 
 Source: Liverani, Steynberg, Zuazua, "HYCO: Hybrid-Cooperative Learning", arXiv 2509.14123.
 """

@@ -22,6 +22,7 @@ from rich.markdown import Markdown
 
 from hycojax import commandline, compare
 from hycojax.failure import InputError
+from hycojax.figures import log_scale
 
 #: For each experiment what differs from its file. That of Burgers finds a field with the PDE alone.
 EXPERIMENTS: dict[str, tuple[str, ...]] = {
@@ -155,9 +156,9 @@ def _panel(ax: Axes, found: Found, lines: dict[str, str], kind: str) -> None:
             ax.plot(mean, [height - 0.1, height + 0.1], color=color, lw=3, label=once)
     for place in range(1, len(found)):
         ax.axhline(place - 0.5, color="0.9", lw=0.8)
-    ax.set(xscale="log")
+    log_scale(ax)
     ax.grid(axis="x", alpha=0.3)
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.04), ncols=4, fontsize=8)
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.05), ncols=3, fontsize=8)
 
 
 if __name__ == "__main__":
