@@ -46,7 +46,7 @@ experiment = Experiment(
             ),
         ),
         solver=MultiStart(LBFGS(iterations=40), members=4, spread=0.3),
-        weights=Weights(data=1.0, interaction=1.0, balance=Balance.ERRORS),
+        weights=Weights(data=1.0, interaction=0.1, balance=Balance.ERRORS),
         horizon=12,
         initial_states=True,
     ),

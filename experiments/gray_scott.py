@@ -4,7 +4,7 @@
     python -m hycojax.compare experiments/gray_scott.py
 
 Feed and kill are known. The recordings come from a grid twice as fine, with half the time step.
-Physical mode, seed 0: D_u 6 % off, D_v 0.1 %; test nRMSE 0.088: a front is about a cell wide.
+Physical mode, seed 0: D_u 7 % off, D_v 2 %; test nRMSE 0.088: a front is about a cell wide.
 """
 
 from hycojax.config import Data, Experiment

@@ -4,7 +4,9 @@
     python -m hycojax.compare experiments/navier_stokes.py
 
 The buoyancy is a field, searched on a grid twice as coarse as the state's; its bends cost a little.
-The recordings come from a grid twice as fine, with half the time step.
+The recordings come from a grid twice as fine, with half the time step. Seed 0: relative L2 error of
+the field 19 %, test nRMSE of the PDE 0.14. The PDE alone makes up a field where it sees nothing:
+105 % off, 41 % where it was best in validation.
 """
 
 from hycojax.config import Data, Experiment
