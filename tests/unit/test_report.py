@@ -165,7 +165,7 @@ def test_a_comparison_draws_every_row(tmp_path):
         "hybrid: physical": {"test": [0.1], "seen": [0.1], "hidden": [0.2], "parameter": [0.01]},
         "hybrid: synthetic": {"test": [0.4, 0.6], "seen": [0.3, 0.3], "hidden": [0.5, 0.7]},
     }
-    figure = figures.comparison(rows)
+    figure = figures.comparison(rows, "test")
     panels = {ax.get_title(): ax for ax in figure.axes}
     assert list(panels) == ["test nRMSE", "its hidden part", "parameter error"]
     labels = [text.get_text() for text in figure.axes[0].get_yticklabels()]
@@ -179,8 +179,9 @@ def test_a_comparison_draws_every_row(tmp_path):
     np.testing.assert_allclose(mean.get_xdata(), [0.2, 0.2])
     assert panels["test nRMSE"].lines[4].get_color() == figures.COLORS["synthetic"]
     saved(figure, tmp_path)
-    none = figures.comparison({"synthetic only": {"test": [0.5]}})
-    assert [ax.get_title() for ax in none.axes] == ["test nRMSE"]
+    one = figures.comparison({"synthetic only": {"recorded": [0.5]}, "hybrid": {}}, "recorded")
+    assert [ax.get_title() for ax in one.axes] == ["recorded nRMSE"]
+    saved(one, tmp_path)
 
 
 def test_the_logbook_forgets_what_a_resumed_run_does_again(tmp_path):
