@@ -222,7 +222,7 @@ def log_scale(ax: Axes) -> None:
     """Make the horizontal axis logarithmic, with few labels in plain numbers."""
     ax.set(xscale="log")
     low, high = ax.get_xlim()
-    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,)))
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 300 * low else (1,)))
     ax.xaxis.set_major_formatter("{x:g}")
     ax.xaxis.set_minor_formatter(NullFormatter())
     ax.tick_params("x", labelsize=8)
