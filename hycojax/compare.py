@@ -201,7 +201,9 @@ def cells(values: dict[str, list[float]]) -> list[str]:
 
 
 def cell(values: list[float]) -> str:
-    """Return the mean, and the range over the seeds."""
+    """Return the mean, and the range over the seeds if there are several."""
+    if len(values) == 1:
+        return f"{values[0]:.3g}"
     mean, low, high = np.mean(values), min(values), max(values)
     return f"{mean:.3g} ({low:.2g} to {high:.2g})"
 

@@ -4,7 +4,6 @@ import json
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from hycojax import commandline, compare, evaluate, logbook, train
@@ -171,7 +170,7 @@ def test_errors_on_the_recordings_are_called_so():
     assert last == {"recorded": [0.3]}
     table = compare.markdown({"hybrid: synthetic": best}, "recorded")
     assert table.startswith("|  | recorded nRMSE | seen part")
-    assert "| hybrid: synthetic | 0.2 (0.2 to 0.2) | 0.1 (0.1 to 0.1) |  |  |" in table
+    assert "| hybrid: synthetic | 0.2 | 0.1 |  |  |" in table
 
 
 def test_a_run_of_a_comparison_can_be_looked_at_like_any_other(compared, monkeypatch, command):
@@ -190,4 +189,4 @@ def test_options_of_the_command_are_taken_from_those_of_the_runs():
 
 def test_a_cell_holds_mean_and_range():
     assert compare.cells({"test": [0.1, 0.2, 0.3]}) == ["0.2 (0.1 to 0.3)", "", "", ""]
-    assert np.isclose(float(compare.cells({"parameter": [0.5]})[3].split()[0]), 0.5)
+    assert compare.cells({"parameter": [0.5]}) == ["", "", "", "0.5"]
