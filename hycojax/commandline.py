@@ -14,7 +14,7 @@ from typing import Any
 import tyro
 
 from hycojax.config import Experiment, Overridable, on_one_domain
-from hycojax.failure import DivergedError, InputError, StoppedError
+from hycojax.failure import InputError, StoppedError
 
 _FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 _CONFIG = (tyro.conf.EnumChoicesFromValues, tyro.conf.FlagCreatePairsOff)
@@ -42,8 +42,7 @@ def run(main: Callable[[list[str]], None], again: str = "the same command") -> N
     try:
         main(sys.argv[1:])
     except (InputError, StoppedError) as failure:
-        resumable = isinstance(failure, StoppedError) and not isinstance(failure, DivergedError)
-        advice = f": {again} goes on from there" if resumable else ""
+        advice = f": {again} goes on from there" if failure.resumable else ""
         print(f"error: {failure}{advice}", file=sys.stderr)
         sys.exit(failure.status)
     except OSError as failure:

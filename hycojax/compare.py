@@ -9,7 +9,7 @@ as everywhere for the networks. A command that was stopped goes on where it was.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -103,13 +103,13 @@ def compare(
 
     The overrides are those of the experiment, besides its seed and mode.
 
-    A run that diverges is left out, and its number in the table says so.
+    A run that diverges is left out, and counted in comparison.json.
 
     Raises:
         StoppedError: A signal asked to stop.
         InputError: The directory holds runs of another experiment.
     """
-    compiler, defaults = remembering(), RunOptions(commandline.load(file))
+    compiler, defaults = remembering(), RunOptions(options.experiment)
     first, cycles = options.experiment.seed, options.experiment.schedule.cycles
     summaries: dict[str, list[dict[str, Any]]] = {scheme: [] for scheme in SCHEMES}
     for seed in range(first, first + options.seeds):
@@ -160,10 +160,10 @@ def _conclude(
     write_json(root / "comparison.json", {**about, "errors": kind, "rows": rows})
     (root / "comparison.md").write_text(markdown(rows, kind))
     figures.comparison(rows, kind).savefig(root / "comparison.png", dpi=120)
-    table = Table(*headers(kind), title=f"{options.experiment.name}: mean (range) of the seeds")
+    shown = Table(*headers(kind), title=f"{options.experiment.name}: mean (range) of the seeds")
     for label, values in rows.items():
-        table.add_row(label, *cells(values))
-    console.print(table)
+        shown.add_row(label, *cells(values))
+    console.print(shown)
     for scheme, count in runs.items():
         if count < options.seeds:
             console.print(f"{scheme}: {options.seeds - count} of {options.seeds} runs diverged")
@@ -210,10 +210,13 @@ def cell(values: list[float]) -> str:
 
 def markdown(rows: dict[str, dict[str, list[float]]], kind: str) -> str:
     """Return the table as Markdown."""
-    titles = headers(kind)
-    lines = ["| " + " | ".join(titles) + " |", "|---" * len(titles) + "|"]
-    lines += ["| " + " | ".join([label, *cells(values)]) + " |" for label, values in rows.items()]
-    return "\n".join(lines) + "\n"
+    return table(headers(kind), [[label, *cells(values)] for label, values in rows.items()])
+
+
+def table(titles: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """Return lines of cells as a table in Markdown."""
+    rows = titles, ["---"] * len(titles), *lines
+    return "".join("| " + " | ".join(row) + " |\n" for row in rows)
 
 
 if __name__ == "__main__":

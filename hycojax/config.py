@@ -97,7 +97,7 @@ class Experiment:
         if not 0 <= self.seed < 2**31:
             raise ValueError(f"seed = {self.seed}: it must lie between 0 and 2^31 - 1")
         for player in ("physical", "synthetic"):
-            self._check_horizons(player)
+            self._check_player(player)
             if self.schedule.patience is not None and getattr(self, player).begin:
                 raise ValueError(
                     f"schedule.patience: the run could end before {player}.begin = "
@@ -118,7 +118,8 @@ class Experiment:
         except ValueError as error:
             raise ValueError(f"observation.{error}") from error
 
-    def _check_horizons(self, name: str) -> None:
+    def _check_player(self, name: str) -> None:
+        """Check that a player's rollouts fit into the recordings, and that it fits something."""
         player = getattr(self, name)
         for path in ("horizon", "early.horizon"):
             horizon = operator.attrgetter(path)(player) or 1

@@ -76,6 +76,8 @@ def train(
         state, warnings = checkpoint.restore(directory.checkpoints, state)
         logbook.warn(console, warnings)
     records = logbook.keep(directory.log, int(state.cycle))
+    second = min(experiment.schedule.warmup + 1, experiment.schedule.cycles - 1)
+    traced_cycle = second if traced else None
     with logbook.view(experiment.schedule.cycles, console) as view, _stop_requests(view) as stop:
         before = records[-1] if records else {"elapsed": 0.0, "compile_seconds": 0.0}
         compile_seconds, began, staged = before["compile_seconds"], began - before["elapsed"], None
@@ -86,8 +88,7 @@ def train(
                 view.phase("compiling")
                 program, seconds = compiler(current, data, state, turns)
                 compile_seconds, staged = compile_seconds + seconds, current
-            second = min(experiment.schedule.warmup + 1, experiment.schedule.cycles - 1)
-            with _trace(directory.trace if traced and number == second else None) as tracing:
+            with _trace(directory.trace if number == traced_cycle else None) as tracing:
                 tick = time.perf_counter()
                 state, found = program(data, state, turns)
                 record = _record(experiment, state, jax.device_get(found))
@@ -158,8 +159,9 @@ def _check_finite(record: dict[str, Any], directory: RunDir) -> None:
     for name in NAMES:
         if name not in record or record[name]["loss"] < float("inf"):
             continue
-        own = record[name]["data"] < float("inf")  # then it is the partner's trajectories
-        cause = next(other for other in NAMES if other != name) if own else name
+        fine = {term: record[name][term] < float("inf") for term in ("data", "interaction")}
+        misled = fine["data"] and not fine["interaction"]  # by the partner's trajectories
+        cause = next(other for other in NAMES if other != name) if misled else name
         raise DivergedError(
             f"the {cause} player diverged in cycle {record['cycle']}: the {name} loss is not "
             f"finite. The cycle before is saved in {directory.root}; start anew with a smaller "

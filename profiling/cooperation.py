@@ -104,10 +104,10 @@ def tables(found: Found) -> str:
 
     Cells hold the mean over the seeds, and the range in brackets; parts of the box the mean alone.
     """
-    networks = ["", "seen", *SYNTHETIC.values(), "hybrid / alone", "seen, hidden part: alone"]
+    parts = "seen, hidden part: alone", "hybrid"
+    networks = ["", "seen", *SYNTHETIC.values(), "hybrid / alone", *parts]
     pdes = ["", "seen", *PHYSICAL.values(), "test nRMSE: alone", "hybrid"]
-    first = [[*networks, "hybrid"]]
-    second = [pdes]
+    first, second = [], []
     for (name, case), rows in found.items():
         alone, _, hybrid = (rows[label] for label in SYNTHETIC)
         ratio = f"{np.mean(hybrid['test']) / np.mean(alone['test']):.2f}"
@@ -117,18 +117,14 @@ def tables(found: Found) -> str:
         alone, *_, hybrid, _ = (compare.cell(rows[label]["test"]) for label in PHYSICAL)
         second.append([name, case, *errors, alone, hybrid])
     return (
-        f"Test nRMSE of the networks:\n\n{_markdown(first)}\n"
-        f"Relative error of the parameters, and test nRMSE of the PDEs:\n\n{_markdown(second)}"
+        f"Test nRMSE of the networks:\n\n{compare.table(networks, first)}\n"
+        "Relative error of the parameters, and test nRMSE of the PDEs:\n\n"
+        f"{compare.table(pdes, second)}"
     )
 
 
 def _parts(values: dict[str, list[float]]) -> str:
     return ", ".join(f"{np.mean(values[k]):.2g}" for k in ("seen", "hidden") if k in values)
-
-
-def _markdown(lines: list[list[str]]) -> str:
-    lines = [lines[0], ["---"] * len(lines[0]), *lines[1:]]
-    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
 
 
 def figure(found: Found) -> Figure:

@@ -290,11 +290,17 @@ def test_a_run_that_diverges_stops_with_the_reason(ready, tmp_path):
 
 
 def test_who_is_misled_by_a_diverged_partner_is_not_blamed(tmp_path):
-    fine, misled = {"data": 0.1, "loss": 0.1}, {"data": 0.1, "loss": float("nan")}
+    fine = {"data": 0.1, "interaction": 0.1, "loss": 0.1}
+    misled = {**fine, "interaction": float("nan"), "loss": float("nan")}
     record = {"cycle": 4, "physical": fine, "synthetic": misled}
     with pytest.raises(DivergedError, match="the physical player diverged in cycle 4: the synth"):
         train._check_finite(record, RunDir(tmp_path))
     train._check_finite({**record, "synthetic": fine}, RunDir(tmp_path))
+    penalty = {"cycle": 4, "physical": {**fine, "loss": float("inf")}}  # and there is no partner
+    with pytest.raises(
+        DivergedError, match="the physical player diverged in cycle 4: the physical"
+    ):
+        train._check_finite(penalty, RunDir(tmp_path))
 
 
 def test_a_split_that_leaves_nothing_to_validate_on_is_refused(ready):
