@@ -162,7 +162,7 @@ def _conclude(
     figures.comparison(rows, kind).savefig(root / "comparison.png", dpi=120)
     shown = Table(*headers(kind), title=f"{options.experiment.name}: mean (range) of the seeds")
     for label, values in rows.items():
-        shown.add_row(label, *cells(values))
+        shown.add_row(label, *cells(values, kind))
     console.print(shown)
     for scheme, count in runs.items():
         if count < options.seeds:
@@ -193,15 +193,15 @@ def headers(kind: str) -> tuple[str, ...]:
     return "", f"{kind} nRMSE", "seen part", "hidden part", "parameter error"
 
 
-def cells(values: dict[str, list[float]]) -> list[str]:
-    """Return the columns of a line: mean, and range over the seeds; a part that is not is empty."""
-    whole = values.get("test") or values.get("recorded")
-    columns = whole, *(values.get(name) for name in ("seen", "hidden", "parameter"))
-    return [cell(column) if column else "" for column in columns]
+def cells(values: dict[str, list[float]], kind: str) -> list[str]:
+    """Return the columns of a line."""
+    return [cell(values.get(name, [])) for name in (kind, "seen", "hidden", "parameter")]
 
 
 def cell(values: list[float]) -> str:
-    """Return the mean, and the range over the seeds if there are several."""
+    """Return the mean, and the range over the seeds if there are several; empty without any."""
+    if not values:
+        return ""
     if len(values) == 1:
         return f"{values[0]:.3g}"
     mean, low, high = np.mean(values), min(values), max(values)
@@ -210,7 +210,7 @@ def cell(values: list[float]) -> str:
 
 def markdown(rows: dict[str, dict[str, list[float]]], kind: str) -> str:
     """Return the table as Markdown."""
-    return table(headers(kind), [[label, *cells(values)] for label, values in rows.items()])
+    return table(headers(kind), [[label, *cells(values, kind)] for label, values in rows.items()])
 
 
 def table(titles: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

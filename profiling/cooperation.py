@@ -2,9 +2,9 @@
 
 Each PDE is an experiment, run by `hycojax.compare` in three cases: all of the box is seen with 2 %
 noise; half of it; a quarter with 5 %. In all of them the recordings come from a grid twice as fine
-as the models', and test simulations are used for the figures alone. Tables and a figure are written
-to the run directory. A command that was stopped goes on where it was; all takes about three hours
-on two CPU cores.
+as the models', and test simulations are used for the figures alone. Tables, a figure and the
+numbers of each seed are written to the run directory. A command that was stopped goes on where it
+was; all takes about three hours on two CPU cores.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from rich.markdown import Markdown
 from hycojax import commandline, compare
 from hycojax.failure import InputError
 from hycojax.figures import log_scale
+from hycojax.rundir import write_json
 
 #: For each experiment what differs from its file. That of Burgers finds a field with the PDE alone.
 EXPERIMENTS: dict[str, tuple[str, ...]] = {
@@ -93,6 +94,8 @@ def main(options: Options) -> None:
             where = ("--seeds", str(options.seeds), "--run-dir", str(root))
             compare.main([f"experiments/{name}.py", *words, *EXPERIMENTS[name], *where])
             found[name, case] = json.loads((root / "comparison.json").read_text())["rows"]
+    seeds = {f"{name} {case}": rows for (name, case), rows in found.items()}
+    write_json(options.run_dir / "cooperation.json", seeds)
     text = tables(found)
     (options.run_dir / "cooperation.md").write_text(text)
     figure(found).savefig(options.run_dir / "cooperation.png", dpi=120)
@@ -110,17 +113,24 @@ def tables(found: Found) -> str:
     first, second = [], []
     for (name, case), rows in found.items():
         alone, _, hybrid = (rows[label] for label in SYNTHETIC)
-        ratio = f"{np.mean(hybrid['test']) / np.mean(alone['test']):.2f}"
-        errors = [compare.cell(rows[label]["test"]) for label in SYNTHETIC]
-        first.append([name, case, *errors, ratio, _parts(alone), _parts(hybrid)])
-        errors = [compare.cell(rows[label]["parameter"]) for label in PHYSICAL]
-        alone, *_, hybrid, _ = (compare.cell(rows[label]["test"]) for label in PHYSICAL)
+        errors = [compare.cell(rows[label].get("test", [])) for label in SYNTHETIC]
+        parts = _parts(alone), _parts(hybrid)
+        first.append([name, case, *errors, _ratio(hybrid, alone), *parts])
+        errors = [compare.cell(rows[label].get("parameter", [])) for label in PHYSICAL]
+        alone, *_, hybrid, _ = (compare.cell(rows[label].get("test", [])) for label in PHYSICAL)
         second.append([name, case, *errors, alone, hybrid])
     return (
         f"Test nRMSE of the networks:\n\n{compare.table(networks, first)}\n"
         "Relative error of the parameters, and test nRMSE of the PDEs:\n\n"
         f"{compare.table(pdes, second)}"
     )
+
+
+def _ratio(ours: dict[str, list[float]], theirs: dict[str, list[float]]) -> str:
+    """Return how the mean errors compare; empty if all runs of one of them diverged."""
+    if not ("test" in ours and "test" in theirs):
+        return ""
+    return f"{np.mean(ours['test']) / np.mean(theirs['test']):.2f}"
 
 
 def _parts(values: dict[str, list[float]]) -> str:
@@ -144,11 +154,11 @@ def _panel(ax: Axes, found: Found, lines: dict[str, str], kind: str) -> None:
     for i, (label, title) in enumerate(lines.items()):
         offset = 0.7 * (i / (len(lines) - 1) - 0.5)
         for place, rows in enumerate(found.values()):
-            values = rows[label][kind]
+            values = rows[label].get(kind, [])
             height = place + offset
             color, once = COLORS[title], title if place == 0 else None
             ax.plot(values, [height] * len(values), "o", color=color, ms=3, alpha=0.6)
-            mean = [np.mean(values)] * 2
+            mean = [np.mean(values) if values else np.nan] * 2
             ax.plot(mean, [height - 0.1, height + 0.1], color=color, lw=3, label=once)
     for place in range(1, len(found)):
         ax.axhline(place - 0.5, color="0.9", lw=0.8)

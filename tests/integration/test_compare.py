@@ -188,5 +188,5 @@ def test_options_of_the_command_are_taken_from_those_of_the_runs():
 
 
 def test_a_cell_holds_mean_and_range():
-    assert compare.cells({"test": [0.1, 0.2, 0.3]}) == ["0.2 (0.1 to 0.3)", "", "", ""]
-    assert compare.cells({"parameter": [0.5]}) == ["", "", "", "0.5"]
+    assert compare.cells({"test": [0.1, 0.2, 0.3]}, "test") == ["0.2 (0.1 to 0.3)", "", "", ""]
+    assert compare.cells({"parameter": [0.5]}, "test") == ["", "", "", "0.5"]
