@@ -33,6 +33,7 @@ experiment = Experiment(
             dt=10.0,
             diffusivity_u=Parameter(true=0.16, start=0.4),
             diffusivity_v=Parameter(true=0.08, start=0.2),
+            pieces=4,
         ),
         solver=LBFGS(iterations=10, tolerance=1e-5),
         weights=Weights(data=1.0, interaction=1.0, balance=Balance.ERRORS),

@@ -48,7 +48,7 @@ def nothing_known(point: Float[Array, " n"], memory: int) -> Curvature:
 def learn(
     known: Curvature, step: Array, value: Array, gradient: Array, first: Bool[Array, ""]
 ) -> Curvature:
-    """Add a step; at the `first` point of a solve, forget all if the loss is not what was left."""
+    """Add a step, but for the `first` point of a solve, where no step has been made."""
     y = gradient - known.gradient
     curved = step @ y > 1e-7 * jnp.linalg.norm(step) * jnp.linalg.norm(y)
     longer = replace(
@@ -58,9 +58,7 @@ def learn(
         rho=jnp.roll(known.rho, -1).at[-1].set(1 / jnp.where(curved, step @ y, 1)),
         used=known.used + 1,
     )
-    same = (value == known.value) & jnp.all(gradient == known.gradient)
-    known = select(~first & curved, longer, select(first & ~same, forget(known), known))
-    return replace(known, value=value, gradient=gradient)
+    return replace(select(~first & curved, longer, known), value=value, gradient=gradient)
 
 
 def forget(known: Curvature) -> Curvature:

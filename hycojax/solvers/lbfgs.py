@@ -71,8 +71,10 @@ class _Search:
 class LBFGS:
     """L-BFGS with a line search for the weak Wolfe conditions, warm-started in every cycle.
 
-    It starts where the last cycle ended. What that one learned of the curvature is kept if the
-    objective is the same, which its first value and gradient tell; else it would mislead. A solve
+    It starts where the last cycle ended, with what that one learned of the curvature. From cycle to
+    cycle an objective changes in a partner's trajectories or in the windows that were drawn, while
+    the data stay: its curvature is nearly the same, and a field needs more iterations than a cycle
+    has to learn it. Steps of another objective still lead downwards, as s y > 0 in each. A solve
     never returns parameters with a loss that is higher than at its start, or not finite. Losses are
     taken to be relative squares: 0 is the best there is, 1 what knows nothing.
 
@@ -157,6 +159,7 @@ class LBFGS:
     ) -> _Search:
         """Go on from the point that was evaluated, or end the solve there."""
         first = search.iterations < 0
+        same = (value == search.known.value) & jnp.all(gradient == search.known.gradient)
         step = search.step * search.direction
         learned = learn(search.known, step, value, gradient, first)
         known, downwards = direction(learned)
@@ -166,7 +169,8 @@ class LBFGS:
         flat = jnp.all(gradient == 0)
         short = ~first & (search.known.value - value <= tolerance * value)
         stalled = jnp.where(newton | short, search.stalled + 1, 0)
-        done = flat | (stalled >= _STALLED) | (first & newton)  # which it knows from the last cycle
+        ended = first & same & newton  # the last cycle has shown it
+        done = flat | (stalled >= _STALLED) | ended
         reason = jnp.select(
             [value <= _EXACT, flat & (learned.used == 0), done, iterations >= self.iterations],
             [Reason.CONVERGED, Reason.FLAT, Reason.CONVERGED, Reason.ITERATION_LIMIT],
