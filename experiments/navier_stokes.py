@@ -48,8 +48,8 @@ experiment = Experiment(
         horizon=4,
     ),
     synthetic=Player(
-        model=UNet(domain, levels=3, features=12),
-        solver=Adam(learning_rate=4e-3, updates=30),
+        model=UNet(domain, levels=3, features=12, coordinates=True),
+        solver=Adam(learning_rate=4e-3, updates=100),
         weights=Weights(data=1.0, interaction=2.0),
         horizon=2,
         batch=8,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -19,8 +19,8 @@ from hycojax.data.store import Simulations
 from hycojax.game import NAMES, Game, Recordings, TrainingState
 from hycojax.logbook import Record
 from hycojax.metrics import RolloutErrors
-from hycojax.model import Stepper, rollouts
-from hycojax.reconstruction import reconstruct
+from hycojax.model import Model, Stepper, beginnings
+from hycojax.reconstruction import known_frames
 from hycojax.rundir import RunDir, write_json
 from hycojax.solvers.multistart import Members
 
@@ -88,26 +88,25 @@ def _results(
         return {}
     model, mask, own = game.players[name].model, experiment.mask(), state.players[name]
 
-    def result(truth: np.ndarray, predicted: Array) -> _Result:
-        predicted = np.asarray(predicted)
+    def result(truth: np.ndarray, params: Any, first: Array) -> _Result:
+        predicted = np.asarray(_predict(model, params, first, truth.shape[1] - 1))
         errors = metrics.rollout_errors(experiment.domain, predicted, truth, mask)
         return _Result(predicted, jax.tree.map(np.asarray, errors))
 
-    @jax.jit
-    def recorded(params):
-        players = {name: replace(own, params=params)}
-        return reconstruct(game, data, players, name)
+    def recorded(params: Any) -> _Result:
+        return result(simulations["training"], params, known_frames(game, data, params))
 
-    found = {
-        "recorded": result(simulations["training"], recorded(own.best)),
-        "last_recorded": result(simulations["training"], recorded(own.params)),
-    }
+    found = {"recorded": recorded(own.best), "last_recorded": recorded(own.params)}
     if isinstance(model, Stepper) and "test" in simulations:
         truth = simulations["test"]
-        run = jax.jit(partial(rollouts, model, steps=truth.shape[1] - 1))
-        found |= {"test": result(truth, run(own.best, truth[:, 0]))}
-        found |= {"last_test": result(truth, run(own.params, truth[:, 0]))}
+        found |= {"test": result(truth, own.best, truth[:, 0])}
+        found |= {"last_test": result(truth, own.params, truth[:, 0])}
     return found
+
+
+@partial(jax.jit, static_argnames=("model", "steps"))  # compiled once for all runs of a comparison
+def _predict(model: Model, params: Any, first: Array, steps: int) -> Array:
+    return model.predict(params, beginnings(first), steps)
 
 
 def show(summary: dict[str, Any], console: Console | None = None) -> None:

@@ -23,9 +23,12 @@ def simulate(
     They are computed with the true parameters on a grid `refinement` times finer and with as much
     smaller time steps, so that the model which is fitted to them cannot be exact.
     """
-    run = jax.jit(jax.vmap(partial(_trajectory, model, steps=steps, refinement=refinement)))
+
+    def keys(i: int, role: str) -> Array:
+        return jax.random.split(jax.random.fold_in(key, i), counts[role])
+
     return {
-        role: np.asarray(run(jax.random.split(jax.random.fold_in(key, i), counts[role])))
+        role: np.asarray(_trajectories(model, keys(i, role), steps, refinement))
         for i, role in enumerate(ROLES)
         if counts[role]
     }
@@ -43,6 +46,13 @@ def refine(model: PhysicalModel, refinement: int) -> PhysicalModel:
         raise ValueError(
             f"data.refinement = {refinement}: on the finer grid of the recordings {error}"
         ) from error
+
+
+@partial(jax.jit, static_argnums=(0, 2, 3))  # compiled once for all seeds of a comparison
+def _trajectories(
+    model: PhysicalModel, keys: Key[Array, " simulation"], steps: int, refinement: int
+) -> Array:
+    return jax.vmap(lambda key: _trajectory(model, key, steps, refinement))(keys)
 
 
 def _trajectory(model: PhysicalModel, key: Key[Array, ""], steps: int, refinement: int) -> Array:

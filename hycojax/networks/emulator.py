@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from hycojax.data.statistics import Statistics
+from hycojax.domain import Boundary
 from hycojax.model import SharedDomain, Stepper, SyntheticModel
 
 
@@ -24,11 +25,17 @@ class Emulator(Stepper, SyntheticModel):
     time step, so that the network maps numbers of order 1 to numbers of order 1. They are stored
     with the weights. Static channels are read, not predicted, and leave as they came. The last
     layer starts at zero: an untrained network predicts no change.
+
+    Source of the coordinates: Liu et al., "An intriguing failing of convolutional neural networks
+    and the CoordConv solution", NeurIPS 2018.
     """
 
     domain: SharedDomain
     bfloat16: bool = field(default=False, kw_only=True)
     """Compute the network in bfloat16; weights, scaling and sums stay in single precision."""
+    coordinates: bool = field(default=False, kw_only=True)
+    """Read the place of each cell as well: where coefficients vary in space, the same state becomes
+    another one at another place."""
 
     @abstractmethod
     def network(self) -> nn.Module:
@@ -39,7 +46,7 @@ class Emulator(Stepper, SyntheticModel):
         channels = len(self.domain.channels)
         blank = jnp.zeros((*self.domain.shape, channels), jnp.float32)
         return {
-            "weights": self._whole().init(key, blank),
+            "weights": self._whole().init(key, self._placed(blank)),
             "statistics": Statistics(jnp.zeros(channels), jnp.ones(channels), jnp.ones(channels)),
         }
 
@@ -54,9 +61,20 @@ class Emulator(Stepper, SyntheticModel):
         statistics = jax.lax.stop_gradient(params["statistics"])
         dynamic = np.array(self.domain.dynamic)
         scaled = (state - statistics.mean) / statistics.std
-        change = self._whole().apply(params["weights"], scaled) * statistics.change[dynamic]
+        change = self._whole().apply(params["weights"], self._placed(scaled))
+        change *= statistics.change[dynamic]
         evolves = self.domain.evolves()[..., dynamic].astype(state.dtype)
         return state.at[..., dynamic].add(change * evolves)
+
+    def _placed(self, scaled: Float[Array, "*shape channels"]) -> Float[Array, "*shape inputs"]:
+        """Return the inputs: with coordinates, -1 to 1 in a closed box, else a wave along each."""
+        if not self.coordinates:
+            return scaled
+        shares = zip(self.domain.centers(), self.domain.size, strict=True)
+        turns = np.stack([2 * x / length - 1 for x, length in shares], -1)
+        if self.domain.boundary is Boundary.PERIODIC:
+            turns = np.concatenate([np.sin(np.pi * turns), np.cos(np.pi * turns)], -1)
+        return jnp.concatenate([scaled, jnp.asarray(turns, scaled.dtype)], -1)
 
     def _whole(self) -> nn.Module:
         return _Whole(self.network(), len(self.domain.dynamic), self.bfloat16)

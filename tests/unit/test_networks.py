@@ -75,6 +75,26 @@ def test_periodic_it_commutes_with_translations(make, heat_box):
 
 
 @EVERY
+@pytest.mark.parametrize("boundary", Boundary)
+def test_with_coordinates_the_same_state_changes_otherwise_elsewhere(make, boundary):
+    """A uniform state is the same at each place; in a periodic box there is no seam."""
+    domain = Domain((16, 16), (2.0, 3.0), boundary, heat.CHANNELS)
+    state = jnp.full((16, 16, 1), 0.7)
+
+    def change(coordinates):
+        model = make(domain, coordinates=coordinates)
+        return (jax.jit(model.forward)(random_params(model), state) - state)[..., 0]
+
+    plain, placed = change(False), change(True)
+    assert jnp.ptp(plain) < 2e-5
+    for axis in (0, 1):
+        steps = jnp.abs(placed - jnp.roll(placed, 1, axis)).max(axis=1 - axis)
+        assert steps.max() > 1e-3
+        if boundary is Boundary.PERIODIC:
+            assert steps[0] < 2 * steps[1:].max()
+
+
+@EVERY
 def test_in_a_closed_box_a_uniform_state_sees_no_wall(make, smoke_box):
     model = make(smoke_box)
     state = jnp.broadcast_to(jnp.array([0.2, 0.0, 0.1, 0.5]), (16, 16, 4))
