@@ -49,10 +49,10 @@ experiment = Experiment(
     ),
     synthetic=Player(
         model=UNet(domain, levels=3, features=12, coordinates=True),
-        solver=Adam(learning_rate=4e-3, updates=100),
+        solver=Adam(learning_rate=4e-3, updates=60),
         weights=Weights(data=1.0, interaction=2.0),
         horizon=2,
-        batch=8,
+        batch=4,
     ),
     observation=Observation(region=Centre(fraction=0.5), noise=0.02),
     data=Data(training=2, validation=2, test=4, steps=16, refinement=2),
