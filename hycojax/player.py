@@ -49,10 +49,10 @@ class Weights:
 
 @dataclass(frozen=True)
 class Early:
-    """An easier problem for the first cycles; a change compiles the cycle anew."""
+    """An easier problem for a player's first turns; a change compiles the cycle anew."""
 
     cycles: int = 0
-    """Cycles that are trained like this; 0: none."""
+    """Cycles that are trained like this, from the player's first turn on; 0: none."""
     horizon: int | None = None
     """Time steps of a rollout: over short ones a loss has fewer local minima; None: as later."""
     stages: int = 1
@@ -102,7 +102,7 @@ class Player:
     initial_states: bool = False
     """Of a physical model: estimate the noisy first frames too; the horizon is the whole time."""
     early: Early = Early()
-    """How the first cycles differ."""
+    """How its first turns differ."""
 
     def __post_init__(self):
         if self.coarsening < 1:
@@ -126,10 +126,10 @@ class Player:
 
     def at(self, cycle: int) -> Player:
         """Return the player as it trains in a cycle."""
-        early = self.early
-        if cycle >= early.cycles:
+        early, turn = self.early, max(cycle - self.begin, 0)
+        if turn >= early.cycles:
             return replace(self, early=Early())
-        stage = cycle * early.stages // early.cycles
+        stage = turn * early.stages // early.cycles
         first = early.horizon or self.horizon
         horizon = round(first * (self.horizon / first) ** (stage / early.stages))
         return replace(self, horizon=horizon, coarsening=early.coarsening, early=Early())

@@ -309,6 +309,8 @@ def test_the_horizon_grows_in_stages(heat_box):
     early = Early(cycles=6, horizon=1, stages=3)
     player = Player(Heat(heat_box), LBFGS(), Weights(), horizon=8, early=early)
     assert [player.at(c).horizon for c in range(8)] == [1, 1, 2, 2, 4, 4, 8, 8]
+    late = replace(player, begin=2)  # its first turn is that of cycle 2
+    assert [late.at(c).horizon for c in range(9)] == [1, 1, 1, 1, 2, 2, 4, 4, 8]
 
 
 def test_early_cycles_are_another_problem(heat_box):

@@ -95,6 +95,20 @@ def test_a_kink_is_found():
     np.testing.assert_allclose(found, 1, atol=1e-3)
 
 
+def test_few_parameters_are_differentiated_forwards():
+    """Through a loop whose end depends on data, which can't be gone through backwards."""
+
+    def twice(x):
+        return jax.lax.while_loop(lambda s: s[0] < 2, lambda s: (s[0] + 1, 2 * s[1]), (0.0, x))[1]
+
+    objective = loss(lambda x: jnp.sum((twice(x) - jnp.array([4.0, 8.0])) ** 2))
+    found, _, (terms,) = solve(LBFGS(), objective, jnp.zeros(2))
+    np.testing.assert_allclose(found, [1, 2], atol=1e-4)
+    assert terms["data"].shape == ()
+    with pytest.raises(ValueError, match="Reverse-mode"):
+        solve(LBFGS(), loss(lambda x: jnp.sum(twice(x) ** 2)), jnp.zeros(3))
+
+
 def test_curvature_is_kept_while_the_objective_is_the_same():
     """Three cycles of 4 iterations are one solve of 12 but for the evaluation at each start."""
     start = {"x": jnp.array([-1.2, 1.0])}
