@@ -4,7 +4,8 @@
     python -m hycojax.compare experiments/gray_scott.py
 
 Feed and kill are known. The recordings come from a grid twice as fine, with half the time step.
-Physical mode, seed 0: D_u 7 % off, D_v 2 %; test nRMSE 0.088: a front is about a cell wide.
+Physical mode, seed 0: D_u 1 % off, D_v 0.1 %; test nRMSE 0.014. A time step is made in four pieces:
+in one its splitting alone would be 8 % off, and the diffusivities would make up for it.
 """
 
 from hycojax.config import Data, Experiment
