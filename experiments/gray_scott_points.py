@@ -17,8 +17,8 @@ from hycojax.networks.neural_field import NeuralField
 from hycojax.observation import Observation, Scattered
 from hycojax.parameter import Parameter
 from hycojax.physics import gray_scott
-from hycojax.player import Balance, Player, Weights
-from hycojax.solvers import LBFGS, Adam, MultiStart
+from hycojax.player import Balance, Early, Player, Weights
+from hycojax.solvers import LBFGS, Adam
 
 domain = Domain(
     shape=(64, 64),
@@ -41,9 +41,10 @@ experiment = Experiment(
             pieces=20,
             seeding=gray_scott.Seeding.DISC,
         ),
-        solver=MultiStart(LBFGS(iterations=60), members=6, spread=0.7),
+        solver=LBFGS(iterations=30),
         weights=Weights(data=1.0, interaction=1.0, balance=Balance.ERRORS),
         horizon=50,
+        early=Early(cycles=4, horizon=6, stages=4, first=True),
     ),
     synthetic=Player(
         model=NeuralField(domain, simulations=1, steps=50),
@@ -54,6 +55,6 @@ experiment = Experiment(
     ),
     observation=Observation(region=Scattered(fraction=100 / 4096, anew=True)),
     data=Data(training=1, validation=0, test=0, steps=50, refinement=1),
-    schedule=Schedule(warmup=1, cycles=6),
+    schedule=Schedule(warmup=4, cycles=8),
     interaction=Interaction(alpha=0.0, recorded=True),
 )

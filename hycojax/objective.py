@@ -112,6 +112,8 @@ def first_frames(
 
 
 def _windows(player: Player, source: Source, key: Key[Array, ""], number: int | None) -> Windows:
+    if player.early.first:
+        source = jax.tree.map(lambda frames: frames[:, : player.horizon + 1], source)
     if player.batch is None:
         windows = tile(source, player.horizon)
     elif number is None:

@@ -57,6 +57,9 @@ class Early:
     """Time steps of a rollout: over short ones a loss has fewer local minima; None: as later."""
     stages: int = 1
     """In so many stages of equal length the horizon grows, by equal factors, towards the later."""
+    first: bool = False
+    """Only windows from the first frames, which are known: with stages the time that is fitted
+    grows, so that a long rollout begins its search near its minimum."""
     coarsening: int = 1
     """Of a physical model: cells this many times as wide, for speed."""
 
@@ -132,7 +135,8 @@ class Player:
         stage = turn * early.stages // early.cycles
         first = early.horizon or self.horizon
         horizon = round(first * (self.horizon / first) ** (stage / early.stages))
-        return replace(self, horizon=horizon, coarsening=early.coarsening, early=Early())
+        now = Early(first=early.first)
+        return replace(self, horizon=horizon, coarsening=early.coarsening, early=now)
 
 
 @jax.tree_util.register_dataclass

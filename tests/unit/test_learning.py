@@ -313,6 +313,17 @@ def test_the_horizon_grows_in_stages(heat_box):
     assert [late.at(c).horizon for c in range(9)] == [1, 1, 1, 1, 2, 2, 4, 4, 8]
 
 
+def test_windows_from_the_first_frames_alone_know_nothing_of_later_ones(heat_box):
+    early = Early(cycles=1, horizon=2, first=True)
+    player = Player(Heat(heat_box), LBFGS(), Weights(), horizon=4, early=early)
+    path = jax.random.normal(jax.random.key(0), (3, 9, 16, 16, 1))
+    source = Source(path, path, jnp.ones(path.shape, bool))
+    windows = _windows(player.at(0), source, jax.random.key(0), None)
+    np.testing.assert_array_equal(windows.starts.state, path[:, 0])
+    np.testing.assert_array_equal(windows.targets, path[:, 1:3])
+    assert _windows(player.at(1), source, jax.random.key(0), None).targets.shape[:2] == (6, 4)
+
+
 def test_early_cycles_are_another_problem(heat_box):
     early = Early(cycles=2, horizon=1, coarsening=2)
     player = Player(Heat(heat_box), LBFGS(), Weights(), horizon=4, early=early)
