@@ -6,8 +6,8 @@
 Both diffusivities are unknown; 100 cells are seen, others in each frame. As in the paper the
 recording is simulated by the model itself: the fronts are narrower than a cell, and a grid twice as
 fine grows another pattern (relative error above 1 after half of the time, with the true values).
-Over all 50 steps the loss has a local minimum 3 % off, in which six of six starts ended. The search
-therefore fits 6 steps at first, then more and more: it finds both diffusivities to 1e-4.
+Over all 50 steps the loss has a local minimum 3 % off, where the best of six starts ended. The
+search therefore fits 6 steps at first, then more and more: it finds both diffusivities to 1e-4.
 """
 
 from hycojax.config import Data, Experiment

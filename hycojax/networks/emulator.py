@@ -71,10 +71,10 @@ class Emulator(Stepper, SyntheticModel):
         if not self.coordinates:
             return scaled
         shares = zip(self.domain.centers(), self.domain.size, strict=True)
-        turns = np.stack([2 * x / length - 1 for x, length in shares], -1)
+        places = np.stack([2 * x / length - 1 for x, length in shares], -1)
         if self.domain.boundary is Boundary.PERIODIC:
-            turns = np.concatenate([np.sin(np.pi * turns), np.cos(np.pi * turns)], -1)
-        return jnp.concatenate([scaled, jnp.asarray(turns, scaled.dtype)], -1)
+            places = np.concatenate([np.sin(np.pi * places), np.cos(np.pi * places)], -1)
+        return jnp.concatenate([scaled, jnp.asarray(places, scaled.dtype)], -1)
 
     def _whole(self) -> nn.Module:
         return _Whole(self.network(), len(self.domain.dynamic), self.bfloat16)
