@@ -22,7 +22,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Key
 
-from hycojax import parameter
+from hycojax import draws, parameter
 from hycojax.data.windows import Source
 from hycojax.game import (
     NAMES,
@@ -142,7 +142,7 @@ def interact(
     if game.interaction.points < 1:
         places = (*lessons.shape[:-1], 1)
         own = jax.random.fold_in(key, 3)
-        counted &= jax.random.bernoulli(own, game.interaction.points, places)
+        counted &= draws.bernoulli(own, game.interaction.points, places)
     return Source(lessons, lessons, counted), None if kept is None else lessons
 
 

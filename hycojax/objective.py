@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Key
 
+from hycojax import draws
 from hycojax.data.windows import Source, Windows, deal, draw, restrict, tile
 from hycojax.losses import relative_square, window_loss
 from hycojax.model import Model
@@ -132,7 +133,7 @@ def _disturbed(
     if player.noise == 0:
         return windows
     state = windows.starts.state
-    noise = player.noise * scale * jax.random.normal(key, state.shape)
+    noise = player.noise * scale * draws.normal(key, state.shape)
     evolves = player.model.domain.coarsen(player.coarsening).evolves()
     noisy = replace(windows.starts, state=state + jnp.where(evolves, noise, 0))
     return replace(windows, starts=noisy)

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Key
 
+from hycojax import draws
 from hycojax.domain import Boundary, Domain
 
 
@@ -299,7 +300,7 @@ def observe(
         raise ValueError(f"{bad} of the observed values are not finite numbers")
     axes = tuple(range(values.ndim - 1))
     scale = jnp.where(static, 0, jnp.std(values, axes, where=seen))
-    noise = observation.noise * scale * jax.random.normal(key, values.shape)
+    noise = observation.noise * scale * draws.normal(key, values.shape)
     # Faces in a wall hold exactly zero, which no sensor has to measure.
     noisy = values + jnp.where(domain.evolves(), noise, 0)
     return Recording(values=jnp.where(seen, noisy, 0), seen=seen)
@@ -313,7 +314,7 @@ def hold_out(
     Each cell and time after the first frame belongs to the latter with probability `share`. The
     first frames are in both.
     """
-    drawn = jax.random.bernoulli(key, share, (*recording.seen.shape[:-1], 1))
+    drawn = draws.bernoulli(key, share, (*recording.seen.shape[:-1], 1))
     held = recording.seen & drawn & domain.evolves()
     first = jnp.arange(held.shape[1]).reshape(1, -1, *(1,) * (held.ndim - 2)) == 0
     parts = recording.seen & (first | ~held), recording.seen & (first | held)

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from hycojax.domain import Boundary, Domain
+from hycojax.draws import normal
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def random_field(
         along: Axis along which to return its derivative, in 1/m; None: itself.
     """
     weights = _weights(domain.dims, waves)
-    draws = weights.astype(np.float32) * jax.random.normal(key, weights.shape)
+    draws = weights.astype(np.float32) * normal(key, weights.shape)
     with jax.default_matmul_precision("highest"):
         return _superpose(draws, domain, waves, face, along)
 

@@ -21,6 +21,7 @@ import jax.numpy as jnp
 from jax.interpreters import ad, batching, mlir
 from jaxtyping import Array, Float
 
+from hycojax import draws
 from hycojax.domain import Boundary
 from hycojax.networks import winograd
 
@@ -43,7 +44,7 @@ class Convolution(nn.Module):
         """Apply the convolution, in the precision of `x`."""
         dims = x.ndim - 1
         shape = (*(3,) * dims, x.shape[-1], self.features)
-        kernel = self.param("kernel", nn.initializers.lecun_normal(), shape)
+        kernel = self.param("kernel", draws.lecun_normal, shape)
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
         margin = [(self.dilation, self.dilation)] * dims + [(0, 0)]
         padded = jnp.pad(x, margin, mode=_PADDING[self.boundary])

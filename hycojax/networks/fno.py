@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from hycojax import draws
 from hycojax.domain import Boundary
 from hycojax.networks.emulator import Emulator
 
@@ -75,7 +76,7 @@ class _SpectralMixing(nn.Module):
         dims, inputs = x.ndim - 1, x.shape[-1]
         numbers = [np.arange(1 - self.modes, self.modes)] * (dims - 1) + [np.arange(self.modes)]
         shape = (2, *(len(k) for k in numbers), inputs, self.features)
-        real, imaginary = self.param("waves", nn.initializers.normal(1 / inputs), shape)
+        real, imaginary = self.param("waves", lambda key: draws.normal(key, shape) / inputs)
         amplitudes = x.astype(jnp.float32)
         for axis, k in enumerate(numbers):
             amplitudes = _along(np.exp(-_phase(k, x.shape[axis])) / x.shape[axis], amplitudes, axis)

@@ -1,7 +1,8 @@
 """Parameters are found again: every model, every coefficient, from far off on both sides.
 
 The data are of the same solver, so that nothing but the search and the noise stands between
-estimate and truth. Each test prints what the search took, and SciPy's beside it (`pytest -s`).
+estimate and truth. Each test prints what the search took (`pytest -s`). Where noise moves the
+minimum, SciPy's search has to end in the same one.
 """
 
 from dataclasses import dataclass, replace
@@ -216,9 +217,7 @@ def test_coefficients_are_found_from_exact_data(case):
     for n in names:
         np.testing.assert_allclose(found[n], getattr(model, n).true, rtol=1e-3)
     assert (report["reason"] == Reason.CONVERGED).all()
-    theirs = each.scipy()
-    print_side_by_side(f"{case}, exact", report, theirs)
-    assert_same_minimum(report, theirs)
+    print(f"\n{case}, exact: evaluations {report['evaluations']}, loss {report['loss']}")
 
 
 @pytest.mark.parametrize("case", UNKNOWNS, ids="-".join)

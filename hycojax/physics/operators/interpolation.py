@@ -121,30 +121,35 @@ def _scatter(values, displacement, *, slopes, periodic):
 
 
 def _pull(values, displacement, *, slopes, periodic):
-    """One unbatched `interpolate`, for displacements up to REACH."""
-    reach = REACH[values.ndim]
-    wide = _extend(values, periodic)
-    out = 0
-    for shift in _shifts(values.ndim):
-        box = tuple(
-            slice(reach - k, reach - k + n) for k, n in zip(shift, values.shape, strict=True)
-        )
-        out = out + _weight(displacement, shift, slopes) * wide[box]
-    return out
+    """One unbatched `interpolate`, for displacements up to REACH.
+
+    The sum is nested, axis by axis: fewer products, which XLA turns into far faster code.
+    """
+    hats = _hats(displacement, slopes)
+
+    def along(axis, wide):
+        if axis == values.ndim:
+            return wide
+        size = values.shape[axis]
+        return sum(w * along(axis + 1, _cut(wide, axis, -k, size)) for k, w in hats[axis].items())
+
+    return along(0, _extend(values, periodic))
 
 
 def _push(values, displacement, *, slopes, periodic):
     """One unbatched `spread`, for displacements up to REACH."""
-    reach = REACH[values.ndim]
-    wide = _extend(values, periodic)
-    wide_displacement = jnp.stack([_extend(d, periodic) for d in displacement])
-    out = 0
-    for shift in _shifts(values.ndim):
-        box = tuple(
-            slice(reach + k, reach + k + n) for k, n in zip(shift, values.shape, strict=True)
-        )
-        out = out + _weight(wide_displacement[:, *box], shift, slopes) * wide[box]
-    return out
+
+    def along(axis, wide, hats):
+        if axis == values.ndim:
+            return wide
+        total, size = 0, values.shape[axis]
+        for k, weight in hats[0].items():
+            later = [{j: _cut(w, axis, k, size) for j, w in own.items()} for own in hats[1:]]
+            total = total + along(axis + 1, _cut(weight * wide, axis, k, size), later)
+        return total
+
+    wide_displacement = [_extend(d, periodic) for d in displacement]
+    return along(0, _extend(values, periodic), _hats(wide_displacement, slopes))
 
 
 def _extend(values: Array, periodic: bool) -> Array:
@@ -154,14 +159,19 @@ def _extend(values: Array, periodic: bool) -> Array:
     return jax.lax.optimization_barrier(wide)
 
 
-def _shifts(dims: int):
-    """Return the shifts to all neighbours within REACH."""
-    return itertools.product(range(-REACH[dims], REACH[dims] + 1), repeat=dims)
+def _cut(wide: Array, axis: int, shift: int, size: int) -> Array:
+    """Return what lies `shift` cells further along an axis, without the layers around it."""
+    layers = (wide.shape[axis] - size) // 2
+    return jax.lax.slice_in_dim(wide, layers + shift, layers + shift + size, axis=axis)
 
 
-def _weight(displacement, shift, slopes):
-    terms = zip(displacement, shift, slopes, strict=True)
-    return math.prod((_slope if slope else _hat)(d - k) for d, k, slope in terms)
+def _hats(displacement, slopes) -> list[dict[int, Array]]:
+    """Return for each axis the weights of the neighbours within REACH, by their distance."""
+    reach = REACH[len(slopes)]
+    return [
+        {k: (_slope if slope else _hat)(d - k) for k in range(-reach, reach + 1)}
+        for d, slope in zip(displacement, slopes, strict=True)
+    ]
 
 
 def _hat(t: Array) -> Array:
