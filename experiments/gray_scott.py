@@ -44,7 +44,7 @@ experiment = Experiment(
         model=UNet(domain, levels=3, features=12),
         solver=Adam(learning_rate=4e-3, updates=60),
         weights=Weights(data=1.0, interaction=2.0),
-        horizon=2,
+        horizon=4,
         batch=4,
     ),
     observation=Observation(region=Centre(fraction=0.5), noise=0.02),
