@@ -4,7 +4,7 @@ Each PDE is an experiment, run by `hycojax.compare` in three cases: all of the b
 noise; half of it; a quarter with 5 %. In all of them the recordings come from a grid twice as fine
 as the models', and test simulations are used for the figures alone. Tables, a figure and the
 numbers of each seed are written to the run directory. A command that was stopped goes on where it
-was; all takes about three hours on two CPU cores.
+was; a comparison takes 10 to 40 minutes on two CPU cores, and there are 18.
 """
 
 from __future__ import annotations
