@@ -13,8 +13,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from hycojax import __version__, waves
 from hycojax import game as games
-from hycojax import waves
 from hycojax.config import Experiment, as_dict
 from hycojax.data import store
 from hycojax.data.simulation import ROLES, simulate
@@ -24,6 +24,8 @@ from hycojax.game import Game, Recordings, TrainingState
 from hycojax.observation import hold_out, observe
 from hycojax.physics import operators
 
+# Packages whose version changes the simulated numbers.
+_PACKAGES = ("phiflow", "phiml", "jax")
 # Streams of random numbers under an experiment's seed.
 _SIMULATIONS, _NOISE, _TRAINING = range(3)
 
@@ -45,7 +47,7 @@ def provenance(experiment: Experiment) -> dict[str, Any]:
         "data": data,
         "seed": experiment.seed,
         "code": hashlib.sha256(code.encode()).hexdigest(),
-        "versions": {name: version(name) for name in ("hycojax", "phiflow", "phiml", "jax")},
+        "versions": {"hycojax": __version__, **{name: version(name) for name in _PACKAGES}},
     }
 
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import jax
 
-from hycojax import logbook
+from hycojax import __version__, logbook
 from hycojax.commandline import RunOptions, load, parse
 from hycojax.config import Experiment, as_dict, differences
 from hycojax.failure import InputError
 
-_PACKAGES = ("hycojax", "jax", "jaxlib", "phiflow", "phiml", "flax", "optax", "jaxopt", "numpy")
+_PACKAGES = ("jax", "jaxlib", "phiflow", "phiml", "flax", "optax", "jaxopt", "numpy")
 _PACKAGES += ("orbax-checkpoint",)
 
 
@@ -89,7 +89,7 @@ def claim(
     record = {
         "experiment": as_dict(experiment),
         "overrides": overrides,
-        "versions": {name: version(name) for name in _PACKAGES},
+        "versions": {"hycojax": __version__, **{name: version(name) for name in _PACKAGES}},
         "device": f"{jax.devices()[0].device_kind} ({jax.default_backend()})",
     }
     root.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,9 @@
 """python -m profiling.synthetic: the plain UNet against PyTorch, and what an epoch adds.
 
 The network has 4 levels of 64 features, float32, batches of 16; its training step is a rollout,
-mean squares, back-propagation and Adam. PyTorch runs the same network in one process, in whichever
-memory format is faster, compiled programs against its usual eager mode. Medians of warm runs.
+mean squares, back-propagation and Adam. PyTorch runs the same network in the same process, on the
+same device, in whichever memory format is faster: compiled programs against its usual eager mode,
+both with their default precision (on recent GPUs TF32 in convolutions). Medians of warm runs.
 
 Then an epoch of training as `hycojax.train` runs it, validation included, against its training
 steps alone; and what 100 epochs leave in memory.
@@ -44,6 +45,8 @@ from hycojax.solvers import LBFGS, Adam
 from profiling import clock
 
 _BATCH, _LEVELS, _FEATURES = 16, 4, 64
+#: Where PyTorch computes.
+_TORCH_DEVICE = "cuda" if jax.default_backend() == "gpu" else "cpu"
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ def main(options: Options) -> None:
             compiled, seconds = clock.compiled(program, inputs)
             mine = clock.median(compiled, inputs, options.repeats) / steps
             other = min(clock.median(run, (), options.repeats) for run in theirs[name])
-            numbers = f"{1e3 * mine:.0f}", f"{1e3 * other:.0f}", f"{mine / other:.2f}"
+            numbers = f"{1e3 * mine:.3g}", f"{1e3 * other:.3g}", f"{mine / other:.2f}"
             share = f"{100 * work / mine / rate:.0f} %"
             table.add_row(f"{size} x {size}", name, *numbers, share, f"{seconds:.0f} s")
     console.print(table)
@@ -144,14 +147,24 @@ def _their_programs(size: int) -> dict[str, list[Callable]]:
     """Return by name the same in PyTorch, in both memory formats."""
     programs: dict[str, list[Callable]] = {}
     for layout in (torch.contiguous_format, torch.channels_last):
-        model = _TorchUNet(2, _LEVELS, _FEATURES).to(memory_format=layout)
-        state = torch.randn(_BATCH, 2, size, size).contiguous(memory_format=layout)
+        model = _TorchUNet(2, _LEVELS, _FEATURES).to(_TORCH_DEVICE, memory_format=layout)
+        state = torch.randn(_BATCH, 2, size, size, device=_TORCH_DEVICE)
+        state = state.contiguous(memory_format=layout)
         optimiser = torch.optim.Adam(model.parameters())
-        programs.setdefault("forward", []).append(partial(_torch_forward, model, state))
+        forward = partial(_torch_forward, model, state)
+        programs.setdefault("forward", []).append(partial(_torch_timed, forward))
         for horizon in (1, 4):
             step = partial(_torch_step, model, optimiser, state, horizon)
-            programs.setdefault(f"training step, rollout {horizon}", []).append(step)
+            name = f"training step, rollout {horizon}"
+            programs.setdefault(name, []).append(partial(_torch_timed, step))
     return programs
+
+
+def _torch_timed(program: Callable) -> None:
+    """Run a program until the device is done."""
+    program()
+    if _TORCH_DEVICE == "cuda":
+        torch.cuda.synchronize()
 
 
 def _torch_forward(model: torch.nn.Module, state: torch.Tensor) -> None:

@@ -21,7 +21,11 @@ FIXTURES = Path(__file__).parent / "fixtures"
 
 
 def pytest_configure(config):
-    """Keep compiled programs between sessions: compilation is most of a test's time."""
+    """Compute in full single precision on GPUs too, and keep compiled programs between sessions.
+
+    Compilation is most of a test's time.
+    """
+    jax.config.update("jax_default_matmul_precision", "highest")
     jax.config.update("jax_compilation_cache_dir", str(config.cache.mkdir("jax")))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
