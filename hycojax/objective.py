@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import jax
@@ -34,51 +36,100 @@ def objective(
 
     with `window_loss` on windows of the recordings and, unless b is 0, on windows of the other
     player's trajectories (none without another player), and the model's own penalty. The weights a
-    and b are those of the turn.
+    and b are those of the turn. Of numbered batches, only the gradient backwards is defined.
     """
     model = _coarse(player)
-    a, b = turn.data, turn.interaction
+    sources = [observed] if generated is None else [observed, generated]
+    weights = [turn.data, turn.interaction][: len(sources)]
 
-    def distance(
-        params: Any, source: Source, key: Key[Array, ""], number: int | None
-    ) -> tuple[Array, Array]:
-        windows = _windows(player, source, key, number)
+    def windows(source: Source, key: Key[Array, ""], number: int | None) -> Windows:
+        cut = _windows(player, source, key, number)
         noise = key if number is None else jax.random.fold_in(key, number)
-        windows = _disturbed(player, windows, scale, jax.random.fold_in(noise, 0))
-        loss = window_loss(model, params, windows, scale, player.memory)
-        return loss, jnp.sum(windows.seen)
+        return _disturbed(player, cut, scale, jax.random.fold_in(noise, 0))
 
-    def data(params: Any, key: Key[Array, ""], number: int | None) -> Array:
-        if not player.initial_states:
-            return distance(params, observed, key, number)[0]
+    def distance(params: Any, windows: Windows) -> Array:
+        return window_loss(model, params, windows, scale, player.memory)
+
+    def from_estimated_states(params: Any, key: Key[Array, ""]) -> Array:
         frames = first_frames(params, observed.starts[:, 0], observed.seen[:, 0], scale)
         own = relative_square(frames, observed.targets[:, 0], observed.seen[:, 0], scale)
         source = replace(observed, starts=observed.starts.at[:, 0].set(frames))
-        rest, seen = distance(params, source, key, number)
-        first = jnp.sum(observed.seen[:, 0])
-        return (first * own + seen * rest) / jnp.maximum(first + seen, 1)
+        later = windows(source, key, None)
+        first, seen = jnp.sum(observed.seen[:, 0]), jnp.sum(later.seen)
+        return (first * own + seen * distance(params, later)) / jnp.maximum(first + seen, 1)
 
-    def interaction(params: Any, key: Key[Array, ""], number: int | None) -> Array:
-        return distance(params, generated, key, number)[0]
-
-    def unless_weightless(term: Any, weight: Array, *arguments: Any) -> Array:
-        # A program of its own: whether there is another term does not change a bit of this one.
-        return jax.lax.cond(weight > 0, term, lambda *_: jnp.zeros(()), *arguments)
+    def whole(params: Any, source: Source, key: Key[Array, ""], number: int | None) -> Array:
+        if player.initial_states and source is observed:
+            return from_estimated_states(params, key)
+        return distance(params, windows(source, key, number))
 
     def loss(
         params: Any, key: Key[Array, ""], number: int | None = None
     ) -> tuple[Array, dict[str, Array]]:
-        ours, theirs = jax.random.fold_in(key, 0), jax.random.fold_in(key, 1)
-        terms = {
-            "data": unless_weightless(data, a, params, ours, number),
-            "interaction": jnp.zeros(()),
-            "penalty": player.model.penalty(params),
-        }
-        if generated is not None:
-            terms["interaction"] = unless_weightless(interaction, b, params, theirs, number)
-        return a * terms["data"] + b * terms["interaction"] + terms["penalty"], terms
+        keys = [jax.random.fold_in(key, i) for i in range(len(sources))]
+        if number is None or player.batch is None:
+            found = [
+                _unless_weightless(lambda p, s=s, k=k: whole(p, s, k, number), w, params)
+                for s, k, w in zip(sources, keys, weights, strict=True)
+            ]
+        else:
+            batches = [windows(s, k, number) for s, k in zip(sources, keys, strict=True)]
+            found = _one_by_one(distance, params, _stack(batches), _stack(weights))
+        data, interaction = found if generated is not None else (found[0], jnp.zeros(()))
+        terms = {"data": data, "interaction": interaction, "penalty": player.model.penalty(params)}
+        weighted = turn.data * data + turn.interaction * interaction
+        return weighted + terms["penalty"], terms
 
     return loss
+
+
+def _unless_weightless(term: Callable, weight: Array, *arguments: Any) -> Array:
+    """Return a term, or zero if it has no weight.
+
+    It is a program of its own: whether there is another term does not change a bit of this one.
+    """
+    return jax.lax.cond(weight > 0, term, lambda *_: jnp.zeros(()), *arguments)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _one_by_one(function: Callable, params: Any, inputs: Any, weights: Array) -> Array:
+    """Return function(params, input) for each of the inputs, or zero where the weight is zero.
+
+    Its gradient by the parameters is computed with the values, one input after the other: the
+    function and its gradient are compiled once, and what one input leaves for its gradient is kept
+    for no longer than that takes.
+    """
+
+    def term(input_and_weight: tuple[Any, Array]) -> Array:
+        own, weight = input_and_weight
+        return _unless_weightless(function, weight, params, own)
+
+    return jax.lax.map(term, (inputs, weights))
+
+
+def _values_and_gradients(
+    function: Callable, params: Any, inputs: Any, weights: Array
+) -> tuple[Array, Any]:
+    def nothing(params: Any, _: Any) -> tuple[Array, Any]:
+        return jnp.zeros(()), jax.tree.map(jnp.zeros_like, params)
+
+    def term(input_and_weight: tuple[Any, Array]) -> tuple[Array, Any]:
+        own, weight = input_and_weight
+        return jax.lax.cond(weight > 0, jax.value_and_grad(function), nothing, params, own)
+
+    return jax.lax.map(term, (inputs, weights))
+
+
+def _weighted_gradients(function: Callable, gradients: Any, weights: Array) -> tuple[Any, ...]:
+    del function
+    return jax.tree.map(lambda g: jnp.tensordot(weights, g, 1), gradients), None, None
+
+
+_one_by_one.defvjp(_values_and_gradients, _weighted_gradients)
+
+
+def _stack(trees: list[Any]) -> Any:
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
 
 
 def visible_loss(
