@@ -21,7 +21,7 @@ from rich.table import Table
 
 from hycojax import commandline, figures, rundir, train
 from hycojax.commandline import RunOptions
-from hycojax.config import Overridable
+from hycojax.config import Experiment, Overridable
 from hycojax.failure import DivergedError, InputError
 from hycojax.game import NAMES
 from hycojax.prepare import simulations
@@ -29,19 +29,33 @@ from hycojax.rundir import RunDir, write_json
 
 _SYNTHETIC_ALONE = {"synthetic.weights.interaction": "0", "synthetic.weights.later": "None"}
 _PHYSICAL_ALONE = {"physical.weights.interaction": "0", "physical.weights.later": "None"}
-#: Settings of each scheme, for so many cycles. In the last quarter of those of "network-to-physics"
-#: the network changes little: the physics is then fitted to it.
-SCHEMES: dict[str, Callable[[int], dict[str, str]]] = {
-    "alone": lambda cycles: _SYNTHETIC_ALONE | _PHYSICAL_ALONE,
-    "physics-to-network": lambda cycles: _PHYSICAL_ALONE,
-    "network-to-physics": lambda cycles: {
-        **_SYNTHETIC_ALONE,
+
+
+def _fitted_to_the_network(experiment: Experiment) -> dict[str, str]:
+    """Return the settings of one way from the network.
+
+    In the last quarter of the cycles, when it changes little, the physics is fitted to it; at most
+    half of these turns are early ones.
+    """
+    cycles, warmup = experiment.schedule.cycles, experiment.schedule.warmup
+    begin = max(3 * cycles // 4, warmup)
+    return _SYNTHETIC_ALONE | {
         "physical.weights.data": "0",
+        "physical.weights.data-later": "None",
         "physical.weights.interaction": "1",
         "physical.weights.later": "None",
-        "physical.begin": str(3 * cycles // 4),
-    },
-    "hybrid": lambda cycles: {},
+        "physical.begin": str(begin),
+        "physical.end": "None",
+        "physical.early.cycles": str(min(experiment.physical.early.cycles, (cycles - begin) // 2)),
+    }
+
+
+#: Settings of each scheme, for an experiment.
+SCHEMES: dict[str, Callable[[Experiment], dict[str, str]]] = {
+    "alone": lambda experiment: _SYNTHETIC_ALONE | _PHYSICAL_ALONE,
+    "physics-to-network": lambda experiment: _PHYSICAL_ALONE,
+    "network-to-physics": _fitted_to_the_network,
+    "hybrid": lambda experiment: {},
 }
 
 
@@ -89,6 +103,12 @@ def main(arguments: list[str]) -> None:
     overrides = commandline.without(words, ("--seeds", "--run-dir", "--seed"))
     if commandline.without(overrides, ("--mode",)) != overrides:
         raise InputError("--mode: a comparison trains both players of an experiment; leave it out")
+    for name in NAMES:
+        if not getattr(options.experiment, name).weights.sees_data:
+            raise InputError(
+                f"{name}.weights.data = 0: a comparison trains each player alone too, and without "
+                "a partner there is nothing else to fit"
+            )
     compare(root, file, overrides, options, Console())
 
 
@@ -108,15 +128,16 @@ def compare(
     Raises:
         StoppedError: A signal asked to stop.
         InputError: The directory holds runs of another experiment.
+        DivergedError: All runs diverged.
     """
     compiler, defaults = remembering(), RunOptions(options.experiment)
-    first, cycles = options.experiment.seed, options.experiment.schedule.cycles
+    first = options.experiment.seed
     summaries: dict[str, list[dict[str, Any]]] = {scheme: [] for scheme in SCHEMES}
     for seed in range(first, first + options.seeds):
         stored = None
         for scheme, settings in SCHEMES.items():
             fixed = {"schedule.patience": "None", "mode": "hybrid", "seed": str(seed)}
-            pairs = (settings(cycles) | fixed).items()
+            pairs = (settings(options.experiment) | fixed).items()
             words = [*overrides, *(word for name, value in pairs for word in (f"--{name}", value))]
             run = RunDir(root / f"{scheme}-{seed}")
             parsed = commandline.parse(RunOptions, defaults, file, words, "hycojax.compare")
@@ -153,6 +174,11 @@ def _conclude(
     root: Path, options: Options, summaries: dict[str, list[dict[str, Any]]], console: Console
 ) -> None:
     every = [summary[name] for scheme in summaries.values() for summary in scheme for name in NAMES]
+    if not every:
+        raise DivergedError(
+            "all runs diverged, so there is nothing to compare: the messages above say which "
+            "settings to make gentler; take another --run-dir then"
+        )
     kind = "test" if all("test_nrmse" in result for result in every) else "recorded"
     rows = {row.label: _values(row, summaries[row.scheme], kind) for row in ROWS}
     runs = {scheme: len(found) for scheme, found in summaries.items()}

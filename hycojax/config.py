@@ -17,10 +17,11 @@ from hycojax import parameter
 from hycojax.data import simulation
 from hycojax.domain import Domain
 from hycojax.game import NAMES, Interaction, Schedule
-from hycojax.model import Stepper
+from hycojax.model import Memory, Stepper
 from hycojax.observation import Observation
 from hycojax.physical import Unconstrained
 from hycojax.player import Player
+from hycojax.solvers import MultiStart
 
 
 class Mode(enum.Enum):
@@ -103,6 +104,10 @@ class Experiment:
                     f"schedule.patience: the run could end before {player}.begin = "
                     f"{getattr(self, player).begin}; set one of them only"
                 )
+        if not any(getattr(self, name).weights.sees_data for name in self.mode.players):
+            raise ValueError(
+                "weights.data = 0 for both players: nobody would learn from the recordings"
+            )
         self._check_physical_only()
         self._check_neural_field()
         self._check_observation()
@@ -128,7 +133,7 @@ class Experiment:
                     f"{name}.{path} = {horizon}: longer than the simulations, which have "
                     f"data.steps = {self.data.steps}"
                 )
-        if self.mode.players == (name,) and player.weights.data == 0:
+        if self.mode.players == (name,) and not player.weights.sees_data:
             raise ValueError(
                 f"{name}.weights.data = 0: without a partner there is nothing else to fit; set it "
                 "to 1, or mode to hybrid"
@@ -136,7 +141,7 @@ class Experiment:
 
     def _check_observation(self) -> None:
         """Check that something is seen, and by each player's windows if these lie end to end."""
-        mask, steps = self.mask(), self.data.steps
+        mask = self.mask()
         if not mask[1:].any():
             raise ValueError(
                 "observation: nothing is seen after the first frame; make the region larger, or "
@@ -144,12 +149,29 @@ class Experiment:
             )
         for name in self.mode.players:
             player = getattr(self, name)
-            end = steps // player.horizon * player.horizon
-            if player.batch is None and not mask[1 : end + 1].any():
-                raise ValueError(
-                    f"{name}.horizon = {player.horizon}: nothing is seen in its windows, which end "
-                    f"at frame {end}; take one that divides data.steps = {steps}"
-                )
+            turns = filter(player.is_active, range(self.schedule.cycles))
+            for way in dict.fromkeys(map(player.at, turns)):
+                self._check_windows(name, way, mask)
+
+    def _check_windows(
+        self, name: str, player: Player, mask: Bool[np.ndarray, " time *shape"]
+    ) -> None:
+        """Check that a player's windows see something, as it trains in some of its turns."""
+        steps, factor = self.data.steps, player.coarsening
+        whole = player.batch is None or player.revert is not None  # windows that lie end to end
+        end = steps // player.horizon * player.horizon if whole else steps
+        end = player.horizon if player.early.first else end
+        evolving = mask[1 : end + 1, ..., None] & self.domain.evolves()
+        if factor > 1:
+            coarse = self.domain.coarsen(factor)
+            evolving = coarse.restrict(evolving.astype(np.float32), factor) > 0.999
+        if not evolving.any():
+            cells = f", on cells {factor} times as wide that are seen in full" if factor > 1 else ""
+            raise ValueError(
+                f"{name}.horizon = {player.horizon}: nothing is seen in its windows, which end at "
+                f"frame {end}{cells}; observe more, or take a horizon that divides data.steps = "
+                f"{steps}, other {name}.early turns or no {name}.coarsening"
+            )
 
     def _check_neural_field(self) -> None:
         """Check what a model needs that knows the recorded simulations only."""
@@ -162,6 +184,11 @@ class Experiment:
                 raise ValueError(
                     f"synthetic.model.{name} = {getattr(model, name)}: the training data have "
                     f"{value}, set it to that"
+                )
+        for name, usual in {"noise": 0.0, "memory": Memory()}.items():
+            if getattr(self.synthetic, name) != usual:
+                raise ValueError(
+                    f"synthetic.{name}: it steps from no state to the next, so this has no effect"
                 )
         if self.interaction.alpha or not self.interaction.recorded:
             raise ValueError(
@@ -180,6 +207,8 @@ class Experiment:
             value = operator.attrgetter(name)(self.synthetic)
             if value != without:
                 raise ValueError(f"synthetic.{name} = {value}: only the physical player has it")
+        if isinstance(self.synthetic.solver, MultiStart):
+            raise ValueError("synthetic.solver: MultiStart is for the physical player only")
         player = self.physical
         if player.initial_states and (player.horizon != self.data.steps or player.batch):
             raise ValueError(

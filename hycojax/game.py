@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import jax
@@ -137,17 +137,20 @@ class Recordings:
         validation: What the best parameters are chosen by.
         scale: Standard deviation of each channel.
         whole: Whether the training recordings see everything.
+        held_out: Whether the validation recordings are a part of the training simulations.
     """
 
     training: Recording
     validation: Recording
     scale: Float[Array, " channels"]
     whole: Bool[Array, ""]
+    held_out: bool = field(default=False, metadata={"static": True})
 
 
-def recordings(training: Recording, validation: Recording) -> Recordings:
+def recordings(training: Recording, validation: Recording, held_out: bool = False) -> Recordings:
     """Bundle recordings with the scales of their channels, taken from the training ones."""
-    return Recordings(training, validation, statistics(training).std, jnp.all(training.seen))
+    scale, whole = statistics(training).std, jnp.all(training.seen)
+    return Recordings(training, validation, scale, whole, held_out)
 
 
 def game(
@@ -188,20 +191,25 @@ def turns(game: Game, cycle: int) -> dict[str, Turn]:
 def _turn(game: Game, player: Player, cycle: int) -> Turn:
     schedule, weights = game.schedule, player.weights
     first = max(schedule.warmup, player.begin)
-    interaction = weights.interaction
-    if weights.later is not None:
-        done = (cycle - schedule.warmup) / max(schedule.cycles - 1 - schedule.warmup, 1)
-        interaction += done * (weights.later - interaction)
+    end = schedule.cycles if player.end is None else min(player.end, schedule.cycles)
+    done = max(cycle - schedule.warmup, 0) / max(schedule.cycles - 1 - schedule.warmup, 1)
+    data = _between(weights.data, weights.data_later, done)
+    interaction = _between(weights.interaction, weights.later, done)
     active, meeting = player.is_active(cycle), cycle >= schedule.warmup and len(game.players) > 1
     taught = weights.interaction > 0 or bool(weights.later)  # a ramp from 0 needs its lessons too
     return Turn(
         active=np.asarray(active),
-        data=np.asarray(weights.data, np.float32),
+        data=np.asarray(data, np.float32),
         interaction=np.asarray(interaction if active and meeting else 0, np.float32),
         renew=np.asarray(
             active and meeting and taught and (cycle - first) % game.interaction.reuse == 0
         ),
+        cycles=np.asarray(max(end - player.begin, 1), np.int32),
     )
+
+
+def _between(first: float, last: float | None, done: float) -> float:
+    return first if last is None else first + done * (last - first)
 
 
 def start(game: Game, data: Recordings, key: Key[Array, ""]) -> TrainingState:

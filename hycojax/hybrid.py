@@ -20,7 +20,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Key
+from jaxtyping import Array, Bool, Key
 
 from hycojax import draws, parameter
 from hycojax.data.windows import Source
@@ -79,7 +79,7 @@ def play(
     turn = balanced(game, players, name, turn, observed, generated)
     loss = objective(player, observed, generated, turn, data.scale)
     visible = partial(visible_loss, player, observed, scale=data.scale)
-    params, solver, terms = train(player, own, loss, visible, turn, key, game.schedule.cycles)
+    params, solver, terms = train(player, own, loss, visible, turn, key)
     if name == "physical":
         values = parameter.constrain(game.physics, params)
         terms = {**terms, "parameters": jax.tree.map(jnp.mean, values)}
@@ -140,10 +140,20 @@ def interact(
     lessons = jax.lax.cond(turn.renew, predict, keep)
     counted = jnp.broadcast_to(game.physics.domain.evolves(), lessons.shape)
     if game.interaction.points < 1:
-        places = (*lessons.shape[:-1], 1)
-        own = jax.random.fold_in(key, 3)
-        counted &= draws.bernoulli(own, game.interaction.points, places)
+        counted &= _ghosts(game, name, lessons.shape, jax.random.fold_in(key, 3))
     return Source(lessons, lessons, counted), None if kept is None else lessons
+
+
+def _ghosts(
+    game: Game, name: str, shape: tuple[int, ...], key: Key[Array, ""]
+) -> Bool[Array, "trajectory time *shape one"]:
+    """Return which cells and times count, chosen among the cells on which the player trains."""
+    factor = game.players[name].coarsening
+    places = (*shape[:2], *(n // factor for n in shape[2:-1]), 1)
+    chosen = draws.bernoulli(key, game.interaction.points, places)
+    for axis in range(2, len(shape) - 1):
+        chosen = jnp.repeat(chosen, factor, axis)
+    return chosen
 
 
 def _meeting_places(

@@ -20,7 +20,6 @@ def train(
     visible: Any,
     turn: Turn,
     key: Key[Array, ""],
-    cycles: int,
 ) -> tuple[Any, Any, dict[str, Any]]:
     """Return parameters, optimiser state and terms after a cycle's share of training.
 
@@ -29,10 +28,11 @@ def train(
 
     @jax.jit  # for the sake of its trace, of which the shapes are asked first
     def learn():
-        params, solver, terms = player.solver.run(loss, own.params, own.solver, key, cycles)
+        params, solver, terms = player.solver.run(loss, own.params, own.solver, key, turn.cycles)
         if player.revert is None:
             return params, solver, terms
-        kept = visible(params=params) <= (1 + player.revert) * visible(params=own.params)
+        before = visible(params=own.params)
+        kept = (visible(params=params) <= (1 + player.revert) * before) | ~jnp.isfinite(before)
         new, old = (params, solver), (own.params, own.solver)
         params, solver = jax.tree.map(lambda n, o: jnp.where(kept, n, o), new, old)
         return params, solver, {**terms, "reverted": ~kept}

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Key
 
 from hycojax import draws
-from hycojax.data.windows import Source, Windows, deal, draw, restrict, tile
+from hycojax.data.windows import Source, Windows, deal, draw, restrict, seen_values, tile
 from hycojax.losses import relative_square, window_loss
 from hycojax.model import Model
 from hycojax.player import Player, Turn
@@ -39,48 +39,62 @@ def objective(
     and b are those of the turn. Of numbered batches, only the gradient backwards is defined.
     """
     model = _coarse(player)
-    sources = [observed] if generated is None else [observed, generated]
-    weights = [turn.data, turn.interaction][: len(sources)]
+    given = [observed] if generated is None else [observed, generated]
+    weights = [turn.data, turn.interaction][: len(given)]
+    sources = [_trained_on(player, source) for source in given]
+    sizes = [player.batch and player.batch * seen_values(s, player.horizon) for s in sources]
 
-    def windows(source: Source, key: Key[Array, ""], number: int | None) -> Windows:
-        cut = _windows(player, source, key, number)
-        noise = key if number is None else jax.random.fold_in(key, number)
-        return _disturbed(player, cut, scale, jax.random.fold_in(noise, 0))
+    def distance(params: Any, windows: Windows, count: Array | None = None) -> Array:
+        return window_loss(model, params, windows, scale, player.memory, count)
 
-    def distance(params: Any, windows: Windows) -> Array:
-        return window_loss(model, params, windows, scale, player.memory)
+    def apart(params: Any, keys: list[Key[Array, ""]], number: int | None) -> list[Array]:
+        def term(params: Any, source: Source, key: Key[Array, ""]) -> Array:
+            if player.initial_states and source is sources[0]:
+                return _from_estimated_states(player, distance, params, observed, scale, key)
+            return distance(params, _windows(player, source, scale, key, number))
 
-    def from_estimated_states(params: Any, key: Key[Array, ""]) -> Array:
-        frames = first_frames(params, observed.starts[:, 0], observed.seen[:, 0], scale)
-        own = relative_square(frames, observed.targets[:, 0], observed.seen[:, 0], scale)
-        source = replace(observed, starts=observed.starts.at[:, 0].set(frames))
-        later = windows(source, key, None)
-        first, seen = jnp.sum(observed.seen[:, 0]), jnp.sum(later.seen)
-        return (first * own + seen * distance(params, later)) / jnp.maximum(first + seen, 1)
+        return [
+            _unless_weightless(lambda p, s=s, k=k: term(p, s, k), w, params)
+            for s, k, w in zip(sources, keys, weights, strict=True)
+        ]
 
-    def whole(params: Any, source: Source, key: Key[Array, ""], number: int | None) -> Array:
-        if player.initial_states and source is observed:
-            return from_estimated_states(params, key)
-        return distance(params, windows(source, key, number))
+    def in_turn(params: Any, keys: list[Key[Array, ""]], number: int) -> Array:
+        # Batches that see more count for more: their mean is the loss on all windows.
+        batches = [
+            (_windows(player, source, scale, key, number), size)
+            for source, key, size in zip(sources, keys, sizes, strict=True)
+        ]
+        return _one_by_one(lambda p, x: distance(p, *x), params, _stack(batches), _stack(weights))
 
     def loss(
         params: Any, key: Key[Array, ""], number: int | None = None
     ) -> tuple[Array, dict[str, Array]]:
         keys = [jax.random.fold_in(key, i) for i in range(len(sources))]
-        if number is None or player.batch is None:
-            found = [
-                _unless_weightless(lambda p, s=s, k=k: whole(p, s, k, number), w, params)
-                for s, k, w in zip(sources, keys, weights, strict=True)
-            ]
-        else:
-            batches = [windows(s, k, number) for s, k in zip(sources, keys, strict=True)]
-            found = _one_by_one(distance, params, _stack(batches), _stack(weights))
+        once = number is None or player.batch is None
+        found = (apart if once else in_turn)(params, keys, number)
         data, interaction = found if generated is not None else (found[0], jnp.zeros(()))
         terms = {"data": data, "interaction": interaction, "penalty": player.model.penalty(params)}
         weighted = turn.data * data + turn.interaction * interaction
         return weighted + terms["penalty"], terms
 
     return loss
+
+
+def _from_estimated_states(
+    player: Player,
+    distance: Callable,
+    params: Any,
+    observed: Source,
+    scale: Float[Array, " channels"],
+    key: Key[Array, ""],
+) -> Array:
+    """Return the loss on the recordings from first frames that are estimated, these included."""
+    frames = first_frames(params, observed.starts[:, 0], observed.seen[:, 0], scale)
+    own = relative_square(frames, observed.targets[:, 0], observed.seen[:, 0], scale)
+    source = replace(observed, starts=observed.starts.at[:, 0].set(frames))
+    later = _windows(player, _trained_on(player, source), scale, key, None)
+    first, seen = jnp.sum(observed.seen[:, 0]), jnp.sum(later.seen)
+    return (first * own + seen * distance(params, later)) / jnp.maximum(first + seen, 1)
 
 
 def _unless_weightless(term: Callable, weight: Array, *arguments: Any) -> Array:
@@ -163,18 +177,31 @@ def first_frames(
     return frames + jnp.where(seen, params[INITIAL_STATES] * unit, 0)
 
 
-def _windows(player: Player, source: Source, key: Key[Array, ""], number: int | None) -> Windows:
+def _trained_on(player: Player, source: Source) -> Source:
+    """Return what of trajectories the player's windows are cut from, on its cells."""
     if player.early.first:
         source = jax.tree.map(lambda frames: frames[:, : player.horizon + 1], source)
+    if player.coarsening == 1:
+        return source
+    return restrict(source, player.model.domain, player.coarsening)
+
+
+def _windows(
+    player: Player,
+    source: Source,
+    scale: Float[Array, " channels"],
+    key: Key[Array, ""],
+    number: int | None,
+) -> Windows:
+    """Return the windows of an evaluation, with noise on their starts if the player wants it."""
     if player.batch is None:
         windows = tile(source, player.horizon)
     elif number is None:
         windows = draw(source, key, player.batch, player.horizon)
     else:
         windows = deal(source, key, number, player.batch, player.horizon)
-    if player.coarsening == 1:
-        return windows
-    return restrict(windows, player.model.domain, player.coarsening)
+    noise = key if number is None else jax.random.fold_in(key, number)
+    return _disturbed(player, windows, scale, jax.random.fold_in(noise, 0))
 
 
 def _disturbed(

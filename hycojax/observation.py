@@ -6,6 +6,8 @@ To add a region: a class with `mask`. To add a choice of times: a class with `fr
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -263,9 +265,15 @@ class Observation:
             raise ValueError(f"noise = {self.noise}: it must not be negative")
 
     def mask(self, domain: Domain, frames: int) -> Bool[np.ndarray, " frames *shape"]:
-        """Return which cells are seen in each frame; in the first one all are."""
-        cells = np.broadcast_to(self.region.mask(domain, frames), (frames, *domain.shape))
-        seen = cells & self.times.frames(frames).reshape(-1, *(1,) * domain.dims)
+        """Return which cells are seen in each frame; in the first one all are.
+
+        Raises:
+            ValueError: The region or the times do not suit the box or the frames.
+        """
+        with _named("region"):
+            cells = np.broadcast_to(self.region.mask(domain, frames), (frames, *domain.shape))
+        with _named("times"):
+            seen = cells & self.times.frames(frames).reshape(-1, *(1,) * domain.dims)
         seen[0] = True
         return seen
 
@@ -320,6 +328,15 @@ def hold_out(
     parts = recording.seen & (first | ~held), recording.seen & (first | held)
     training, validation = (Recording(jnp.where(s, recording.values, 0), s) for s in parts)
     return training, validation
+
+
+@contextmanager
+def _named(part: str) -> Iterator[None]:
+    """Put the name of a part before what it complains about."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{part}.{error}") from error
 
 
 def _check_fraction(fraction: float) -> None:

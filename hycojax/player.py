@@ -6,7 +6,7 @@ import enum
 from dataclasses import dataclass, replace
 
 import jax
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from hycojax.model import Memory, Model
 from hycojax.solvers import Solver
@@ -31,20 +31,28 @@ class Weights:
 
     data: float = 1.0
     """Weight of the distance to the recordings, where they see."""
+    data_later: float | None = None
+    """Data weight at the end of the run, to which it changes linearly after the warm-up; None: it
+    stays."""
     interaction: float = 1.0
     """Weight of the distance to the other player's trajectories, after the warm-up."""
     later: float | None = None
-    """Interaction weight at the end of the run, to which it changes linearly; None: it stays."""
+    """Interaction weight at the end of the run, likewise."""
     balance: Balance = Balance.FIXED
     """How they are balanced in each cycle."""
 
     def __post_init__(self):
-        given = {"data": self.data, "interaction": self.interaction, "later": self.later or 0.0}
-        for name, weight in given.items():
-            if not 0 <= weight < float("inf"):
+        for name in ("data", "data_later", "interaction", "later"):
+            weight = getattr(self, name)
+            if weight is not None and not 0 <= weight < float("inf"):
                 raise ValueError(f"weights.{name} = {weight}: it must not be negative")
-        if not any(given.values()):
+        if not (self.sees_data or self.interaction or self.later):
             raise ValueError("weights: data and interaction are both zero; one of them must count")
+
+    @property
+    def sees_data(self) -> bool:
+        """Whether the recordings ever count."""
+        return self.data > 0 or bool(self.data_later)
 
 
 @dataclass(frozen=True)
@@ -144,10 +152,12 @@ class Player:
 class Turn:
     """A player's part in a cycle: whether it trains, on which weights, on new trajectories or not.
 
-    These are numbers, no part of the program: one program serves all of them.
+    `cycles` is the number of its turns in the run, by which its solver makes plans. These are
+    numbers, no part of the program: one program serves all of them.
     """
 
     active: Bool[Array, ""]
     data: Float[Array, ""]
     interaction: Float[Array, ""]
     renew: Bool[Array, ""]
+    cycles: Int[Array, ""] | int = 1

@@ -105,7 +105,7 @@ def recordings(experiment: Experiment, stored: Simulations) -> Recordings:
                 f"nothing is seen after the first frame that is left for {role}: observe more, "
                 "change data.held_out, or set data.validation to 1"
             )
-    return games.recordings(**seen)
+    return games.recordings(**seen, held_out=not experiment.data.validation)
 
 
 def game_of(experiment: Experiment) -> Game:

@@ -64,7 +64,8 @@ def train(
     """Train from where the run directory stands to the end; return the summary.
 
     The compiler of cycles may remember those of other runs; by default it is `compile_cycle`. If
-    `traced`, the second cycle after the warm-up is, or the last one if there are not as many.
+    `traced`, the second cycle after the warm-up is, of a run that is resumed after it the second
+    one from there, or the last one if there are not as many.
 
     Raises:
         StoppedError: A signal asked to stop; the last cycle is saved.
@@ -76,8 +77,8 @@ def train(
         state, warnings = checkpoint.restore(directory.checkpoints, state)
         logbook.warn(console, warnings)
     records = logbook.keep(directory.log, int(state.cycle))
-    second = min(experiment.schedule.warmup + 1, experiment.schedule.cycles - 1)
-    traced_cycle = second if traced else None
+    second = max(experiment.schedule.warmup, int(state.cycle)) + 1
+    traced_cycle = min(second, experiment.schedule.cycles - 1) if traced else None
     with logbook.view(experiment.schedule.cycles, console) as view, _stop_requests(view) as stop:
         before = records[-1] if records else {"elapsed": 0.0, "compile_seconds": 0.0}
         compile_seconds, began, staged = before["compile_seconds"], began - before["elapsed"], None

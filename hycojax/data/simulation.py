@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from hycojax import parameter
+from hycojax.failure import InputError
 from hycojax.model import PhysicalModel, rollout
 
 ROLES = ("training", "validation", "test")
@@ -22,16 +23,27 @@ def simulate(
 
     They are computed with the true parameters on a grid `refinement` times finer and with as much
     smaller time steps, so that the model which is fitted to them cannot be exact.
+
+    Raises:
+        InputError: The model has no more than one state to start from, so that simulations to
+            validate or to test on would be those that are learned from.
     """
 
     def keys(i: int, role: str) -> Array:
         return jax.random.split(jax.random.fold_in(key, i), counts[role])
 
-    return {
+    made = {
         role: np.asarray(_trajectories(model, keys(i, role), steps, refinement))
         for i, role in enumerate(ROLES)
         if counts[role]
     }
+    starts = np.concatenate([trajectories[:, 0] for trajectories in made.values()])
+    if len(np.unique(starts.reshape(len(starts), -1), axis=0)) < len(starts):
+        raise InputError(
+            f"{len(starts)} simulations were asked for, but this physical model starts from the "
+            "same state always: set data.training to 1, data.validation and data.test to 0"
+        )
+    return made
 
 
 def refine(model: PhysicalModel, refinement: int) -> PhysicalModel:

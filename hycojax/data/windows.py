@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
@@ -90,14 +90,23 @@ def tile(source: Source, horizon: int) -> Windows:
     return cut(source, jnp.asarray(simulation.ravel()), jnp.asarray(time.ravel()), horizon)
 
 
-def restrict(windows: Windows, domain: Domain, factor: int) -> Windows:
-    """Average windows on a domain to `domain.coarsen(factor)`; what is seen in part is not seen."""
+def restrict(source: Source, domain: Domain, factor: int) -> Source:
+    """Average trajectories to `domain.coarsen(factor)`; what is seen in part is not seen."""
     coarse = domain.coarsen(factor)
-    whole = (
-        coarse.restrict(windows.seen.astype(jnp.float32), factor) > 1 - 0.5 / factor**domain.dims
+    share = coarse.restrict(source.seen.astype(jnp.float32), factor)
+    return Source(
+        starts=coarse.restrict(source.starts, factor),
+        targets=coarse.restrict(source.targets, factor),
+        seen=share > 1 - 0.5 / factor**domain.dims,
     )
-    return Windows(
-        starts=replace(windows.starts, state=coarse.restrict(windows.starts.state, factor)),
-        targets=coarse.restrict(windows.targets, factor),
-        seen=whole,
-    )
+
+
+def seen_values(source: Source, horizon: int) -> Float[Array, ""]:
+    """Return how many target values a window sees, in the mean over all windows."""
+    simulations, frames = source.targets.shape[:2]
+    starts = frames - horizon
+    frame = np.arange(frames)
+    # The windows that a frame is a target of: those that start up to `horizon` frames before it.
+    windows = np.minimum(frame, starts) - np.maximum(frame - horizon, 0)
+    counts = jnp.sum(source.seen, axis=(0, *range(2, source.seen.ndim)))
+    return jnp.sum(counts * windows.astype(np.float32)) / (simulations * starts)

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Int, Key
+from jaxtyping import Array, Float, Int, Key
 
 from hycojax.solvers.solver import Objective, Reason, Terms
 
@@ -31,7 +31,7 @@ class AdamState:
 
 @dataclass(frozen=True)
 class Adam:
-    """Adam with cosine decay of the learning rate to zero over the whole run.
+    """Adam with cosine decay of the learning rate to zero over all turns of the player.
 
     A cycle that leads to numbers which are not finite is undone.
 
@@ -116,12 +116,14 @@ class Adam:
         average = jax.tree.map(lambda a, p: kept * a + (1 - kept) * p, average, point)
         return average, AdamState(moments, point, updates)
 
-    def _transform(self, cycles: int) -> optax.GradientTransformation:
-        total = cycles * self.updates
-        rate = optax.cosine_decay_schedule(self.learning_rate, max(total - self.warmup, 1))
-        if self.warmup:
-            rise = optax.linear_schedule(0.0, self.learning_rate, self.warmup)
-            rate = optax.join_schedules([rise, rate], [self.warmup])
+    def _transform(self, cycles: int | Int[Array, ""]) -> optax.GradientTransformation:
+        total = jnp.maximum(cycles * self.updates - self.warmup, 1)  # a number, not known yet
+
+        def rate(made: Int[Array, ""]) -> Float[Array, ""]:
+            done = jnp.clip((made - self.warmup) / total, 0, 1)
+            risen = jnp.where(made < self.warmup, made / max(self.warmup, 1), 1)
+            return self.learning_rate * risen * 0.5 * (1 + jnp.cos(jnp.pi * done))
+
         steps = [] if self.clip is None else [optax.clip_by_global_norm(self.clip)]
         steps += [optax.adamw(rate, weight_decay=self.weight_decay, mask=_matrices)]
         return optax.chain(*steps)

@@ -93,7 +93,8 @@ class LBFGS:
     tolerance: float = 1e-6
     """It has converged where a step can lower the loss by no more than this part of it."""
     first_tolerance: float | None = None
-    """Tolerance in the first cycle, from where it falls by equal factors; None: the same."""
+    """Tolerance in its first turn, from where it falls by equal factors to its last; None: the
+    same."""
     memory: int = 10
     """Steps from which the curvature is estimated."""
 
@@ -139,7 +140,7 @@ class LBFGS:
 
     def _tolerance(self, solves: Int[Array, ""], cycles: int) -> Float[Array, ""]:
         first = self.first_tolerance or self.tolerance
-        done = jnp.minimum(solves / max(cycles - 1, 1), 1.0)
+        done = jnp.minimum(solves / jnp.maximum(cycles - 1, 1), 1.0)
         return first * (self.tolerance / first) ** done
 
     def _advance(self, search: _Search, found: Any, tolerance: Array) -> _Search:

@@ -6,7 +6,8 @@
 `objective(params, key, number) -> (loss, terms)`; `terms` is a dict of scalars to report. The key
 is the cycle's. A solver for noisy objectives numbers its updates, and each sees a batch of its own;
 the others leave the number away: the objective stays the same while a solve lasts. `run` does one
-cycle's share of the work and is traced: call it under `jax.jit`. It adds to the terms "loss" and
+of the `cycles` that the solver has a turn in, a number that may be traced as all else: call it
+under `jax.jit`. It adds to the terms "loss" and
 "reason", a `Reason`.
 """
 

@@ -2,12 +2,14 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from hycojax import commandline, compare, evaluate, logbook, train
 from hycojax.failure import DivergedError, StoppedError
+from hycojax.player import Early
 from hycojax.rundir import RunDir
 
 FILE = Path(__file__).parents[1] / "fixtures" / "heat.py"
@@ -150,6 +152,42 @@ def test_a_run_that_diverges_is_left_out(compared, tmp_path, monkeypatch, capsys
     }
     assert len(found["rows"]["hybrid: physical"]["test"]) == 1
     assert found["rows"]["network to physics: physical"] == {}
+
+
+def test_if_all_runs_diverge_there_is_one_message(tmp_path, monkeypatch, capsys, command):
+    monkeypatch.chdir(tmp_path)
+
+    def diverging(*_):
+        raise DivergedError("the synthetic player diverged")
+
+    monkeypatch.setattr(train, "train", diverging)
+    assert command(compare.main, FILE, "--seeds", "1", "--run-dir", "all") == 3
+    assert "all runs diverged, so there is nothing to compare" in capsys.readouterr().err
+
+
+def test_who_never_sees_the_data_cannot_be_compared(tmp_path, monkeypatch, capsys, command):
+    monkeypatch.chdir(tmp_path)
+    assert command(compare.main, FILE, "--synthetic.weights.data", "0") == 2
+    assert "synthetic.weights.data = 0: a comparison trains each" in capsys.readouterr().err
+
+
+def test_one_way_from_the_network_the_physics_has_turns_of_both_kinds():
+    """Whatever an experiment says of its end and its early turns."""
+    experiment = commandline.load(FILE)
+    for cycles, warmup, own, expected in (
+        (20, 2, 0, ("15", "0")),
+        (20, 2, 9, ("15", "2")),
+        (8, 4, 4, ("6", "1")),
+        (20, 18, 1, ("18", "1")),
+    ):
+        given = replace(
+            experiment,
+            schedule=replace(experiment.schedule, cycles=cycles, warmup=warmup),
+            physical=replace(experiment.physical, end=3, early=Early(cycles=own)),
+        )
+        found = compare.SCHEMES["network-to-physics"](given)
+        assert (found["physical.begin"], found["physical.early.cycles"]) == expected
+        assert found["physical.end"] == "None"
 
 
 def test_a_comparison_has_no_mode(tmp_path, monkeypatch, capsys, command):

@@ -17,7 +17,9 @@ from rich.console import Console
 from hycojax import checkpoint, commandline, evaluate, generate, logbook, rundir, train
 from hycojax.config import Mode
 from hycojax.failure import DivergedError, InputError, StoppedError
-from hycojax.observation import Endpoints, Observation, Sensors
+from hycojax.game import Schedule
+from hycojax.observation import Endpoints, Everywhere, Observation, Sensors
+from hycojax.player import Early
 from hycojax.prepare import first_state
 from hycojax.rundir import RunDir
 
@@ -28,6 +30,18 @@ FIGURES = ["error_over_time.png", "losses.png", "parameters.png", "rollout.gif"]
 def last_state(directory, experiment, stored):
     template = first_state(experiment, stored)[2]
     return checkpoint.restore(directory.checkpoints, template)[0]
+
+
+def stop_after(cycle, monkeypatch):
+    """Ask runs to stop by a signal after a cycle."""
+    append = logbook.append
+
+    def append_and_signal(path, record):
+        append(path, record)
+        if record["cycle"] == cycle:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(logbook, "append", append_and_signal)
 
 
 def assert_equal_states(one, other):
@@ -195,13 +209,7 @@ def test_a_stopped_run_resumes_to_the_same_end(ready, tmp_path, monkeypatch):
         rundir.claim(directory, experiment, FIXTURES / "heat.py", [], resume=False)
     expected = train.train(whole, experiment, ready.stored, quiet)
 
-    append = logbook.append
-
-    def append_and_signal(path, record):
-        append(path, record)
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    monkeypatch.setattr(logbook, "append", append_and_signal)
+    stop_after(1, monkeypatch)
     with pytest.raises(StoppedError, match="stopped after cycle 1, which is saved"):
         train.train(parts, experiment, ready.stored, quiet)
     monkeypatch.undo()
@@ -314,8 +322,39 @@ def test_a_split_that_leaves_nothing_to_validate_on_is_refused(ready):
 def test_windows_that_miss_all_that_is_seen_are_refused(ready):
     sparse = replace(ready.experiment.observation, times=Endpoints())
     player = replace(ready.experiment.physical, horizon=4)
-    with pytest.raises(ValueError, match=r"physical.horizon = 4: .* take one that divides"):
+    with pytest.raises(ValueError, match=r"physical.horizon = 4: .* a horizon that divides"):
         replace(ready.experiment, observation=sparse, physical=player)
+
+
+@pytest.mark.parametrize(
+    ("changes", "observation", "message"),
+    [
+        # Single cells on cells twice as wide, of which all four would have to be seen.
+        ({"coarsening": 2}, Observation(Sensors(((30.0, 30.0),))), "on cells 2 times as wide"),
+        (
+            {"early": Early(cycles=1, coarsening=4)},
+            Observation(Sensors(((30.0, 30.0),))),
+            "on cells 4 times as wide",
+        ),
+        # The last frame is not among those that the first turns know.
+        (
+            {"early": Early(cycles=1, horizon=2, first=True)},
+            Observation(Everywhere(), Endpoints()),
+            "physical.horizon = 2: .* end at frame 2",
+        ),
+        # A turn would never be undone.
+        (
+            {"horizon": 4, "batch": 3, "revert": 0.1},
+            Observation(Everywhere(), Endpoints()),
+            "physical.horizon = 4: .* end at frame 4",
+        ),
+    ],
+)
+def test_turns_that_see_nothing_are_refused(tiny_heat, changes, observation, message):
+    player = replace(tiny_heat.physical, **changes)
+    with pytest.raises(ValueError, match=message):
+        replace(tiny_heat, observation=observation, physical=player)
+    replace(tiny_heat, physical=player)  # with more to see it is all right
 
 
 def test_seen_values_that_are_not_finite_are_an_input_error(ready):
@@ -347,3 +386,15 @@ def test_a_traced_cycle_tells_the_time_of_its_parts(here, capsys, command):
     assert all(seconds > 0 for seconds in parts.values())
     assert 0.3 * records[2]["seconds"] < sum(parts.values()) < records[2]["seconds"]
     assert "time: interaction" in capsys.readouterr().out
+
+
+def test_a_run_that_is_resumed_is_traced_too(ready, tmp_path, monkeypatch):
+    run = RunDir(tmp_path)
+    experiment = replace(ready.experiment, schedule=Schedule(warmup=1, cycles=5))
+    rundir.claim(run, experiment, FIXTURES / "heat.py", [], resume=False)
+    stop_after(3, monkeypatch)
+    with pytest.raises(StoppedError, match="stopped after cycle 3"):
+        train.train(run, experiment, ready.stored, Console(quiet=True))
+    train.train(run, experiment, ready.stored, Console(quiet=True), traced=True)
+    records = logbook.read(run.log)
+    assert ["parts" in record for record in records] == [*[False] * 4, True]

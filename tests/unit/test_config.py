@@ -150,6 +150,11 @@ def test_a_wrong_word_gets_one_message_and_status_2(capsys, words, message):
         (["--interaction.alpha", "0"], "the players need fresh initial states, or recorded=True"),
         (["--interaction.points", "0"], "points = 0.0: it must lie above 0"),
         (["--physical.weights.later", "-1"], "weights.later = -1.0: it must not be negative"),
+        (["--physical.weights.data-later", "-1"], "weights.data_later = -1.0: it must not be"),
+        (
+            ["--physical.weights.data", "0", "--synthetic.weights.data", "0"],
+            "nobody would learn from the recordings",
+        ),
         (["--physical.revert", "-1"], "revert = -1.0: it must not be negative"),
         (["--synthetic.coarsening", "2"], "synthetic.coarsening = 2: only the physical player"),
         (["--synthetic.initial-states"], "only the physical player has it"),

@@ -7,7 +7,9 @@ import pytest
 from scipy.integrate import solve_ivp
 
 from hycojax import parameter
+from hycojax.data.simulation import simulate
 from hycojax.domain import Boundary, Domain
+from hycojax.failure import InputError
 from hycojax.model import repeat, rollout
 from hycojax.parameter import Parameter
 from hycojax.physics import heat_spots
@@ -188,3 +190,12 @@ def test_the_coefficients_that_are_asked_for_are_used():
 def test_a_strength_that_is_not_positive_is_refused(name):
     with pytest.raises(ValueError, match=rf"{name}\.true = -1\.0 is out of bounds"):
         HeatSpots(box(8, 8), **{name: Parameter(-1.0)})
+
+
+def test_simulations_that_would_be_alike_are_refused():
+    """What is tested on would be what was learned from: there is one initial state only."""
+    model = HeatSpots(box(12, 12), dt=0.001)
+    counts = {"training": 1, "validation": 0, "test": 0}
+    assert simulate(model, jax.random.key(0), counts, 2, 1)["training"].shape[0] == 1
+    with pytest.raises(InputError, match=r"2 simulations were asked for, .* the same state"):
+        simulate(model, jax.random.key(0), {**counts, "test": 1}, 2, 1)

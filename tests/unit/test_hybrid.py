@@ -15,7 +15,9 @@ from hycojax.data.statistics import Statistics
 from hycojax.data.windows import Source
 from hycojax.game import Game, Interaction, PlayerState, Schedule
 from hycojax.hybrid import balanced, interact
+from hycojax.learning import train
 from hycojax.model import PhysicalModel, Stepper, SyntheticModel, rollout, rollouts
+from hycojax.objective import first_frames
 from hycojax.observation import Recording
 from hycojax.parameter import Parameter
 from hycojax.physical import Unconstrained
@@ -246,6 +248,22 @@ def test_validation_counts_what_is_seen_and_no_start(ready):
     np.testing.assert_allclose(found, np.sqrt(np.mean(off**2)), rtol=1e-5)
 
 
+def test_held_out_values_are_compared_with_what_follows_the_estimated_first_frames(ready):
+    """They are of the training simulations, whose noisy first frames a player may correct."""
+    domain, training = ready.game.physics.domain, ready.data.training
+    player = replace(ready.game.players["physical"], horizon=6, initial_states=True)
+    correction = jax.random.normal(jax.random.key(1), training.values[:, 0].shape) / 100
+    params = player.model.init(jax.random.key(0)) | {INITIAL_STATES: correction}
+    data = games.recordings(training, training, held_out=True)
+    first = first_frames(params, training.values[:, 0], training.seen[:, 0], data.scale)
+    assert (first != training.values[:, 0]).all()
+    value = parameter.constrain(ready.game.physics, params)
+    path = rollouts(ready.game.physics, value, first, 6)
+    off = (np.asarray(path - training.values) / float(data.scale[0]))[:, 1:]
+    expected = np.sqrt(np.mean(off[np.asarray(training.seen & domain.evolves())[:, 1:]] ** 2))
+    np.testing.assert_allclose(validation_error(player.model, params, data), expected, rtol=1e-5)
+
+
 @dataclass(frozen=True)
 class Twin(Stepper, SyntheticModel):
     """A synthetic model that can be exact: the PDE itself, its coefficient the only weight."""
@@ -354,6 +372,49 @@ def test_a_turn_that_harms_is_undone(ready, learning_rate, revert, reverted):
     else:
         assert int(new.solver.updates) == 2
         assert (abs(after - 1) < abs(before - 1)) == (revert == 0)
+
+
+def test_a_turn_is_kept_if_the_loss_was_not_finite_before():
+    """Else a start that diverges would be all that there ever is."""
+
+    class Found:
+        def run(self, loss, params, state, key, cycles):
+            return jnp.float32(2.0), None, {"reason": jnp.int32(0)}
+
+    player = Player(None, Found(), Weights(), revert=0.1)
+    for start, kept in ((jnp.nan, True), (1.0, False)):
+        own = PlayerState(jnp.float32(start), None, None, None, None, None, None)
+        params, _, terms = train(
+            player, own, None, lambda params: params, MEETING, jax.random.key(0)
+        )
+        assert (params == 2) == kept
+        assert bool(terms["reverted"]) == (not kept)
+
+
+def test_a_solver_plans_for_the_turns_that_its_player_has(ready):
+    """The learning rate falls to zero in them, not in all cycles of the run."""
+    game = replace(ready.game, schedule=Schedule(warmup=0, cycles=12))
+    for begin, end, cycles in ((0, None, 12), (9, None, 3), (2, 5, 3), (0, 20, 12), (4, 4, 1)):
+        turn = games.turns(changed(game, "physical", begin=begin, end=end), 0)["physical"]
+        assert turn.cycles == cycles
+    solver, path = Adam(learning_rate=0.1, updates=1), [jnp.float32(0.0)]
+    state, turns = solver.init(path[0], 12), jnp.asarray(3)
+    for _ in range(3):
+        end, state, _ = solver.run(
+            lambda p, key, number: (p, {}), path[-1], state, jax.random.key(0), turns
+        )
+        path.append(end)
+    steps = -np.diff(path)
+    np.testing.assert_allclose(steps, [0.1, 0.075, 0.025], rtol=1e-4)  # (1 + cos(pi t / 3)) / 2
+
+
+def test_the_weight_of_the_data_may_change_too(ready):
+    weights = Weights(data=1.0, data_later=0.0, interaction=0.1)
+    schedule = Schedule(warmup=2, cycles=5)
+    game = changed(replace(ready.game, schedule=schedule), "synthetic", weights=weights)
+    turns = [games.turns(game, cycle)["synthetic"] for cycle in range(5)]
+    np.testing.assert_allclose([turn.data for turn in turns], [1, 1, 1, 0.5, 0], rtol=1e-6)
+    np.testing.assert_allclose([turn.interaction for turn in turns[2:]], 0.1, rtol=1e-6)
 
 
 def test_the_weight_of_the_interaction_changes_linearly_after_the_warm_up(ready):
@@ -506,6 +567,12 @@ def test_ghost_points_are_a_share_of_all_places_chosen_anew_in_each_cycle(smoke_
         assert abs(places.mean() - 0.3) < 0.02
     assert 0.3 < (one != other)[..., inside, 0].mean() < 0.54  # 2 0.3 0.7 = 0.42 of all
     np.testing.assert_array_equal(one, choice("synthetic", jax.random.key(1)))  # for both the same
+
+    # On cells four times as wide these are chosen: of one that is seen in part nothing would count.
+    game = changed(game, "physical", coarsening=4)
+    density = choice("physical", jax.random.key(1))[..., 0].reshape(4, 7, 4, 4, 4, 4)
+    assert (density == density[:, :, :, :1, :, :1]).all()
+    assert abs(density.mean() - 0.3) < 0.08
 
 
 def test_trajectories_may_serve_for_several_cycles(ready, tmp_path):

@@ -1,6 +1,7 @@
 """Windows and losses against plain Python."""
 
 from dataclasses import replace
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -9,11 +10,11 @@ import optax
 import pytest
 
 from hycojax import parameter
-from hycojax.data.windows import Source, cut, deal, draw, restrict, tile
+from hycojax.data.windows import Source, cut, deal, draw, restrict, seen_values, tile
 from hycojax.losses import relative_square, window_loss
 from hycojax.model import Memory, rollout, rollouts
 from hycojax.networks.unet import UNet
-from hycojax.objective import _disturbed, _windows, first_frames, objective, visible_loss
+from hycojax.objective import _trained_on, _windows, first_frames, objective, visible_loss
 from hycojax.parameter import FieldParameter, Parameter
 from hycojax.physical import Unconstrained
 from hycojax.physics.heat import Heat
@@ -77,8 +78,7 @@ def test_epochs_deal_every_window_once_in_changing_order(batch):
 
 
 def test_windows_on_a_coarser_grid_see_what_is_seen_in_full(heat_box, source):
-    windows = tile(source, 3)
-    coarse = restrict(windows, heat_box, 2)
+    windows, coarse = tile(source, 3), tile(restrict(source, heat_box, 2), 3)
     assert coarse.targets.shape == (windows.targets.shape[0], 3, 8, 8, 1)
     block = windows.targets[1, 2, 4:6, 6:8, 0]
     np.testing.assert_allclose(coarse.targets[1, 2, 2, 3, 0], block.mean(), rtol=1e-5)
@@ -93,7 +93,7 @@ def test_windows_on_a_coarser_grid_see_what_is_seen_in_full(heat_box, source):
 def test_faces_in_a_wall_stay_out_of_coarser_windows(smoke_box):
     path = jnp.zeros((1, 2, 16, 16, 4))
     seen = jnp.asarray(np.broadcast_to(smoke_box.evolves(), path.shape))
-    coarse = restrict(tile(Source(path, path, seen), 1), smoke_box, 2)
+    coarse = tile(restrict(Source(path, path, seen), smoke_box, 2), 1)
     np.testing.assert_array_equal(coarse.seen[0, 0], smoke_box.coarsen(2).evolves())
 
 
@@ -154,13 +154,50 @@ def test_a_player_weighs_its_two_terms(heat_box, source, a, b):
     np.testing.assert_allclose(terms["interaction"], interaction if b else 0, rtol=1e-6)
 
 
+def test_the_mean_loss_of_batches_is_that_of_all_windows(heat_box, source):
+    """An epoch of batches that see much or, here at most times, nothing."""
+    source = replace(source, seen=source.seen.at[:, 1:7].set(False))
+    model = Unconstrained(Heat(heat_box, diffusivity=Parameter(1.0, start=0.5)))
+    player = Player(model, Adam(), Weights(1.0, 0.0), horizon=3, batch=5)
+    loss = jax.jit(objective(player, source, None, ALONE, jnp.ones(1)))
+    params, key = {"diffusivity": jnp.float32(0.3)}, jax.random.key(0)
+    losses = [loss(params, key, i)[0] for i in range(3)]
+    every = cut(source, jnp.repeat(jnp.arange(3), 5), jnp.tile(jnp.arange(5), 3), 3)
+    expected = window_loss(model, params, every, jnp.ones(1))
+    np.testing.assert_allclose(np.mean(losses), expected, rtol=1e-5)
+
+
+def test_both_terms_of_a_batch_have_the_gradient_that_they_have_apart(heat_box, source):
+    """And a term without weight has none, though it is not finite."""
+    model = Unconstrained(Heat(heat_box, diffusivity=Parameter(1.0, start=0.5)))
+    player = Player(model, Adam(), Weights(), horizon=3, batch=4)
+    params, key = {"diffusivity": jnp.float32(0.3)}, jax.random.key(0)
+
+    def gradient(other, a, b):
+        loss = objective(player, source, other, Turn(True, a, b, False), jnp.ones(1))
+        return jax.jit(jax.value_and_grad(lambda p: loss(p, key, 2)[0]))(params)[1]["diffusivity"]
+
+    def of_windows(source, i):
+        windows = deal(source, jax.random.fold_in(key, i), 2, 4, 3)
+        count = 4 * seen_values(source, 3)
+        loss = partial(window_loss, model, windows=windows, scale=jnp.ones(1), count=count)
+        return jax.jit(jax.grad(loss))(params)["diffusivity"]
+
+    other = replace(source, targets=source.targets + 2)
+    data, interaction = of_windows(source, 0), of_windows(other, 1)
+    both = gradient(other, 2.0, 0.5)
+    np.testing.assert_allclose(both, 2 * data + 0.5 * interaction, rtol=1e-5)
+    broken = replace(source, targets=jnp.full_like(source.targets, jnp.inf))
+    assert gradient(broken, 2.0, 0.0) == gradient(None, 2.0, 0.0)
+
+
 def test_a_player_may_train_on_a_coarser_grid(heat_box, source):
     model = Unconstrained(Heat(heat_box, diffusivity=Parameter(1.0, start=0.5)))
     player = Player(model, LBFGS(), Weights(1.0, 0.0), horizon=3, coarsening=2)
     loss = objective(player, source, None, ALONE, jnp.ones(1))
     params = {"diffusivity": jnp.float32(0.3)}
     small = Heat(heat_box.coarsen(2), diffusivity=Parameter(1.0, start=0.5))
-    windows = restrict(tile(source, 3), heat_box, 2)
+    windows = tile(restrict(source, heat_box, 2), 3)
     value = {"diffusivity": 0.5 * jnp.exp(0.3)}
     expected = window_loss(small, value, windows, jnp.ones(1))
     np.testing.assert_allclose(loss(params, jax.random.key(0))[0], expected, rtol=1e-5)
@@ -220,16 +257,17 @@ def test_an_epoch_equals_a_loop_of_steps(heat_box, source):
     loss = objective(player, source, None, ALONE, scale)
     found, _, terms = jax.jit(lambda p: solver.run(loss, p, solver.init(p, 1), key, 1))(params)
 
+    every = [source.seen[s, t + 1 : t + 3].sum() for s in range(3) for t in range(6)]
+
     def by_hand(params, windows):
-        total, count = 0.0, 0
+        total = 0.0
         rows = zip(windows.starts.state, windows.targets, windows.seen, strict=True)
         for start, targets, seen in rows:
             state = start
             for target, counts in zip(targets, seen, strict=True):
                 state = model.forward(params, state)
                 total += jnp.sum(((state - target) / scale) ** 2 * counts)
-                count += counts.sum()
-        return total / count
+        return total / (4 * np.mean(every))
 
     step = jax.jit(jax.value_and_grad(by_hand))
     optimiser = optax.adam(optax.cosine_decay_schedule(0.01, 3))
@@ -291,8 +329,8 @@ def test_noise_disturbs_what_evolves_of_the_starts_by_its_size(smoke_box):
     source = Source(path, path, jnp.asarray(np.broadcast_to(smoke_box.evolves(), path.shape)))
     scale = jnp.array([1.0, 2.0, 3.0, 4.0])
     player = Player(UNet(smoke_box), Adam(), Weights(), horizon=1, batch=8, noise=0.1)
-    windows = _windows(player, source, jax.random.key(0), 0)
-    noisy = _disturbed(player, windows, scale, jax.random.key(1))
+    quiet, key = replace(player, noise=0.0), jax.random.key(0)
+    windows, noisy = (_windows(p, source, scale, key, 0) for p in (quiet, player))
     off = np.asarray(noisy.starts.state - windows.starts.state)
     evolves = smoke_box.evolves()
     assert (off[:, ~evolves] == 0).all()
@@ -318,10 +356,10 @@ def test_windows_from_the_first_frames_alone_know_nothing_of_later_ones(heat_box
     player = Player(Heat(heat_box), LBFGS(), Weights(), horizon=4, early=early)
     path = jax.random.normal(jax.random.key(0), (3, 9, 16, 16, 1))
     source = Source(path, path, jnp.ones(path.shape, bool))
-    windows = _windows(player.at(0), source, jax.random.key(0), None)
-    np.testing.assert_array_equal(windows.starts.state, path[:, 0])
-    np.testing.assert_array_equal(windows.targets, path[:, 1:3])
-    assert _windows(player.at(1), source, jax.random.key(0), None).targets.shape[:2] == (6, 4)
+    early, later = (tile(_trained_on(p, source), p.horizon) for p in map(player.at, (0, 1)))
+    np.testing.assert_array_equal(early.starts.state, path[:, 0])
+    np.testing.assert_array_equal(early.targets, path[:, 1:3])
+    assert later.targets.shape[:2] == (6, 4)
 
 
 def test_early_cycles_are_another_problem(heat_box):

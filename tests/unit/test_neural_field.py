@@ -13,12 +13,12 @@ from hycojax import hybrid
 from hycojax.data.statistics import Statistics
 from hycojax.domain import Boundary, Domain
 from hycojax.game import Interaction
-from hycojax.model import Starts, Stepper, beginnings
+from hycojax.model import Memory, Starts, Stepper, beginnings
 from hycojax.networks.neural_field import NeuralField
 from hycojax.observation import EveryNth, Observation, Scattered
 from hycojax.physics import heat, smoke
 from hycojax.prepare import first_state
-from hycojax.solvers import Adam, adam
+from hycojax.solvers import Adam, MultiStart, adam
 
 STEPS = 6
 
@@ -241,6 +241,9 @@ def suited(tiny_heat):
     ("changes", "message"),
     [
         ({"interaction": Interaction(alpha=1.0, recorded=True)}, "set interaction.alpha to 0 and"),
+        ({"synthetic.noise": 0.1}, "synthetic.noise: it steps from no state to the next"),
+        ({"synthetic.memory": Memory(truncation=1)}, "synthetic.memory: it steps from no state"),
+        ({"synthetic.solver": MultiStart(Adam())}, "MultiStart is for the physical player only"),
         ({"interaction": Interaction(alpha=1.0)}, "set interaction.alpha to 0 and interaction.rec"),
         ({"data.validation": 1}, "set data.validation to 0"),
         ({"data.training": 3}, "model.simulations = 2: the training data have 3, set it to that"),

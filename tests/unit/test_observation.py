@@ -540,10 +540,13 @@ def test_impossible_settings_are_refused(make, message):
     [
         (
             Observation(Sensors(((50.0, 500.0),))),
-            r"observation\.positions: a sensor stands outside",
+            r"observation\.region\.positions: a sensor stands outside",
         ),
-        (Observation(Range((0.0,), (1.0,))), r"observation\.low: 1 numbers for the 2 axes"),
-        (Observation(Everywhere(), Chosen((7,))), r"observation\.numbers = \(7,\): frames 0 to 6"),
+        (Observation(Range((0.0,), (1.0,))), r"observation\.region\.low: 1 numbers for the 2 axes"),
+        (
+            Observation(Everywhere(), Chosen((7,))),
+            r"observation\.times\.numbers = \(7,\): frames 0 to 6",
+        ),
         (Observation(Everywhere(), Chosen((0,))), "nothing is seen after the first frame"),
         (Observation(Everywhere(), EveryNth(7)), "nothing is seen after the first frame"),
         (Observation(Centre(0.001)), "nothing is seen after the first frame"),
