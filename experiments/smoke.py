@@ -4,8 +4,8 @@
 
     python -m hycojax.compare experiments/smoke.py
 
-4 to 5 minutes on 2 CPU cores, of which 2 compile. Seed 0: buoyancy 0.1036 (true 0.1, start 0.3); test
-nRMSE of the network 0.084 (0.227 in synthetic mode), of the PDE 0.045.
+4 to 5 minutes on 2 CPU cores, of which 2 compile. Seed 0: buoyancy 0.1036 (true 0.1, start 0.3);
+test nRMSE of the network 0.084 (0.227 in synthetic mode), of the PDE 0.045.
 
 What limits it: the recordings come from a grid twice as fine, with half the time step. A buoyancy
 that is 2 to 3 % higher makes up for the coarse step's error, in physical mode as in hybrid; the
