@@ -15,6 +15,7 @@ from jaxtyping import Bool
 
 from hycojax import parameter
 from hycojax.data import simulation
+from hycojax.data.windows import seen_in_full
 from hycojax.domain import Domain
 from hycojax.game import NAMES, Interaction, Schedule
 from hycojax.model import Memory, Stepper
@@ -161,11 +162,10 @@ class Experiment:
         whole = player.batch is None or player.revert is not None  # windows that lie end to end
         end = steps // player.horizon * player.horizon if whole else steps
         end = player.horizon if player.early.first else end
-        evolving = mask[1 : end + 1, ..., None] & self.domain.evolves()
+        seen = mask[1 : end + 1, ..., None] & self.domain.evolves()
         if factor > 1:
-            coarse = self.domain.coarsen(factor)
-            evolving = coarse.restrict(evolving.astype(np.float32), factor) > 0.999
-        if not evolving.any():
+            seen = seen_in_full(seen, self.domain, factor)
+        if not seen.any():
             cells = f", on cells {factor} times as wide that are seen in full" if factor > 1 else ""
             raise ValueError(
                 f"{name}.horizon = {player.horizon}: nothing is seen in its windows, which end at "

@@ -191,7 +191,6 @@ def turns(game: Game, cycle: int) -> dict[str, Turn]:
 def _turn(game: Game, player: Player, cycle: int) -> Turn:
     schedule, weights = game.schedule, player.weights
     first = max(schedule.warmup, player.begin)
-    end = schedule.cycles if player.end is None else min(player.end, schedule.cycles)
     done = max(cycle - schedule.warmup, 0) / max(schedule.cycles - 1 - schedule.warmup, 1)
     data = _between(weights.data, weights.data_later, done)
     interaction = _between(weights.interaction, weights.later, done)
@@ -204,7 +203,7 @@ def _turn(game: Game, player: Player, cycle: int) -> Turn:
         renew=np.asarray(
             active and meeting and taught and (cycle - first) % game.interaction.reuse == 0
         ),
-        cycles=np.asarray(max(end - player.begin, 1), np.int32),
+        cycles=np.asarray(max(sum(map(player.is_active, range(schedule.cycles))), 1), np.int32),
     )
 
 

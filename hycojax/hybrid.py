@@ -162,7 +162,7 @@ def _meeting_places(
     """Return the states from which the players compare: first frames, then fresh ones."""
     places = []
     if game.interaction.recorded:
-        places.append(known_frames(game, data, players["physical"].params))
+        places.append(known_frames(game.physics.domain, data, players["physical"].params))
     if count := fresh(game, data):
         places.append(jax.vmap(game.physics.sample)(jax.random.split(key, count)))
     return beginnings(jnp.concatenate(places))

@@ -27,9 +27,8 @@ def relative_square(
     """
     # Chosen before it is squared: a NaN that is not seen must not reach the gradient either.
     difference = jnp.where(seen, prediction - target, 0)
-    return jnp.sum((difference / scale) ** 2) / jnp.maximum(
-        jnp.sum(seen) if count is None else count, 1
-    )
+    count = jnp.sum(seen) if count is None else count
+    return jnp.sum((difference / scale) ** 2) / jnp.maximum(count, 1)
 
 
 def window_loss(

@@ -54,7 +54,7 @@ def objective(
             return distance(params, _windows(player, source, scale, key, number))
 
         return [
-            _unless_weightless(lambda p, s=s, k=k: term(p, s, k), w, params)
+            _unless_weightless(lambda p, s=s, k=k: term(p, s, k), params, w)
             for s, k, w in zip(sources, keys, weights, strict=True)
         ]
 
@@ -97,12 +97,12 @@ def _from_estimated_states(
     return (first * own + seen * distance(params, later)) / jnp.maximum(first + seen, 1)
 
 
-def _unless_weightless(term: Callable, weight: Array, *arguments: Any) -> Array:
+def _unless_weightless(term: Callable, params: Any, weight: Array) -> Array:
     """Return a term, or zero if it has no weight.
 
     It is a program of its own: whether there is another term does not change a bit of this one.
     """
-    return jax.lax.cond(weight > 0, term, lambda *_: jnp.zeros(()), *arguments)
+    return jax.lax.cond(weight > 0, term, lambda _: jnp.zeros(()), params)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
@@ -113,12 +113,7 @@ def _one_by_one(function: Callable, params: Any, inputs: Any, weights: Array) ->
     function and its gradient are compiled once, and what one input leaves for its gradient is kept
     for no longer than that takes.
     """
-
-    def term(input_and_weight: tuple[Any, Array]) -> Array:
-        own, weight = input_and_weight
-        return _unless_weightless(function, weight, params, own)
-
-    return jax.lax.map(term, (inputs, weights))
+    return _values_and_gradients(function, params, inputs, weights)[0]
 
 
 def _values_and_gradients(

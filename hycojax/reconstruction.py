@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from hycojax.data.windows import Source
+from hycojax.domain import Domain
 from hycojax.game import Game, PlayerState, Recordings
 from hycojax.model import beginnings
 from hycojax.objective import first_frames
@@ -49,13 +50,13 @@ def reconstruct(
 ) -> Float[Array, "simulation time *shape channels"]:
     """Return the recorded trajectories as a player predicts them from the first frames."""
     steps = data.training.values.shape[1] - 1
-    first = known_frames(game, data, players[name].params)
+    first = known_frames(game.physics.domain, data, players[name].params)
     return game.players[name].model.predict(players[name].params, beginnings(first), steps)
 
 
 def known_frames(
-    game: Game, data: Recordings, params: Any
+    domain: Domain, data: Recordings, params: Any
 ) -> Float[Array, "simulation *shape channels"]:
     """Return the first frames of the training recordings, corrected if a player estimates them."""
     values, seen = data.training.values[:, 0], data.training.seen[:, 0]
-    return first_frames(params, values, seen & game.physics.domain.evolves(), data.scale)
+    return first_frames(params, values, seen & domain.evolves(), data.scale)

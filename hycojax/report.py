@@ -94,7 +94,9 @@ def _results(
         return _Result(predicted, jax.tree.map(np.asarray, errors))
 
     def recorded(params: Any) -> _Result:
-        return result(simulations["training"], params, known_frames(game, data, params))
+        return result(
+            simulations["training"], params, known_frames(game.physics.domain, data, params)
+        )
 
     found = {"recorded": recorded(own.best), "last_recorded": recorded(own.params)}
     if isinstance(model, Stepper) and "test" in simulations:

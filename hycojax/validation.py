@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float, Int
 from hycojax.game import Game, PlayerState, Recordings, Schedule
 from hycojax.losses import relative_square
 from hycojax.model import Model, beginnings
-from hycojax.objective import first_frames
+from hycojax.reconstruction import known_frames
 
 
 def validated(
@@ -31,10 +31,9 @@ def validated(
 
 def validation_error(model: Model, params: Any, data: Recordings) -> Float[Array, ""]:
     """Return the relative rms error of full predictions on what validation recordings see."""
-    first, own = data.validation.values[:, 0], data.training
+    first = data.validation.values[:, 0]
     if data.held_out:  # the same simulations, of which a player may estimate the first frames
-        known = own.seen[:, 0] & model.domain.evolves()
-        first = first_frames(params, own.values[:, 0], known, data.scale)
+        first = known_frames(model.domain, data, params)
     values, seen = data.validation.values[:, 1:], data.validation.seen[:, 1:]
     predicted = model.predict(params, beginnings(first), values.shape[1])
     counted = seen & model.domain.evolves()

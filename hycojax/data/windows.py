@@ -93,12 +93,19 @@ def tile(source: Source, horizon: int) -> Windows:
 def restrict(source: Source, domain: Domain, factor: int) -> Source:
     """Average trajectories to `domain.coarsen(factor)`; what is seen in part is not seen."""
     coarse = domain.coarsen(factor)
-    share = coarse.restrict(source.seen.astype(jnp.float32), factor)
     return Source(
         starts=coarse.restrict(source.starts, factor),
         targets=coarse.restrict(source.targets, factor),
-        seen=share > 1 - 0.5 / factor**domain.dims,
+        seen=seen_in_full(source.seen, domain, factor),
     )
+
+
+def seen_in_full(
+    seen: Bool[Array, "... channels"], domain: Domain, factor: int
+) -> Bool[Array, "... channels"]:
+    """Return which values on `domain.coarsen(factor)` are means over nothing but seen ones."""
+    share = domain.coarsen(factor).restrict(seen.astype(np.float32), factor)
+    return share > 1 - 0.5 / factor**domain.dims
 
 
 def seen_values(source: Source, horizon: int) -> Float[Array, ""]:

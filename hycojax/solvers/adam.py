@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int, Key
 
-from hycojax.solvers.solver import Objective, Reason, Terms
+from hycojax.solvers.solver import Cycles, Objective, Reason, Terms
 
 
 @jax.tree_util.register_dataclass
@@ -73,7 +73,12 @@ class Adam:
         return AdamState(self._transform(cycles).init(params), iterate, jnp.asarray(0, jnp.int32))
 
     def run(
-        self, objective: Objective, params: Any, state: AdamState, key: Key[Array, ""], cycles: int
+        self,
+        objective: Objective,
+        params: Any,
+        state: AdamState,
+        key: Key[Array, ""],
+        cycles: Cycles,
     ) -> tuple[Any, AdamState, Terms]:
         """Do one cycle's updates on batches 0, 1, ...; report the mean of the terms."""
         transform = self._transform(cycles)
@@ -116,7 +121,7 @@ class Adam:
         average = jax.tree.map(lambda a, p: kept * a + (1 - kept) * p, average, point)
         return average, AdamState(moments, point, updates)
 
-    def _transform(self, cycles: int | Int[Array, ""]) -> optax.GradientTransformation:
+    def _transform(self, cycles: Cycles) -> optax.GradientTransformation:
         total = jnp.maximum(cycles * self.updates - self.warmup, 1)  # a number, not known yet
 
         def rate(made: Int[Array, ""]) -> Float[Array, ""]:

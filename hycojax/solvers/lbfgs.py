@@ -24,7 +24,7 @@ from hycojax.solvers.curvature import (
     select,
     steepest,
 )
-from hycojax.solvers.solver import Objective, Reason, Terms
+from hycojax.solvers.solver import Cycles, Objective, Reason, Terms
 
 _RUNNING = -1
 #: Sufficient decrease and curvature (Nocedal, Wright, equation 3.6).
@@ -113,7 +113,12 @@ class LBFGS:
         return nothing_known(ravel_pytree(params)[0], self.memory)
 
     def run(
-        self, objective: Objective, params: Any, state: Curvature, key: Key[Array, ""], cycles: int
+        self,
+        objective: Objective,
+        params: Any,
+        state: Curvature,
+        key: Key[Array, ""],
+        cycles: Cycles,
     ) -> tuple[Any, Curvature, Terms]:
         """Minimise `objective(., key)`; report the terms where it ended, and what it took."""
         start, unflatten = ravel_pytree(params)
@@ -138,7 +143,7 @@ class LBFGS:
         end = jnp.where(search.known.value <= search.start, search.point, start)
         return unflatten(end), replace(search.known, solves=state.solves + 1), terms
 
-    def _tolerance(self, solves: Int[Array, ""], cycles: int) -> Float[Array, ""]:
+    def _tolerance(self, solves: Int[Array, ""], cycles: Cycles) -> Float[Array, ""]:
         first = self.first_tolerance or self.tolerance
         done = jnp.minimum(solves / jnp.maximum(cycles - 1, 1), 1.0)
         return first * (self.tolerance / first) ** done

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Key
 
-from hycojax.solvers.solver import INITIAL_STATES, Objective, Solver, Terms
+from hycojax.solvers.solver import INITIAL_STATES, Cycles, Objective, Solver, Terms
 
 #: Members whose loss is this much above the lowest fit the data as well.
 _AS_GOOD, _NOTHING = 1.1, 1e-6
@@ -72,7 +72,7 @@ class MultiStart:
         return Members(starts, states, jnp.zeros(self.members, bool))
 
     def run(
-        self, objective: Objective, params: Any, state: Members, key: Key[Array, ""], cycles: int
+        self, objective: Objective, params: Any, state: Members, key: Key[Array, ""], cycles: Cycles
     ) -> tuple[Any, Members, Terms]:
         """Run all members; return the best one and what it reports."""
         del params  # the best member of the last cycle

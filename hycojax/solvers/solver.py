@@ -7,8 +7,7 @@
 is the cycle's. A solver for noisy objectives numbers its updates, and each sees a batch of its own;
 the others leave the number away: the objective stays the same while a solve lasts. `run` does one
 of the `cycles` that the solver has a turn in, a number that may be traced as all else: call it
-under `jax.jit`. It adds to the terms "loss" and
-"reason", a `Reason`.
+under `jax.jit`. It adds to the terms "loss" and "reason", a `Reason`.
 """
 
 from __future__ import annotations
@@ -17,10 +16,12 @@ import enum
 from collections.abc import Callable
 from typing import Any, Protocol, runtime_checkable
 
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Int, Key
 
 Terms = dict[str, Float[Array, ""]]
 Objective = Callable[..., tuple[Float[Array, ""], Terms]]
+#: A number of cycles.
+Cycles = int | Int[Array, ""]
 
 #: The entry of a player's parameters that holds the initial states which it estimates.
 INITIAL_STATES = "initial_states"
@@ -56,6 +57,6 @@ class Solver(Protocol):
         """Return the state that is carried from cycle to cycle."""
 
     def run(
-        self, objective: Objective, params: Any, state: Any, key: Key[Array, ""], cycles: int
+        self, objective: Objective, params: Any, state: Any, key: Key[Array, ""], cycles: Cycles
     ) -> tuple[Any, Any, Terms]:
         """Do one of `cycles` cycles; return parameters, state and the terms to report."""
