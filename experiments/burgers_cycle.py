@@ -3,8 +3,9 @@
     python -m hycojax.train experiments/burgers_cycle.py --trace
 
 Burgers flow on 64 x 64 cells; an epoch of 17 recorded windows (and as many of the PDE's) with a
-rollout of 4 steps for the plain UNet of 4 levels with 64 features; 10 fresh initial states; at most
-10 iterations for the viscosity. The record of the traced cycle has the time of its parts.
+rollout of 4 steps for the plain UNet of 4 levels with 64 features; 10 fresh initial states, from
+which the network shows the PDE as many steps; at most 10 iterations for the viscosity. The record
+of the traced cycle has the time of its parts.
 """
 
 from hycojax.config import Data, Experiment
@@ -32,6 +33,7 @@ experiment = Experiment(
         solver=LBFGS(iterations=10),
         weights=Weights(data=1.0, interaction=1.0, balance=Balance.ERRORS),
         horizon=4,
+        lesson_steps=4,
     ),
     synthetic=Player(
         model=UNet(domain, levels=4, features=64, growth=1, block=Block.PLAIN),

@@ -44,7 +44,7 @@ experiment = Experiment(
             ),
         ),
         solver=LBFGS(iterations=10, tolerance=1e-5),
-        weights=Weights(data=1.0, interaction=1.0, balance=Balance.ERRORS),
+        weights=Weights(data=1.0, interaction=1.0, balance=Balance.MISFIT),
         horizon=4,
     ),
     synthetic=Player(

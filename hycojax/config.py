@@ -134,6 +134,12 @@ class Experiment:
                     f"{name}.{path} = {horizon}: longer than the simulations, which have "
                     f"data.steps = {self.data.steps}"
                 )
+        longest = max(player.horizon, player.early.horizon or 1)
+        if not longest <= (player.lesson_steps or longest) <= self.data.steps:
+            raise ValueError(
+                f"{name}.lesson_steps = {player.lesson_steps}: it must lie between the horizon, "
+                f"{longest}, and data.steps = {self.data.steps}"
+            )
         if self.mode.players == (name,) and not player.weights.sees_data:
             raise ValueError(
                 f"{name}.weights.data = 0: without a partner there is nothing else to fit; set it "

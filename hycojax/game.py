@@ -229,7 +229,7 @@ def start(game: Game, data: Recordings, key: Key[Array, ""]) -> TrainingState:
             best=jax.tree.map(jnp.copy, params),  # not the same buffers: the state is donated
             best_error=jnp.asarray(jnp.inf, jnp.float32),
             best_cycle=jnp.asarray(0, jnp.int32),
-            lessons=no_lessons(game, data) if keeps else None,
+            lessons=no_lessons(game, data, name) if keeps else None,
         )
     return TrainingState(players, jnp.asarray(0, jnp.int32), jax.random.key_data(draws))
 
@@ -240,10 +240,18 @@ def fresh(game: Game, data: Recordings) -> int:
     return max(1, round(game.interaction.alpha * recorded)) if game.interaction.alpha else 0
 
 
-def no_lessons(game: Game, data: Recordings) -> Float[Array, "trajectory time *shape channels"]:
+def lesson_steps(game: Game, data: Recordings, name: str) -> int:
+    """Return the time steps of the trajectories that a player is shown by its partner."""
+    return game.players[name].lesson_steps or data.training.values.shape[1] - 1
+
+
+def no_lessons(
+    game: Game, data: Recordings, name: str
+) -> Float[Array, "trajectory time *shape channels"]:
     """Return zeros in place of a partner's trajectories, before there are any."""
-    recorded, *rest = data.training.values.shape
-    return jnp.zeros((fresh(game, data) + game.interaction.recorded * recorded, *rest))
+    recorded, _, *rest = data.training.values.shape
+    count = fresh(game, data) + game.interaction.recorded * recorded
+    return jnp.zeros((count, lesson_steps(game, data, name) + 1, *rest))
 
 
 def is_over(schedule: Schedule, state: TrainingState) -> bool:

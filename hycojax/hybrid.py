@@ -31,13 +31,14 @@ from hycojax.game import (
     Recordings,
     TrainingState,
     fresh,
+    lesson_steps,
     no_lessons,
     spread,
 )
 from hycojax.learning import train
 from hycojax.model import Starts, beginnings
 from hycojax.objective import objective, visible_loss
-from hycojax.player import Balance, Turn
+from hycojax.player import Balance, Player, Turn
 from hycojax.reconstruction import complete, known_frames
 from hycojax.solvers.multistart import Members
 from hycojax.validation import validated
@@ -76,7 +77,7 @@ def play(
     with jax.named_scope("interaction"):
         observed = complete(game, data, players, name, turn)
         generated, lessons = interact(game, data, players, name, turn, draws)
-    turn = balanced(game, players, name, turn, observed, generated)
+    turn = balanced(game, data, players, name, turn, observed, generated)
     loss = objective(player, observed, generated, turn, data.scale)
     visible = partial(visible_loss, player, observed, scale=data.scale)
     params, solver, terms = train(player, own, loss, visible, turn, key)
@@ -90,6 +91,7 @@ def play(
 
 def balanced(
     game: Game,
+    data: Recordings,
     players: dict[str, PlayerState],
     name: str,
     turn: Turn,
@@ -97,20 +99,32 @@ def balanced(
     generated: Source | None,
 ) -> Turn:
     """Return a turn with the weights as they are balanced in this cycle."""
-    balance, b = game.players[name].weights.balance, turn.interaction
+    balance = game.players[name].weights.balance
     if generated is None or balance is Balance.FIXED:
         return turn
     if balance is Balance.COUNTS:
-        first = 0 if game.players[name].initial_states else 1  # the first frames are given
-        recorded, made = jnp.sum(observed.seen[:, first:]), jnp.sum(generated.seen[:, 1:])
-        share = recorded / jnp.maximum(recorded + made, 1)
-        return replace(
-            turn, data=jnp.where(b > 0, share, 1) * turn.data, interaction=(1 - share) * b
-        )
+        return _by_counts(game.players[name], turn, observed, generated)
     own, theirs = players[name].error, players[game.partner(name)].error
-    trust = jnp.where(jnp.isfinite(theirs) | ~jnp.isfinite(own), (own / theirs) ** 2, 0)
+    square = own**2
+    if balance is Balance.MISFIT:
+        misfit = partial(visible_loss, game.players[name], observed, scale=data.scale)
+        meets, params = turn.interaction > 0, players[name].params
+        square = jax.lax.cond(meets, lambda: misfit(params=params), lambda: jnp.zeros(()))
+    # A partner that has diverged counts for nothing, one that is not validated yet in full.
+    trust = jnp.where(jnp.isfinite(theirs), square / theirs**2, ~jnp.isfinite(own))
     weighs = (trust < 1) & (turn.data > 0)  # against the recordings, if they count
-    return replace(turn, interaction=b * jnp.where(weighs, trust, 1))
+    return replace(turn, interaction=turn.interaction * jnp.where(weighs, trust, 1))
+
+
+def _by_counts(player: Player, turn: Turn, observed: Source, generated: Source) -> Turn:
+    first = 0 if player.initial_states else 1  # the first frames are given
+    recorded, made = jnp.sum(observed.seen[:, first:]), jnp.sum(generated.seen[:, 1:])
+    share, meets = recorded / jnp.maximum(recorded + made, 1), turn.interaction > 0
+    return replace(
+        turn,
+        data=jnp.where(meets, share, 1) * turn.data,
+        interaction=(1 - share) * turn.interaction,
+    )
 
 
 def interact(
@@ -128,14 +142,14 @@ def interact(
     partner, kept = game.partner(name), players[name].lessons
     if partner is None:
         return None, None
-    steps = data.training.values.shape[1] - 1
+    steps = lesson_steps(game, data, name)
 
     def predict() -> Array:
         starts = _meeting_places(game, data, players, jax.random.fold_in(key, 0))
         return game.players[partner].model.predict(players[partner].params, starts, steps)
 
     def keep() -> Array:
-        return no_lessons(game, data) if kept is None else kept
+        return no_lessons(game, data, name) if kept is None else kept
 
     lessons = jax.lax.cond(turn.renew, predict, keep)
     counted = jnp.broadcast_to(game.physics.domain.evolves(), lessons.shape)

@@ -23,6 +23,10 @@ class Balance(enum.Enum):
     """The interaction's is multiplied by (own / partner's validation error)^2, at most 1: a partner
     that is worse pulls as much as a measurement with its noise would. Not if the data's weight is
     0: there is nothing to weigh against."""
+    MISFIT = "misfit"
+    """The same with the distance of the own rollouts to the recordings in place of the own
+    validation error: the noise that the recordings have, as far as this model can tell. The partner
+    then pulls less where the own parameters are right, and cannot spoil them."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,9 @@ class Player:
     revert: float | None = None
     """A turn that raises the loss on the recordings by more than this part is undone, and the
     optimiser's memory of it; None: it never is."""
+    lesson_steps: int | None = None
+    """Time steps of the partner's trajectories that it learns from; None: as many as are recorded.
+    A partner that loses its way is a better teacher over a few steps, and takes less time."""
     noise: float = 0.0
     """Noise on the states where windows start, relative to the data's scale: a rollout that meets
     its own errors has then seen such states."""
@@ -120,6 +127,8 @@ class Player:
             raise ValueError(f"coarsening = {self.coarsening}: at least 1 is needed")
         if self.horizon < 1:
             raise ValueError(f"horizon = {self.horizon}: at least one step is needed")
+        if self.lesson_steps is not None and self.lesson_steps < 1:
+            raise ValueError(f"lesson_steps = {self.lesson_steps}: at least one step is needed")
         if self.batch is not None and self.batch < 1:
             raise ValueError(f"batch = {self.batch}: at least one window is needed")
         if self.begin < 0 or not (self.end is None or self.end >= 0):

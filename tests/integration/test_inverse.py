@@ -44,6 +44,8 @@ STEPS = 8
 EXACT = Observation(Everywhere(), noise=0.0)
 NOISY = Observation(Scattered(fraction=0.25), noise=0.05)
 SEEDS = (0, 1, 2)
+#: Half of the time that a program takes to compile, which is most of these tests' time.
+PLAIN = {"xla_backend_optimization_level": 1}
 
 
 def box(boundary, channels, size=100.0):
@@ -134,7 +136,9 @@ class Problems:
     def play(self):
         """Return what one cycle of each problem leaves: the player's state, and its report."""
         cycle = jax.vmap(partial(hybrid.cycle, self.game), in_axes=(0, 0, None))
-        states, metrics = jax.jit(cycle)(self.data, self.states, games.turns(self.game, 0))
+        states, metrics = jax.jit(cycle, compiler_options=PLAIN)(
+            self.data, self.states, games.turns(self.game, 0)
+        )
         return jax.device_get((states.players["physical"], metrics["physical"]))
 
     def solve(self):
@@ -148,7 +152,7 @@ class Problems:
         state = jax.tree.map(lambda leaf: leaf[0], self.states)
         unflatten = ravel_pytree(state.players["physical"].params)[1]
 
-        @jax.jit
+        @partial(jax.jit, compiler_options=PLAIN)
         def evaluate(flat, data, players):
             turn = games.turns(self.game, 0)["physical"]
             source = complete(self.game, data, players, "physical", turn)
@@ -180,7 +184,9 @@ def problems(model, observation, starts, simulations=2, solver=LBFGS(600)):  # n
     )
     schedule = games.Schedule(warmup=0, cycles=1)
     game = games.Game(model, {"physical": player}, schedule, games.Interaction())
-    simulate = jax.jit(lambda s: rollouts(model, parameter.truths(model), s, STEPS))
+    simulate = jax.jit(
+        lambda s: rollouts(model, parameter.truths(model), s, STEPS), compiler_options=PLAIN
+    )
     cases = []
     for key in map(jax.random.key, SEEDS if noisy else SEEDS[:1]):
         paths = simulate(jax.vmap(model.sample)(jax.random.split(key, simulations)))

@@ -462,16 +462,47 @@ def test_weights_are_balanced_by_counts_or_by_errors(ready, balance, errors, int
     }
     turn = replace(MEETING, data=jnp.float32(2), interaction=jnp.float32(interaction))
     observed, generated = counted(30, of=50), counted(10, of=20)
-    found = balanced(game, players, "synthetic", turn, observed, generated)
+    found = balanced(game, ready.data, players, "synthetic", turn, observed, generated)
     np.testing.assert_allclose((found.data, found.interaction), expected, rtol=1e-6)
-    assert balanced(game, players, "synthetic", turn, observed, None) is turn
+    assert balanced(game, ready.data, players, "synthetic", turn, observed, None) is turn
+
+
+@pytest.mark.parametrize(
+    ("partner", "interaction", "expected"),
+    [
+        (2.0, 3.0, 0.75),  # twice as far from the truth as the own model from the recordings
+        (0.5, 3.0, 3.0),
+        (2.0, 0.0, 0.0),
+        (np.inf, 3.0, 0.0),  # it has diverged
+    ],
+)
+def test_a_partner_is_weighed_against_the_noise_of_the_recordings(
+    ready, partner, interaction, expected
+):
+    """Three steps from the frames 0 and 3, by a PDE whose own validation error is another."""
+    paths, scale = ready.data.training.values, ready.data.scale
+    players, physics = ready.start().players, ready.game.physics
+    start = {"diffusivity": jnp.float32(3.0)}
+    predicted = [rollouts(physics, start, paths[:, i], 3)[:, 1:] for i in (0, 3)]
+    missed = (jnp.stack(predicted) - jnp.stack([paths[:, 1:4], paths[:, 4:7]])) / scale
+    misfit = jnp.sqrt(jnp.mean(missed**2))
+    players["physical"] = replace(players["physical"], error=jnp.float32(0.9))
+    players["synthetic"] = replace(players["synthetic"], error=partner * misfit)
+    observed = Source(paths, paths, jnp.ones(paths.shape, bool))
+    weights = Weights(data=2.0, interaction=3.0, balance=Balance.MISFIT)
+    game = changed(ready.game, "physical", weights=weights)
+    turn = replace(MEETING, interaction=jnp.float32(interaction))
+    found = balanced(game, ready.data, players, "physical", turn, observed, observed)
+    np.testing.assert_allclose(found.interaction, expected, rtol=1e-4)
+    assert found.data == turn.data
 
 
 def test_first_frames_count_where_they_are_estimated(ready):
     weights = Weights(data=1.0, interaction=1.0, balance=Balance.COUNTS)
     game = changed(ready.game, "physical", weights=weights, initial_states=True)
     observed, generated = counted(10, of=50), counted(20, of=50)  # 60 and 20 values
-    found = balanced(game, ready.start().players, "physical", MEETING, observed, generated)
+    players = ready.start().players
+    found = balanced(game, ready.data, players, "physical", MEETING, observed, generated)
     np.testing.assert_allclose((found.data, found.interaction), (0.75, 0.25), rtol=1e-6)
 
 
@@ -484,7 +515,8 @@ def test_who_fits_its_partner_alone_does_so_with_the_full_weight(ready):
         for (name, own), error in zip(ready.start().players.items(), (0.4, 0.2), strict=True)
     }
     turn = replace(MEETING, data=jnp.float32(0), interaction=jnp.float32(3))
-    found = balanced(game, players, "physical", turn, counted(3, of=5), counted(3, of=5))
+    sources = counted(3, of=5), counted(3, of=5)
+    found = balanced(game, ready.data, players, "physical", turn, *sources)
     assert (float(found.data), float(found.interaction)) == (0.0, 3.0)
 
 
@@ -611,6 +643,24 @@ def test_trajectories_may_serve_for_several_cycles(ready, tmp_path):
         state, _ = program(ready.data, state, games.turns(game, cycle))
         assert_equal(state, expected)
         state = jax.tree.map(jnp.copy, state)
+
+
+@pytest.mark.parametrize("reuse", [1, 2])
+def test_a_player_may_learn_from_the_first_steps_of_its_partner_alone(ready, reuse):
+    """The same as the beginning of longer trajectories; the other player has these in full."""
+    game = replace(ready.game, interaction=Interaction(alpha=1.0, reuse=reuse))
+    short = changed(game, "physical", lesson_steps=3)
+    players, key = games.start(short, ready.data, jax.random.key(1)).players, jax.random.key(2)
+    kept = players["physical"].lessons
+    assert kept is None if reuse == 1 else kept.shape[1] == 4
+    found, lessons = interact(short, ready.data, players, "physical", MEETING, key)
+    assert lessons is kept is None or lessons.shape == kept.shape
+    players = games.start(game, ready.data, jax.random.key(1)).players
+    whole = interact(game, ready.data, players, "physical", MEETING, key)[0]
+    assert whole.targets.shape[1] == 7
+    np.testing.assert_allclose(found.targets, whole.targets[:, :4], rtol=1e-5, atol=1e-6)
+    other = interact(short, ready.data, players, "synthetic", MEETING, key)[0]
+    assert other.targets.shape == whole.targets.shape
 
 
 @pytest.mark.parametrize("physical_first", [False, True])
