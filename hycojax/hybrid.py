@@ -23,6 +23,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Key
 
 from hycojax import draws, parameter
+from hycojax.balance import balanced
 from hycojax.data.windows import Source
 from hycojax.game import (
     NAMES,
@@ -38,7 +39,7 @@ from hycojax.game import (
 from hycojax.learning import train
 from hycojax.model import Starts, beginnings
 from hycojax.objective import objective, visible_loss
-from hycojax.player import Balance, Player, Turn
+from hycojax.player import Turn
 from hycojax.reconstruction import complete, known_frames
 from hycojax.solvers.multistart import Members
 from hycojax.validation import validated
@@ -87,44 +88,6 @@ def play(
         if isinstance(solver, Members):
             terms["spread"] = jax.tree.map(jnp.mean, spread(game, solver))
     return replace(own, params=params, solver=solver, lessons=lessons), terms
-
-
-def balanced(
-    game: Game,
-    data: Recordings,
-    players: dict[str, PlayerState],
-    name: str,
-    turn: Turn,
-    observed: Source,
-    generated: Source | None,
-) -> Turn:
-    """Return a turn with the weights as they are balanced in this cycle."""
-    balance = game.players[name].weights.balance
-    if generated is None or balance is Balance.FIXED:
-        return turn
-    if balance is Balance.COUNTS:
-        return _by_counts(game.players[name], turn, observed, generated)
-    own, theirs = players[name].error, players[game.partner(name)].error
-    square = own**2
-    if balance is Balance.MISFIT:
-        misfit = partial(visible_loss, game.players[name], observed, scale=data.scale)
-        meets, params = turn.interaction > 0, players[name].params
-        square = jax.lax.cond(meets, lambda: misfit(params=params), lambda: jnp.zeros(()))
-    # A partner that has diverged counts for nothing, one that is not validated yet in full.
-    trust = jnp.where(jnp.isfinite(theirs), square / theirs**2, ~jnp.isfinite(own))
-    weighs = (trust < 1) & (turn.data > 0)  # against the recordings, if they count
-    return replace(turn, interaction=turn.interaction * jnp.where(weighs, trust, 1))
-
-
-def _by_counts(player: Player, turn: Turn, observed: Source, generated: Source) -> Turn:
-    first = 0 if player.initial_states else 1  # the first frames are given
-    recorded, made = jnp.sum(observed.seen[:, first:]), jnp.sum(generated.seen[:, 1:])
-    share, meets = recorded / jnp.maximum(recorded + made, 1), turn.interaction > 0
-    return replace(
-        turn,
-        data=jnp.where(meets, share, 1) * turn.data,
-        interaction=(1 - share) * turn.interaction,
-    )
 
 
 def interact(

@@ -27,7 +27,7 @@ LAYERS = [
     ["physics", "networks"],
     ["physical", "player"],
     ["game", "objective"],
-    ["learning", "reconstruction"],
+    ["learning", "reconstruction", "balance"],
     ["validation"],
     ["hybrid"],
     ["config", "metrics", "checkpoint"],

@@ -12,9 +12,8 @@ from hycojax import checkpoint, hybrid, parameter
 from hycojax import game as games
 from hycojax.config import Mode
 from hycojax.data.statistics import Statistics
-from hycojax.data.windows import Source
 from hycojax.game import Game, Interaction, PlayerState, Schedule
-from hycojax.hybrid import balanced, interact
+from hycojax.hybrid import interact
 from hycojax.learning import train
 from hycojax.model import PhysicalModel, Stepper, SyntheticModel, rollout, rollouts
 from hycojax.objective import first_frames
@@ -430,94 +429,6 @@ def test_the_weight_of_the_interaction_changes_linearly_after_the_warm_up(ready)
     last = replace(schedule, warmup=5)  # a single cycle is the first one of its kind
     turn = games.turns(replace(game, schedule=last), 5)["synthetic"]
     np.testing.assert_allclose(turn.interaction, 0.1, rtol=1e-6)
-
-
-def counted(seen, of):
-    """Return trajectories of which so many values count, besides the first frame."""
-    values = jnp.zeros((1, 2, of, 1))
-    later = (jnp.arange(of) < seen).reshape(1, 1, of, 1)
-    return Source(values, values, jnp.concatenate([jnp.ones_like(later), later], 1))
-
-
-@pytest.mark.parametrize(
-    ("balance", "errors", "interaction", "expected"),
-    [
-        (Balance.FIXED, (0.2, 0.4), 3.0, (2.0, 3.0)),
-        (Balance.COUNTS, (0.2, 0.4), 3.0, (1.5, 0.75)),  # 30 and 10 values: shares 3/4 and 1/4
-        (Balance.COUNTS, (0.2, 0.4), 0.0, (2.0, 0.0)),  # in the warm-up: all for the recordings
-        (Balance.ERRORS, (0.2, 0.4), 3.0, (2.0, 0.75)),  # the partner is twice as bad: a quarter
-        (Balance.ERRORS, (0.4, 0.2), 3.0, (2.0, 3.0)),  # it is better: no more than all
-        (Balance.ERRORS, (np.inf, np.inf), 3.0, (2.0, 3.0)),  # before the first validation
-        (Balance.ERRORS, (0.2, np.inf), 3.0, (2.0, 0.0)),  # it has diverged
-        (Balance.ERRORS, (0.2, np.nan), 3.0, (2.0, 0.0)),
-        (Balance.ERRORS, (np.nan, 0.2), 3.0, (2.0, 3.0)),
-    ],
-)
-def test_weights_are_balanced_by_counts_or_by_errors(ready, balance, errors, interaction, expected):
-    weights = Weights(data=2.0, interaction=3.0, balance=balance)
-    game = changed(ready.game, "synthetic", weights=weights)
-    players = {
-        name: replace(own, error=jnp.float32(error))
-        for (name, own), error in zip(ready.start().players.items(), errors, strict=True)
-    }
-    turn = replace(MEETING, data=jnp.float32(2), interaction=jnp.float32(interaction))
-    observed, generated = counted(30, of=50), counted(10, of=20)
-    found = balanced(game, ready.data, players, "synthetic", turn, observed, generated)
-    np.testing.assert_allclose((found.data, found.interaction), expected, rtol=1e-6)
-    assert balanced(game, ready.data, players, "synthetic", turn, observed, None) is turn
-
-
-@pytest.mark.parametrize(
-    ("partner", "interaction", "expected"),
-    [
-        (2.0, 3.0, 0.75),  # twice as far from the truth as the own model from the recordings
-        (0.5, 3.0, 3.0),
-        (2.0, 0.0, 0.0),
-        (np.inf, 3.0, 0.0),  # it has diverged
-    ],
-)
-def test_a_partner_is_weighed_against_the_noise_of_the_recordings(
-    ready, partner, interaction, expected
-):
-    """Three steps from the frames 0 and 3, by a PDE whose own validation error is another."""
-    paths, scale = ready.data.training.values, ready.data.scale
-    players, physics = ready.start().players, ready.game.physics
-    start = {"diffusivity": jnp.float32(3.0)}
-    predicted = [rollouts(physics, start, paths[:, i], 3)[:, 1:] for i in (0, 3)]
-    missed = (jnp.stack(predicted) - jnp.stack([paths[:, 1:4], paths[:, 4:7]])) / scale
-    misfit = jnp.sqrt(jnp.mean(missed**2))
-    players["physical"] = replace(players["physical"], error=jnp.float32(0.9))
-    players["synthetic"] = replace(players["synthetic"], error=partner * misfit)
-    observed = Source(paths, paths, jnp.ones(paths.shape, bool))
-    weights = Weights(data=2.0, interaction=3.0, balance=Balance.MISFIT)
-    game = changed(ready.game, "physical", weights=weights)
-    turn = replace(MEETING, interaction=jnp.float32(interaction))
-    found = balanced(game, ready.data, players, "physical", turn, observed, observed)
-    np.testing.assert_allclose(found.interaction, expected, rtol=1e-4)
-    assert found.data == turn.data
-
-
-def test_first_frames_count_where_they_are_estimated(ready):
-    weights = Weights(data=1.0, interaction=1.0, balance=Balance.COUNTS)
-    game = changed(ready.game, "physical", weights=weights, initial_states=True)
-    observed, generated = counted(10, of=50), counted(20, of=50)  # 60 and 20 values
-    players = ready.start().players
-    found = balanced(game, ready.data, players, "physical", MEETING, observed, generated)
-    np.testing.assert_allclose((found.data, found.interaction), (0.75, 0.25), rtol=1e-6)
-
-
-def test_who_fits_its_partner_alone_does_so_with_the_full_weight(ready):
-    """However bad that one is: there are no recordings to weigh it against."""
-    weights = Weights(data=0.0, interaction=3.0, balance=Balance.ERRORS)
-    game = changed(ready.game, "physical", weights=weights)
-    players = {
-        name: replace(own, error=jnp.float32(error))
-        for (name, own), error in zip(ready.start().players.items(), (0.4, 0.2), strict=True)
-    }
-    turn = replace(MEETING, data=jnp.float32(0), interaction=jnp.float32(3))
-    sources = counted(3, of=5), counted(3, of=5)
-    found = balanced(game, ready.data, players, "physical", turn, *sources)
-    assert (float(found.data), float(found.interaction)) == (0.0, 3.0)
 
 
 def test_nobody_predicts_for_a_partner_that_does_not_listen(ready):
