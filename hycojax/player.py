@@ -109,7 +109,7 @@ class Player:
     optimiser's memory of it; None: it never is."""
     lesson_steps: int | None = None
     """Time steps of the partner's trajectories that it learns from; None: as many as are recorded.
-    A partner that loses its way is a better teacher over a few steps, and takes less time."""
+    With fewer it sees states near the beginning only, in less time."""
     noise: float = 0.0
     """Noise on the states where windows start, relative to the data's scale: a rollout that meets
     its own errors has then seen such states."""
