@@ -32,9 +32,9 @@ def balanced(
     own, theirs = players[name].error, players[game.partner(name)].error
     square = own**2
     if balance is Balance.MISFIT:
-        misfit = partial(visible_loss, game.players[name], observed, scale=data.scale)
-        meets, params = turn.interaction > 0, players[name].params
-        square = jax.lax.cond(meets, lambda: misfit(params=params), lambda: jnp.zeros(()))
+        params = players[name].params
+        misfit = partial(visible_loss, game.players[name], observed, params, data.scale)
+        square = jax.lax.cond(turn.interaction > 0, misfit, lambda: jnp.zeros(()))
     # A partner that has diverged counts for nothing, one that is not validated yet in full.
     trust = jnp.where(jnp.isfinite(theirs), square / theirs**2, ~jnp.isfinite(own))
     weighs = (trust < 1) & (turn.data > 0)  # against the recordings, if they count
