@@ -109,6 +109,18 @@ def compilations(monkeypatch):
     logger.removeHandler(listener)
 
 
+def changed(game, name, **fields):
+    """Return a game with some fields of a player changed."""
+    return dataclasses.replace(
+        game, players={**game.players, name: dataclasses.replace(game.players[name], **fields)}
+    )
+
+
+@pytest.fixture(scope="session", name="changed")
+def changed_fixture():
+    return changed
+
+
 def smooth(key, shape, waves=3):
     """Return a random field of a few long waves, whatever the boundary."""
     rng = np.random.default_rng(key)

@@ -14,11 +14,6 @@ from hycojax.player import Balance, Turn, Weights
 MEETING = Turn(*map(jnp.asarray, (True, 1.0, 1.0, True)))
 
 
-def changed(game, name, **fields):
-    """Return a game with some fields of a player changed."""
-    return replace(game, players={**game.players, name: replace(game.players[name], **fields)})
-
-
 def counted(seen, of):
     """Return trajectories of which so many values count, besides the first frame."""
     values = jnp.zeros((1, 2, of, 1))
@@ -40,7 +35,9 @@ def counted(seen, of):
         (Balance.ERRORS, (np.nan, 0.2), 3.0, (2.0, 3.0)),
     ],
 )
-def test_weights_are_balanced_by_counts_or_by_errors(ready, balance, errors, interaction, expected):
+def test_weights_are_balanced_by_counts_or_by_errors(
+    ready, changed, balance, errors, interaction, expected
+):
     weights = Weights(data=2.0, interaction=3.0, balance=balance)
     game = changed(ready.game, "synthetic", weights=weights)
     players = {
@@ -64,7 +61,7 @@ def test_weights_are_balanced_by_counts_or_by_errors(ready, balance, errors, int
     ],
 )
 def test_a_partner_is_weighed_against_the_noise_of_the_recordings(
-    ready, partner, interaction, expected
+    ready, changed, partner, interaction, expected
 ):
     """Three steps from the frames 0 and 3, by a PDE whose own validation error is another."""
     paths, scale = ready.data.training.values, ready.data.scale
@@ -84,7 +81,7 @@ def test_a_partner_is_weighed_against_the_noise_of_the_recordings(
     assert found.data == turn.data
 
 
-def test_first_frames_count_where_they_are_estimated(ready):
+def test_first_frames_count_where_they_are_estimated(ready, changed):
     weights = Weights(data=1.0, interaction=1.0, balance=Balance.COUNTS)
     game = changed(ready.game, "physical", weights=weights, initial_states=True)
     observed, generated = counted(10, of=50), counted(20, of=50)  # 60 and 20 values
@@ -93,7 +90,7 @@ def test_first_frames_count_where_they_are_estimated(ready):
     np.testing.assert_allclose((found.data, found.interaction), (0.75, 0.25), rtol=1e-6)
 
 
-def test_who_fits_its_partner_alone_does_so_with_the_full_weight(ready):
+def test_who_fits_its_partner_alone_does_so_with_the_full_weight(ready, changed):
     """However bad that one is: there are no recordings to weigh it against."""
     weights = Weights(data=0.0, interaction=3.0, balance=Balance.ERRORS)
     game = changed(ready.game, "physical", weights=weights)

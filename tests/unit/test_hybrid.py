@@ -38,11 +38,6 @@ def assert_equal(one, other):
         np.testing.assert_array_equal(a, b)
 
 
-def changed(game, name, **fields):
-    """Return a game with some fields of a player changed."""
-    return replace(game, players={**game.players, name: replace(game.players[name], **fields)})
-
-
 def play(program, game, data, state, cycles):
     """Return the state at first and after each cycle, and what each cycle reports."""
     states, reports = [state], []
@@ -323,7 +318,9 @@ def test_exact_players_stay_where_they_are(ready, playing):
     ("begin", "end", "active"),
     [(0, 0, [0, 0, 0]), (0, 1, [1, 0, 0]), (1, 2, [0, 1, 0]), (2, None, [0, 0, 1])],
 )
-def test_a_player_trains_from_begin_to_end_and_the_other_goes_on(ready, begin, end, active):
+def test_a_player_trains_from_begin_to_end_and_the_other_goes_on(
+    ready, changed, begin, end, active
+):
     """By the program of the whole game; out of its turns a player stays as it is."""
     game = changed(ready.game, "physical", begin=begin, end=end)
     assert games.stage(game, 0) == games.stage(ready.game, 0)
@@ -349,7 +346,7 @@ def test_a_player_trains_from_begin_to_end_and_the_other_goes_on(ready, begin, e
     ("learning_rate", "revert", "reverted"),
     [(0.01, 0.0, False), (5.0, 0.0, True), (5.0, 1e9, False)],
 )
-def test_a_turn_that_harms_is_undone(ready, learning_rate, revert, reverted):
+def test_a_turn_that_harms_is_undone(ready, changed, learning_rate, revert, reverted):
     """Parameters and optimiser's memory, bit for bit; what the recordings gain from is kept."""
     game, data, _ = first_state(replace(ready.experiment, mode=Mode.PHYSICAL), ready.stored)
     model = replace(ready.experiment.physical.model, diffusivity=Parameter(1.0, start=1.5))
@@ -390,7 +387,7 @@ def test_a_turn_is_kept_if_the_loss_was_not_finite_before():
         assert bool(terms["reverted"]) == (not kept)
 
 
-def test_a_solver_plans_for_the_turns_that_its_player_has(ready):
+def test_a_solver_plans_for_the_turns_that_its_player_has(ready, changed):
     """The learning rate falls to zero in them, not in all cycles of the run."""
     game = replace(ready.game, schedule=Schedule(warmup=0, cycles=12))
     for begin, end, cycles in ((0, None, 12), (9, None, 3), (2, 5, 3), (0, 20, 12), (4, 4, 1)):
@@ -407,7 +404,7 @@ def test_a_solver_plans_for_the_turns_that_its_player_has(ready):
     np.testing.assert_allclose(steps, [0.1, 0.075, 0.025], rtol=1e-4)  # (1 + cos(pi t / 3)) / 2
 
 
-def test_the_weight_of_the_data_may_change_too(ready):
+def test_the_weight_of_the_data_may_change_too(ready, changed):
     weights = Weights(data=1.0, data_later=0.0, interaction=0.1)
     schedule = Schedule(warmup=2, cycles=5)
     game = changed(replace(ready.game, schedule=schedule), "synthetic", weights=weights)
@@ -416,7 +413,7 @@ def test_the_weight_of_the_data_may_change_too(ready):
     np.testing.assert_allclose([turn.interaction for turn in turns[2:]], 0.1, rtol=1e-6)
 
 
-def test_the_weight_of_the_interaction_changes_linearly_after_the_warm_up(ready):
+def test_the_weight_of_the_interaction_changes_linearly_after_the_warm_up(ready, changed):
     weights = Weights(data=2.0, interaction=0.1, later=0.7)
     schedule = Schedule(warmup=2, cycles=6)
     game = changed(replace(ready.game, schedule=schedule), "synthetic", weights=weights)
@@ -431,7 +428,7 @@ def test_the_weight_of_the_interaction_changes_linearly_after_the_warm_up(ready)
     np.testing.assert_allclose(turn.interaction, 0.1, rtol=1e-6)
 
 
-def test_nobody_predicts_for_a_partner_that_does_not_listen(ready):
+def test_nobody_predicts_for_a_partner_that_does_not_listen(ready, changed):
     """A ramp from zero needs its trajectories from the first meeting on."""
     for weights, asked in [((0.0, None), False), ((0.0, 0.5), True), ((0.5, 0.0), True)]:
         own = Weights(data=1.0, interaction=weights[0], later=weights[1])
@@ -481,7 +478,7 @@ class Still(PhysicalModel):
         return state
 
 
-def test_ghost_points_are_a_share_of_all_places_chosen_anew_in_each_cycle(smoke_box):
+def test_ghost_points_are_a_share_of_all_places_chosen_anew_in_each_cycle(smoke_box, changed):
     model = Still(smoke_box)
     player = Player(model, Adam(), Weights(), horizon=2)
     game = Game(
@@ -518,7 +515,7 @@ def test_ghost_points_are_a_share_of_all_places_chosen_anew_in_each_cycle(smoke_
     assert abs(density.mean() - 0.3) < 0.08
 
 
-def test_trajectories_may_serve_for_several_cycles(ready, tmp_path):
+def test_trajectories_may_serve_for_several_cycles(ready, changed, tmp_path):
     """New ones right after the warm-up and every second cycle; a resumed run has the same."""
     game = replace(
         ready.game,
@@ -557,7 +554,7 @@ def test_trajectories_may_serve_for_several_cycles(ready, tmp_path):
 
 
 @pytest.mark.parametrize("reuse", [1, 2])
-def test_a_player_may_learn_from_the_first_steps_of_its_partner_alone(ready, reuse):
+def test_a_player_may_learn_from_the_first_steps_of_its_partner_alone(ready, changed, reuse):
     """The same as the beginning of longer trajectories; the other player has these in full."""
     game = replace(ready.game, interaction=Interaction(alpha=1.0, reuse=reuse))
     short = changed(game, "physical", lesson_steps=3)
@@ -606,7 +603,7 @@ def test_the_second_player_of_a_cycle_sees_what_the_first_has_learned(
         np.testing.assert_array_equal(keys[name], expected)
 
 
-def test_schemes_that_differ_in_numbers_are_one_program(ready):
+def test_schemes_that_differ_in_numbers_are_one_program(ready, changed):
     one_way = changed(ready.game, "physical", weights=Weights(data=0.0), begin=1, end=2)
     patient = replace(ready.game.schedule, patience=2, warmup=0)
     for other in (one_way, replace(ready.game, schedule=patient)):
