@@ -1,31 +1,27 @@
-"""python -m profiling.surrogates: how accurate each architecture becomes for a fixed budget.
+"""How accurate each architecture becomes for a fixed budget: a proof of `profiling.proofs`.
 
-For each PDE of a list, 64 x 64 cells, all seen without noise: each network is trained with the same
-number of updates on the same recordings, which come from a grid twice as fine, and chosen by
-rollouts of validation recordings. On test simulations then: relative L2 error of one step and of
-full rollouts (mean over time), and the correlation time, until the correlation with the truth falls
-below 0.8 (the mean over simulations; they end after 30 steps). Mean and half of the range over the
-seeds, which draw data and weights anew. Beside them: persistence (nothing changes), and the PDE
-itself with its true coefficients on the 64 x 64 grid. The last column is the time of a step, one
-state at a time.
+For each PDE of a list, all seen without noise: each network is trained with the same number of
+updates on the same recordings, which come from a grid twice as fine, and chosen by rollouts of
+validation recordings. The seeds draw data and weights anew. Beside the networks: persistence
+(nothing changes), and the PDE itself with its true coefficients on the grid of the networks.
 """
 
 from __future__ import annotations
 
+import json
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import tyro
-from rich.console import Console
-from rich.table import Table
 
+from hycojax import compare, hybrid, metrics, parameter
 from hycojax import game as games
-from hycojax import hybrid, metrics, parameter
 from hycojax.data.simulation import simulate
 from hycojax.domain import Boundary, Channel, Domain
 from hycojax.game import Game, Interaction, Recordings, Schedule
@@ -38,6 +34,7 @@ from hycojax.networks.unet import UNet
 from hycojax.observation import Everywhere, Observation, observe
 from hycojax.physics import advection, burgers, gray_scott, kolmogorov
 from hycojax.player import Player, Weights
+from hycojax.rundir import write_json
 from hycojax.solvers import LBFGS, Adam
 from profiling import clock
 
@@ -49,36 +46,53 @@ Errors = dict[str, float]
 
 
 @dataclass(frozen=True)
-class Options:
-    """Train each architecture on each PDE."""
+class Budget:
+    """What each network is given."""
 
-    only: tuple[str, ...] = ("advection", "burgers", "kolmogorov", "gray_scott")
-    """PDEs."""
-    networks: tuple[str, ...] = ("unet", "resnet", "convnet", "fno")
-    """Architectures."""
-    seeds: int = 3
-    """How many seeds."""
     updates: int = 400
-    """Updates of each network, batch 8, one step ahead."""
+    """Updates, of batch 8, one step ahead."""
     size: int = 64
     """Cells along each axis."""
     steps: int = 30
     """Time steps of a simulation."""
 
 
-def main(options: Options) -> None:
-    """Run the command."""
-    console = Console()
-    for name in options.only:
-        model = _systems(options.size)[name]
-        columns = "one step", "rollout", f"correlation time (of {options.steps})", "ms a step"
-        title = f"{name}, {options.updates} updates, {options.seeds} seeds, {clock.device()}"
-        table = Table("model", "weights", *columns, title=title)
-        stored = [_simulations(model, seed, options.steps) for seed in range(options.seeds)]
-        for label, (weights, found, milliseconds) in _rows(model, stored, options).items():
-            cells = [_in_words([e[key] for e in found]) for key in found[0]]
-            table.add_row(label, weights, *cells, milliseconds)
-        console.print(table)
+def prove(directory: Path, seeds: int) -> str:
+    """Train each architecture on each PDE that is not there yet; return the table."""
+    return table(directory, seeds, Budget())
+
+
+def table(directory: Path, seeds: int, budget: Budget) -> str:
+    """Return the table for a budget. What was found for a PDE is kept in the directory."""
+    lines = []
+    for name, model in _systems(budget.size).items():
+        kept = directory / f"{name}-{seeds}.json"
+        if not kept.exists():
+            print(f"surrogates: {name}", flush=True)
+            stored = [_simulations(model, seed, budget.steps) for seed in range(seeds)]
+            write_json(kept, _rows(model, stored, budget))
+        lines += _lines(name, json.loads(kept.read_text()))
+    titles = "PDE", "model", "weights", "one step", "rollout", "correlation time", "ms a step"
+    return f"{_about(budget)}\n\n{compare.table(titles, lines)}"
+
+
+def _about(budget: Budget) -> str:
+    size, simulations = budget.size, _COUNTS["training"]
+    return f"""\
+{size} x {size} cells, {budget.updates} updates of batch 8 one step ahead, {simulations} simulations
+of {budget.steps} steps from a grid twice as fine. Cells hold the mean and half of the range over
+the seeds. Errors are relative L2 on {_COUNTS["test"]} test simulations, rollouts from t = 0, mean
+over time. Correlation time: steps until the correlation with the truth is below {_CORRELATED}
+({budget.steps}: never), mean over simulations. The last column is the time of a step, one state at
+a time. Persistence says that nothing changes; the PDE has its true coefficients and the same
+grid."""
+
+
+def _lines(name: str, rows: dict[str, Any]) -> list[list[str]]:
+    return [
+        [name, label, weights, *(_in_words([e[k] for e in found]) for k in found[0]), milliseconds]
+        for label, (weights, found, milliseconds) in rows.items()
+    ]
 
 
 def _systems(size: int) -> dict[str, PhysicalModel]:
@@ -107,7 +121,7 @@ def _simulations(model: PhysicalModel, seed: int, steps: int) -> dict[str, np.nd
 
 
 def _rows(
-    model: PhysicalModel, stored: list[dict[str, np.ndarray]], options: Options
+    model: PhysicalModel, stored: list[dict[str, np.ndarray]], budget: Budget
 ) -> dict[str, tuple[str, list[Errors], str]]:
     """Return for each model: number of weights, errors for each seed, milliseconds of a step."""
     tests = [s["test"] for s in stored]
@@ -121,9 +135,8 @@ def _rows(
             _milliseconds(model, truths, tests[0]),
         ),
     }
-    for name in options.networks:
-        network = _networks(model.domain)[name]
-        trained = _train(model, network, stored, options.updates)
+    for name, network in _networks(model.domain).items():
+        trained = _train(model, network, stored, budget.updates)
         run = jax.jit(lambda p, s, steps, m=network: rollouts(m, p, s, steps), static_argnums=2)
         found = [
             _errors(model.domain, partial(run, params), test)
@@ -202,7 +215,3 @@ def _milliseconds(model: Model, params: dict, truth: np.ndarray) -> str:
 
 def _in_words(values: list[float]) -> str:
     return f"{statistics.mean(values):.3g} ± {(max(values) - min(values)) / 2:.1g}"
-
-
-if __name__ == "__main__":
-    main(tyro.cli(Options, prog="python -m profiling.surrogates"))

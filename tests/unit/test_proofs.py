@@ -1,0 +1,152 @@
+"""The tables that take hours: what is made, what is kept, and where it is written."""
+
+import datetime
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from hycojax import commandline
+from profiling import proofs
+from profiling.proofs import Proof
+
+
+@pytest.fixture
+def table(tmp_path, monkeypatch):
+    """Return a command that makes two fake tables, and a log of what was made."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(proofs, "commit", lambda: "1a2b3c4")
+    monkeypatch.setattr(proofs, "code", lambda proof, device: "code")
+    monkeypatch.setattr(proofs.clock, "device", lambda: "abacus (cpu), jax 1.0")
+    made, failures = [], {}
+
+    def make(name):
+        def made_of(directory, seeds):
+            made.append((name, seeds))
+            if name in failures:
+                raise failures.pop(name)
+            (directory / f"{name}.png").write_text(f"picture of {seeds}")
+            return f"| {name} |\n| --- |\n| {len(made)} |\n"
+
+        return Proof(name, f"The {name}", made_of, (f"{name}.png",))
+
+    fakes = make("apples"), make("pears")
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["proofs", *words])
+        commandline.run(lambda words: proofs.main(words, fakes))
+        return (tmp_path / "docs" / "results.md").read_text()
+
+    return run, made, failures
+
+
+def test_a_section_is_replaced_and_the_others_stay():
+    text = "# Title\n\nWords.\n\n## A\n\nold a\n\n### Part\n\n## B\n\nold b\n"
+    text = proofs.with_section(text, "## A\n\nnew a\n")
+    assert text == "# Title\n\nWords.\n\n## A\n\nnew a\n\n## B\n\nold b\n"
+    text = proofs.with_section(text, "## C\n\nfirst c")
+    assert text == "# Title\n\nWords.\n\n## A\n\nnew a\n\n## B\n\nold b\n\n## C\n\nfirst c\n"
+    assert proofs.with_section("", "## C\n\nc\n").startswith("# Results\n\n")
+
+
+def test_a_section_tells_its_origin(table):
+    run, _, _ = table
+    text = run("--only", "pears", "--seeds", "2")
+    today = datetime.date.today().isoformat()
+    assert "The apples" not in text
+    assert (
+        f"## The pears\n\n{today}, commit 1a2b3c4, 2 seeds, abacus (cpu), jax 1.0: "
+        "`python -m profiling.proofs --only pears --seeds 2`\n\n| pears |"
+    ) in text
+
+
+def test_a_commit_made_meanwhile_is_told(table, monkeypatch):
+    run, _, _ = table
+    commits = iter(["1a2b3c4", "5d6e7f8+changes"])
+    monkeypatch.setattr(proofs, "commit", lambda: next(commits))
+    assert "commit 1a2b3c4 to 5d6e7f8+changes, 1 seed, " in run("--only", "pears", "--seeds", "1")
+
+
+def test_what_is_finished_is_not_made_again(table, tmp_path, monkeypatch):
+    run, made, _ = table
+    text = run()
+    assert made == [("apples", 3), ("pears", 3)]
+    (tmp_path / "docs" / "results.md").unlink()
+    assert run() == text
+    assert len(made) == 2
+    run("--seeds", "4", "--only", "apples")
+    assert made[2:] == [("apples", 4)]
+    assert (tmp_path / "docs" / "apples.png").read_text() == "picture of 4"
+    monkeypatch.setattr(proofs, "code", lambda proof, device: "other code")
+    run("--only", "apples", "--seeds", "4")
+    assert made[3:] == [("apples", 4)]
+
+
+@pytest.mark.parametrize(
+    ("failure", "message"),
+    [
+        (KeyboardInterrupt(), "stopped in the table pears: the same command goes on from there"),
+        (proofs.StoppedError("after cycle 3"), "after cycle 3: the same command goes on"),
+    ],
+)
+def test_goes_on_where_it_was_stopped(table, tmp_path, capsys, failure, message):
+    run, made, failures = table
+    failures["pears"] = failure
+    with pytest.raises(SystemExit) as stop:
+        run()
+    assert stop.value.code == 3
+    assert message in capsys.readouterr().err
+    assert "The apples" in (tmp_path / "docs" / "results.md").read_text()
+    assert "The pears" in run()
+    assert [name for name, _ in made] == ["apples", "pears", "pears"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--only", "plums", "apples"), "error: only: no plums; there are apples, pears\n"),
+        (("--seeds", "0"), "error: seeds = 0: at least 1 is needed\n"),
+    ],
+)
+def test_what_is_wrong_is_one_message(table, capsys, words, message):
+    run, made, _ = table
+    with pytest.raises(SystemExit) as stop:
+        run(*words)
+    assert stop.value.code == 2
+    assert capsys.readouterr().err == message
+    assert not made
+
+
+@pytest.mark.skipif(not shutil.which("git"), reason="needs git")
+def test_a_commit_notes_changes_but_those_of_the_results(tmp_path):
+    def git(*words):
+        user = "-c", "user.name=Nobody", "-c", "user.email=nobody@example.org"
+        subprocess.run(["git", *user, *words], cwd=tmp_path, check=True, capture_output=True)
+
+    with pytest.raises(proofs.InputError, match=r"a table names its commit.*not a git repository"):
+        proofs.commit(tmp_path)
+    git("init")
+    git("commit", "--allow-empty", "--message", "first")
+    clean = proofs.commit(tmp_path)
+    assert len(clean) >= 7
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "results.md").write_text("made")
+    assert proofs.commit(tmp_path) == clean
+    (tmp_path / "new.py").write_text("")
+    assert proofs.commit(tmp_path) == f"{clean}+changes"
+
+
+def test_a_table_depends_on_package_and_device(tmp_path):
+    def nothing(directory, seeds):
+        return ""
+
+    proof = Proof("pears", "The pears", nothing)
+    package = tmp_path / "hycojax" / "physics"
+    package.mkdir(parents=True)
+    names = {proofs.code(proof, "abacus", tmp_path), proofs.code(proof, "loom", tmp_path)}
+    (package / "new.py").write_text("a = 1")
+    names.add(proofs.code(proof, "abacus", tmp_path))
+    (tmp_path / "README.md").write_text("words")
+    names.add(proofs.code(proof, "abacus", tmp_path))
+    assert len(names) == 3
