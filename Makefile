@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: smoke test
+.PHONY: proofs smoke test
 
 smoke: .venv/ready
 	$(BIN)/python -m hycojax.train experiments/smoke.py
@@ -11,6 +11,10 @@ test: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+
+# The tables that take hours, into docs/results.md. Goes on where it was stopped.
+proofs: .venv/ready
+	$(BIN)/python -m profiling.proofs
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv --clear .venv
