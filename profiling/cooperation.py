@@ -67,10 +67,11 @@ Found = dict[tuple[str, str], dict[str, dict[str, list[float]]]]
 FILES = "cooperation.png", "cooperation.json"
 _ABOUT = f"""\
 Six PDEs on 32 x 32 cells: all of the box seen and half of it, with 2 % noise, and a quarter with
-5 %. Each is `python -m hycojax.compare experiments/NAME.py`. Cells hold the mean over the seeds
-(lowest to highest). nRMSE is the relative L2 error of full rollouts from t = 0 on simulations that
-were never trained on, over the whole domain. The recordings come from a grid twice as fine, with
-half the time step. "Early stopping" takes the parameters that were best in validation.
+5 %. Each is `python -m hycojax.compare experiments/NAME.py` with the settings of
+`profiling/cooperation.py`. Cells hold the mean over the seeds (lowest to highest). nRMSE is the
+relative L2 error of full rollouts from t = 0 on simulations that were never trained on, over the
+whole domain. The recordings come from a grid twice as fine, with half the time step. "Early
+stopping" takes the parameters that were best in validation.
 
 ![A dot for each seed, a line for the mean]({FILES[0]})
 
