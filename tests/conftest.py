@@ -2,11 +2,20 @@
 
 import dataclasses
 import logging
+import os
 from pathlib import Path
+
+# Before JAX is imported, for the processes too that tests start: a third of the time that a
+# program takes to compile. What computes much asks for more (`QUICK`, test_inverse.py).
+if "xla_backend_optimization_level" not in os.environ.get("XLA_FLAGS", ""):
+    os.environ["XLA_FLAGS"] = " ".join(
+        ["--xla_backend_optimization_level=0", os.environ.get("XLA_FLAGS", "")]
+    )
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import platformdirs
 import pytest
 
 from hycojax import commandline
@@ -26,9 +35,31 @@ def pytest_configure(config):
     Compilation is most of a test's time.
     """
     jax.config.update("jax_default_matmul_precision", "highest")
-    jax.config.update("jax_compilation_cache_dir", str(config.cache.mkdir("jax")))
+    if jax.config.jax_compilation_cache_dir is None:
+        programs = Path(platformdirs.user_cache_dir("hycojax")) / "tests"
+        programs.mkdir(parents=True, exist_ok=True, mode=0o700)
+        jax.config.update("jax_compilation_cache_dir", str(programs))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-    jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
+#: Fixtures that compile a program which many tests share.
+PROGRAMS = ("ready", "compared")
+
+
+def pytest_collection_modifyitems(items):
+    """Send tests that share a program to one worker (`--dist loadgroup`)."""
+    for item in items:
+        for name in PROGRAMS:
+            if name in item.fixturenames:
+                item.add_marker(pytest.mark.xdist_group(name))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _no_programs_of_other_files():
+    """Forget the programs of a file at its end: gigabytes, in a worker that runs them all."""
+    yield
+    jax.clear_caches()
 
 
 @pytest.fixture(scope="session")

@@ -179,10 +179,21 @@ def test_the_best_parameters_are_those_of_the_lowest_validation_error(ready):
     assert float(best.best["diffusivity"]) == kept[int(np.argmin(errors))]
 
 
-def test_validation_takes_place_every_n_cycles_and_in_the_last(ready):
-    game = replace(ready.game, schedule=Schedule(warmup=0, cycles=6, validation=3))
-    first = ready.start()
-    states, reports = play(compiled(game, ready.data, first), game, ready.data, first, 6)
+@pytest.fixture(scope="module")
+def seldom(ready):
+    """A game with few validations, which demands much of them, and with lessons that serve twice.
+
+    One program: its game, its program, and the states and reports of its cycles.
+    """
+    schedule = Schedule(warmup=1, cycles=6, validation=3, improvement=0.99)
+    game = replace(ready.game, schedule=schedule, interaction=Interaction(alpha=1.0, reuse=2))
+    first = games.start(game, ready.data, jax.random.key(1))
+    program = compiled(game, ready.data, first)
+    return game, program, *play(program, game, ready.data, first, 6)
+
+
+def test_validation_takes_place_every_n_cycles_and_in_the_last(ready, seldom):
+    game, _, states, reports = seldom
     errors = [float(found["synthetic"]["validation"]) for found in reports]
     assert errors[0] == errors[1] == errors[2] != errors[3]
     assert errors[3] == errors[4] != errors[5]
@@ -191,11 +202,9 @@ def test_validation_takes_place_every_n_cycles_and_in_the_last(ready):
     np.testing.assert_allclose(errors[5], last, rtol=1e-5)
 
 
-def test_only_an_improvement_that_is_large_enough_counts(ready):
+def test_only_an_improvement_that_is_large_enough_counts(seldom):
     """With a demand that nothing meets the first validation stays the best."""
-    game = replace(ready.game, schedule=Schedule(warmup=0, cycles=4, improvement=0.99))
-    first = ready.start()
-    states, reports = play(compiled(game, ready.data, first), game, ready.data, first, 3)
+    _, _, states, reports = seldom
     errors = [float(found["synthetic"]["validation"]) for found in reports]
     own = states[-1].players["synthetic"]
     assert errors[-1] < errors[0] == float(own.best_error)
@@ -515,13 +524,9 @@ def test_ghost_points_are_a_share_of_all_places_chosen_anew_in_each_cycle(smoke_
     assert abs(density.mean() - 0.3) < 0.08
 
 
-def test_trajectories_may_serve_for_several_cycles(ready, changed, tmp_path):
+def test_trajectories_may_serve_for_several_cycles(ready, changed, seldom, tmp_path):
     """New ones right after the warm-up and every second cycle; a resumed run has the same."""
-    game = replace(
-        ready.game,
-        schedule=Schedule(warmup=1, cycles=5),
-        interaction=Interaction(alpha=1.0, reuse=2),
-    )
+    game, program, states, reports = seldom
     for name in games.NAMES:
         renewed = [bool(games.turns(game, cycle)[name].renew) for cycle in range(5)]
         assert renewed == [False, True, False, True, False]
@@ -529,9 +534,6 @@ def test_trajectories_may_serve_for_several_cycles(ready, changed, tmp_path):
     renewed = [bool(games.turns(late, cycle)["physical"].renew) for cycle in range(5)]
     assert renewed == [False, False, True, False, True]
 
-    first = games.start(game, ready.data, jax.random.key(1))
-    program = compiled(game, ready.data, first)
-    states, reports = play(program, game, ready.data, first, 4)
     for name in games.NAMES:
         lessons = [np.asarray(state.players[name].lessons) for state in states]
         assert not lessons[0].any()
@@ -546,7 +548,7 @@ def test_trajectories_may_serve_for_several_cycles(ready, changed, tmp_path):
     np.testing.assert_allclose(lessons, expected, atol=1e-5)
 
     checkpoint.save(tmp_path, 2, states[2])
-    state, _ = checkpoint.restore(tmp_path, first)
+    state, _ = checkpoint.restore(tmp_path, states[0])
     for cycle, expected in ((2, states[3]), (3, states[4])):
         state, _ = program(ready.data, state, games.turns(game, cycle))
         assert_equal(state, expected)

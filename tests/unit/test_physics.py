@@ -153,10 +153,11 @@ def moving(model, seed=0):
 
     Nothing is flat in it: where all neighbours are equal MacCormack's clamp has no derivative.
     """
-    state = model.sample(jax.random.key(seed))
+    state = jax.jit(model.sample)(jax.random.key(seed))
     if type(model).__name__ in ("Smoke", "NavierStokes"):
         haze = 0.1 * random_field(jax.random.key(seed + 9), model.domain)
-        state = rollout(model, parameter.truths(model), state.at[..., 0].add(haze), 6)[-1]
+        go = jax.jit(lambda s: rollout(model, parameter.truths(model), s, 6)[-1])
+        state = go(state.at[..., 0].add(haze))
     return state
 
 
@@ -170,30 +171,50 @@ def loss(model, params, states):
     return jnp.mean(jnp.sin(jax.vmap(path)(states)))
 
 
+def directions(model, params, states):
+    """Return a direction for each coefficient, and one for the initial states; and how far to go.
+
+    Each is shaped like all inputs, and zero but for its own part.
+    """
+    nothing = jax.tree.map(jnp.zeros_like, (params, states))
+    for name, value in params.items():
+        along = {**nothing[0], name: jnp.abs(direction(value, 7))}
+        yield name, (along, nothing[1]), 1e-6 if jnp.ndim(value) else 1e-5
+    yield "states", (nothing[0], direction(states, 7) * model.domain.evolves()), 1e-6
+
+
 def test_gradients_equal_central_differences(model):
-    """By every coefficient and by the initial state, in double precision, without leaks."""
+    """By every coefficient and by the initial state, in double precision.
+
+    Values and gradients here and at all points beside are of one program: the gradient's.
+    """
     with jax.enable_x64(True):
         params = jax.tree.map(lambda p: p.astype("f8"), parameter.starts(model))
-        states = jnp.stack([moving(model, s) for s in SEEDS]).astype("f8")
-        value = jax.jit(lambda p, s: loss(model, p, s))
-        with jax.checking_leaks():
-            gradient = jax.jit(jax.grad(lambda p, s: loss(model, p, s), argnums=(0, 1)))
-            exact = gradient(params, states)
-        inputs = (params, states)
-        for place in [*[(0, name) for name in params], (1, None)]:
-            along = jax.tree.map(jnp.zeros_like, inputs)
-            if place[1] is None:
-                along = (along[0], direction(states, 7) * model.domain.evolves())
-            else:
-                along[0][place[1]] = jnp.abs(direction(params[place[1]], 7))
-            h = 1e-5 if jnp.ndim(params.get(place[1], states)) == 0 else 1e-6
-            ahead, behind = (
-                value(*jax.tree.map(lambda x, a, s=s: x + s * a, inputs, along)) for s in (h, -h)
-            )
+        here = (params, jnp.stack([moving(model, s) for s in SEEDS]).astype("f8"))
+        names, ways, lengths = zip(*directions(model, *here), strict=True)
+        points = [here] + [
+            jax.tree.map(lambda x, a, h=h: x + h * a, here, along)
+            for along, length in zip(ways, lengths, strict=True)
+            for h in (length, -length)
+        ]
+        points = jax.tree.map(lambda *leaves: np.stack(leaves), *points)
+        both = jax.value_and_grad(lambda inputs: loss(model, *inputs))
+        values, gradients = jax.jit(lambda many: jax.lax.map(both, many))(points)
+        gradient = jax.tree.map(lambda g: np.asarray(g[0]), gradients)
+        for name, along, h, ahead, behind in zip(
+            names, ways, lengths, values[1::2], values[2::2], strict=True
+        ):
             measured = (ahead - behind) / (2 * h)
-            found = sum(jnp.vdot(a, g) for a, g in pairs(along, exact))
-            assert found.dtype == jnp.float64
-            assert abs(found - measured) < 1e-5 * abs(measured), (place, found, measured)
+            found = sum(np.vdot(a, g) for a, g in pairs(along, gradient))
+            assert found.dtype == np.float64
+            assert abs(found - measured) < 1e-5 * abs(measured), (name, found, measured)
+
+
+def test_nothing_leaks_out_of_a_gradient(model):
+    """No value of a trace outlives it, in all transformations at once."""
+    given = parameter.starts(model), jax.vmap(model.sample)(jax.random.split(jax.random.key(0)))
+    with jax.checking_leaks():
+        jax.eval_shape(jax.grad(lambda p, s: loss(model, p, s), argnums=(0, 1)), *given)
 
 
 @pytest.mark.parametrize("name", ["advection", "burgers-field", "gray-scott", "kolmogorov"])
@@ -201,10 +222,14 @@ def test_forward_mode_agrees_with_reverse_mode(name):
     model = CASES[name]()
     params, states = parameter.starts(model), moving(model)[None]
     along = direction(params, 3)
-    run = lambda p: loss(model, p, states)  # noqa: E731
-    _, forward = jax.jit(lambda p, t: jax.jvp(run, (p,), (t,)))(params, along)
-    gradient = jax.jit(jax.grad(run))(params)
-    reverse = sum(jnp.vdot(a, g) for a, g in pairs(along, gradient))
+
+    @jax.jit
+    def both(params, along):
+        run = lambda p: loss(model, p, states)  # noqa: E731
+        return jax.jvp(run, (params,), (along,))[1], jax.grad(run)(params)
+
+    forward, gradient = both(params, along)
+    reverse = sum(np.vdot(a, g) for a, g in pairs(along, gradient))
     np.testing.assert_allclose(forward, reverse, rtol=2e-3, atol=1e-6)
 
 
@@ -218,7 +243,7 @@ def test_steps_in_every_dimension(name, dims):
             CASES[name](dims)
         return
     model = CASES[name](dims)
-    state = model.sample(jax.random.key(0))
+    state = jax.jit(model.sample)(jax.random.key(0))
     after = jax.jit(model.forward)(parameter.truths(model), state)
     assert after.shape == state.shape == (*SHAPE[:dims], len(model.domain.channels))
     assert after.dtype == state.dtype == jnp.float32
@@ -231,7 +256,8 @@ def test_steps_in_every_dimension(name, dims):
 @pytest.mark.parametrize("name", CASES)
 def test_starts_are_seeded_and_no_two_alike_but_where_stated(name):
     model = CASES[name]()
-    first, again, second = (model.sample(jax.random.key(i)) for i in (0, 0, 1))
+    sample = jax.jit(model.sample)
+    first, again, second = (sample(jax.random.key(i)) for i in (0, 0, 1))
     np.testing.assert_array_equal(first, again)
     apart = np.abs(first - second).max()
     assert apart == 0 if name in ALIKE else apart > 0.1
@@ -241,22 +267,29 @@ def test_starts_are_seeded_and_no_two_alike_but_where_stated(name):
 def test_a_start_is_one_function_of_space_on_every_grid(model):
     """Averaged to the coarse grid, the state on a grid 4 times as fine is the coarse state."""
     fine = replace(model, domain=model.domain.refine(4))
-    averaged = model.domain.restrict(fine.sample(jax.random.key(0)), 4)
-    state = model.sample(jax.random.key(0))
+    both = jax.jit(lambda k: (model.domain.restrict(fine.sample(k), 4), model.sample(k)))
+    averaged, state = both(jax.random.key(0))
     assert np.linalg.norm(averaged - state) < 0.15 * np.linalg.norm(state)
 
 
-@pytest.mark.parametrize("end", ["low", "high"])
-def test_steps_are_stable_inside_the_bounds(model, end):
-    """Rough states, three times as fast as usual, in 60 steps four times as long."""
-    bounds, params = parameter.quantities(model), {}
-    for name, start in parameter.starts(model).items():
-        q = bounds[name]
-        extreme = {
-            "low": q.low + 1e-6 if math.isfinite(q.low) else -10.0,
-            "high": q.high * (1 - 1e-6) if math.isfinite(q.high) else 100.0,
-        }[end]
-        params[name] = jnp.full_like(start, extreme)
+def extremes(model):
+    """Return all coefficients at their low ends, and all at their high ends."""
+    bounds = parameter.quantities(model)
+    for end in ("low", "high"):
+        params = {}
+        for name, start in parameter.starts(model).items():
+            q = bounds[name]
+            extreme = {
+                "low": q.low + 1e-6 if math.isfinite(q.low) else -10.0,
+                "high": q.high * (1 - 1e-6) if math.isfinite(q.high) else 100.0,
+            }[end]
+            params[name] = jnp.full_like(start, extreme)
+        yield params
+
+
+def test_steps_are_stable_inside_the_bounds(model):
+    """Rough states, three times as fast as usual, in 60 steps four times as long; at both ends."""
+    ends = jax.tree.map(lambda *leaves: jnp.stack(leaves), *extremes(model))
     model = replace(model, dt=4 * model.dt)
     state = 3 * moving(model)
     if type(model).__name__ == "GrayScott":
@@ -264,10 +297,11 @@ def test_steps_are_stable_inside_the_bounds(model, end):
     else:
         noise = jax.random.normal(jax.random.key(5), state.shape)
         state = state + noise * model.domain.evolves()
-    path = jax.jit(lambda p, s: rollout(model, p, s, 60))(params, state)
-    assert jnp.isfinite(path).all()
-    if type(model).__name__ in ("Advection", "Burgers", "Heat", "HeatSpots", "GrayScott"):
-        assert np.abs(path[-1]).max() < 1.5 * max(1, np.abs(path[0]).max())
+    both = jax.jit(lambda ends, s: jax.lax.map(lambda p: rollout(model, p, s, 60), ends))
+    for path in np.asarray(both(ends, state)):
+        assert np.isfinite(path).all()
+        if type(model).__name__ in ("Advection", "Burgers", "Heat", "HeatSpots", "GrayScott"):
+            assert np.abs(path[-1]).max() < 1.5 * max(1, np.abs(path[0]).max())
 
 
 @pytest.mark.parametrize(
