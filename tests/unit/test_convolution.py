@@ -69,7 +69,7 @@ def test_matrix_products_equal_xlas_convolution_in_value_and_gradient(shape, dil
 @SHAPES
 def test_both_modes_of_differentiation_work_twice(shape, double):
     check_grads(
-        lambda x, k: jnp.sin(convolve(x[0], k)),
+        jax.jit(lambda x, k: jnp.sin(convolve(x[0], k))),
         tuple(v.astype(jnp.float64) for v in inputs(shape)),
         order=2,
         atol=1e-5,

@@ -1,4 +1,9 @@
-"""What every architecture promises: one line a network in `NETWORKS`."""
+"""What every architecture promises: one line a network in `NETWORKS`.
+
+One program of each serves several tests, on one worker.
+"""
+
+from functools import cache
 
 import jax
 import jax.numpy as jnp
@@ -24,6 +29,7 @@ NETWORKS = {
     "fno": lambda domain, **kw: FNO(domain, features=4, layers=2, modes=3, **kw),
 }
 EVERY = pytest.mark.parametrize("make", NETWORKS.values(), ids=NETWORKS)
+TOGETHER = pytest.mark.xdist_group("networks")
 
 
 def random_params(model, seed=0):
@@ -42,6 +48,13 @@ def random_params(model, seed=0):
     return jax.jit(make)()
 
 
+@cache
+def compiled(make, domain):
+    """Return a network, parameters, and its compiled step."""
+    model = make(domain)
+    return model, random_params(model), jax.jit(model.forward)
+
+
 def state_of(domain, seed=0):
     return jax.random.normal(jax.random.key(seed), (*domain.shape, len(domain.channels)))
 
@@ -54,9 +67,9 @@ def test_untrained_it_predicts_no_change(make, smoke_box):
 
 
 @EVERY
+@TOGETHER
 def test_static_channels_are_read_and_pass_unchanged(make, smoke_box):
-    model, state = make(smoke_box), state_of(smoke_box)
-    params, forward = random_params(model), jax.jit(model.forward)
+    (_, params, forward), state = compiled(make, smoke_box), state_of(smoke_box)
     change = forward(params, state) - state
     evolves = smoke_box.evolves()
     assert (change[~evolves] == 0).all()
@@ -66,9 +79,9 @@ def test_static_channels_are_read_and_pass_unchanged(make, smoke_box):
 
 
 @EVERY
+@TOGETHER
 def test_periodic_it_commutes_with_translations(make, heat_box):
-    model, state = make(heat_box), state_of(heat_box)
-    params, forward = random_params(model), jax.jit(model.forward)
+    (_, params, forward), state = compiled(make, heat_box), state_of(heat_box)
     moved = jnp.roll(forward(params, state), (4, -8), (0, 1))
     ahead = forward(params, jnp.roll(state, (4, -8), (0, 1)))
     np.testing.assert_allclose(ahead, moved, atol=2e-5)
@@ -94,18 +107,19 @@ def test_with_coordinates_the_same_state_changes_otherwise_elsewhere(boundary):
 
 
 @EVERY
+@TOGETHER
 def test_in_a_closed_box_a_uniform_state_sees_no_wall(make, smoke_box):
-    model = make(smoke_box)
+    _, params, forward = compiled(make, smoke_box)
     state = jnp.broadcast_to(jnp.array([0.2, 0.0, 0.1, 0.5]), (16, 16, 4))
-    change = jax.jit(model.forward)(random_params(model), state)[..., 0] - 0.2
+    change = forward(params, state)[..., 0] - 0.2
     np.testing.assert_allclose(change, change[0, 0], atol=2e-5)
 
 
 @EVERY
+@TOGETHER
 def test_statistics_scale_input_and_output_and_are_not_trained(make, smoke_box):
     """s net((x - m) / r): scaling the data and its statistics alike scales the change alike."""
-    model, state = make(smoke_box), state_of(smoke_box)
-    params, forward = random_params(model), jax.jit(model.forward)
+    (model, params, forward), state = compiled(make, smoke_box), state_of(smoke_box)
     scaled = jax.tree.map(lambda v: 10 * v, params["statistics"])
     change = forward(params, state) - state
     larger = forward(model.normalise(params, scaled), 10 * state) - 10 * state
@@ -127,10 +141,11 @@ def test_other_dimensions(make, dims, boundary):
 
 
 @EVERY
+@TOGETHER
 def test_in_bfloat16_it_is_nearly_the_same_and_keeps_single_precision_weights(make, heat_box):
-    single, half, state = make(heat_box), make(heat_box, bfloat16=True), state_of(heat_box)
-    params = random_params(single)
-    one, other = (jax.jit(m.forward)(params, state) for m in (single, half))
+    (_, params, forward), state = compiled(make, heat_box), state_of(heat_box)
+    half = make(heat_box, bfloat16=True)
+    one, other = (step(params, state) for step in (forward, jax.jit(half.forward)))
     assert other.dtype == jnp.float32
     off = jnp.linalg.norm(one - other) / jnp.linalg.norm(one - state)
     assert 1e-4 < off < 0.1

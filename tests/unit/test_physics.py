@@ -210,6 +210,7 @@ def test_gradients_equal_central_differences(model):
             assert abs(found - measured) < 1e-5 * abs(measured), (name, found, measured)
 
 
+@pytest.mark.accuracy
 def test_nothing_leaks_out_of_a_gradient(model):
     """No value of a trace outlives it, in all transformations at once."""
     given = parameter.starts(model), jax.vmap(model.sample)(jax.random.split(jax.random.key(0)))

@@ -10,12 +10,17 @@ from scipy.optimize import minimize, rosen, rosen_der
 from hycojax.solvers import INITIAL_STATES, LBFGS, Adam, MultiStart, Reason
 
 
+def cycle_of(solver, objective, cycles):
+    """Return a compiled cycle of so many: parameters, state and terms of (params, state, key)."""
+    return jax.jit(lambda p, s, key: solver.run(objective, p, s, key, cycles))
+
+
 def solve(solver, objective, start, cycles=1):
     """Run a solver for some cycles; return parameters, state and the terms of each cycle."""
     params, state, reports = start, solver.init(start, cycles), []
-    run = jax.jit(lambda p, s: solver.run(objective, p, s, jax.random.key(0), cycles))
+    run = cycle_of(solver, objective, cycles)
     for _ in range(cycles):
-        params, state, terms = run(params, state)
+        params, state, terms = run(params, state, jax.random.key(0))
         reports.append(jax.device_get(terms))
     return params, state, reports
 
@@ -148,9 +153,9 @@ def test_curvature_serves_an_objective_that_moves():
 def test_curvature_of_another_objective_does_no_harm():
     solver, key = LBFGS(20), jax.random.key(0)
     start = {"x": jnp.array([-1.2, 1.0])}
-    params, state, _ = solver.run(rosenbrock, start, solver.init(start, 1), key, 1)
+    params, state, _ = cycle_of(solver, rosenbrock, 1)(start, solver.init(start, 1), key)
     other = loss(lambda p: jnp.sum((p["x"] + 3) ** 2))
-    found, _, terms = solver.run(other, params, state, key, 1)
+    found, _, terms = cycle_of(solver, other, 1)(params, state, key)
     np.testing.assert_allclose(found["x"], -3, atol=1e-3)
     assert Reason(int(terms["reason"])) is Reason.CONVERGED
 
@@ -163,12 +168,13 @@ def test_the_tolerance_falls_over_the_run():
 
     solver = LBFGS(50, tolerance=1e-6, first_tolerance=1e-2)
     params, state, taken = jnp.zeros(5), solver.init(jnp.zeros(5), 4), []
+    run = jax.jit(lambda s, cycles: solver.run(moving, params, s, jax.random.key(0), cycles))
     for _ in range(4):
-        _, state, terms = solver.run(moving, params, state, jax.random.key(0), 4)
+        _, state, terms = run(state, 4)
         taken.append(int(terms["iterations"]))
     assert taken == sorted(taken)
     assert taken[0] < taken[-1]
-    _, _, terms = solver.run(moving, params, solver.init(params, 1), jax.random.key(0), 1)
+    _, _, terms = run(solver.init(params, 1), 1)
     assert terms["iterations"] < taken[-1]  # the first of one cycle is the first
 
 
@@ -281,11 +287,12 @@ def test_adam_equals_a_plain_loop_over_two_cycles():
     state = solver.init(params, cycles=2)
     expected, optimiser = params, optax.adam(optax.cosine_decay_schedule(0.1, 10))
     theirs = optimiser.init(expected)
+    run, slope = cycle_of(solver, noisy, 2), jax.jit(jax.grad(lambda p, k, i: noisy(p, k, i)[0]))
     for cycle in range(2):
         key = jax.random.key(cycle)
-        params, state, _ = solver.run(noisy, params, state, key, cycles=2)
+        params, state, _ = run(params, state, key)
         for i in range(5):
-            gradient = jax.grad(lambda p, k, i: noisy(p, k, i)[0])(expected, key, i)
+            gradient = slope(expected, key, i)
             step, theirs = optimiser.update(gradient, theirs)
             expected = optax.apply_updates(expected, step)
     np.testing.assert_allclose(params, expected, atol=1e-6)
@@ -332,10 +339,10 @@ def test_adam_warms_up():
     start, steps = jnp.float32(0.0), []
     solver = Adam(learning_rate=0.1, updates=1, warmup=4)
     params, state = start, solver.init(start, cycles=10)
+    run = cycle_of(solver, loss(lambda p: p), 10)
     for _ in range(10):
         before = params
-        objective = loss(lambda p: p)
-        params, state, _ = solver.run(objective, params, state, jax.random.key(0), cycles=10)
+        params, state, _ = run(params, state, jax.random.key(0))
         steps.append(float(before - params))
     cosine = 0.05 * (1 + np.cos(np.pi * np.arange(6) / 6))
     np.testing.assert_allclose(steps, [0, 0.025, 0.05, 0.075, *cosine], atol=1e-5)
@@ -348,14 +355,14 @@ def test_adam_returns_the_average_of_its_iterates():
     iterate, state = start, plain.init(start, cycles=40)
     found, theirs = start, averaged.init(start, cycles=40)
     expected = np.asarray(start["x"])
+    alone, both = (cycle_of(solver, rosenbrock, 40) for solver in (plain, averaged))
     for i in range(20):
-        key = jax.random.key(0)
-        iterate, state, _ = plain.run(rosenbrock, iterate, state, key, cycles=40)
-        found, theirs, _ = averaged.run(rosenbrock, found, theirs, key, cycles=40)
+        iterate, state, _ = alone(iterate, state, jax.random.key(0))
+        found, theirs, _ = both(found, theirs, jax.random.key(0))
         kept = min(0.6, (i + 1) / (i + 10))
         expected = kept * expected + (1 - kept) * np.asarray(iterate["x"])
     np.testing.assert_allclose(found["x"], expected, atol=1e-5)
-    np.testing.assert_allclose(theirs.iterate["x"], iterate["x"], atol=1e-6)
+    np.testing.assert_allclose(theirs.iterate, iterate["x"], atol=1e-6)
     assert np.abs(expected - np.asarray(iterate["x"])).max() > 1e-3
 
 
@@ -365,8 +372,9 @@ def test_adams_rate_falls_to_zero_over_the_whole_run():
 
     solver, steps = Adam(learning_rate=0.1, updates=50), []
     params, state = jnp.float32(0.0), solver.init(jnp.float32(0.0), cycles=2)
+    run = cycle_of(solver, slope, 2)
     for _ in range(2):
-        after, state, _ = solver.run(slope, params, state, jax.random.key(0), cycles=2)
+        after, state, _ = run(params, state, jax.random.key(0))
         steps.append(float(params - after))
         params = after
     rates = 0.1 * 0.5 * (1 + np.cos(np.pi * np.arange(100) / 100))
