@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float, Int, Key, UInt32
 
 from hycojax import parameter
 from hycojax.data.statistics import statistics
-from hycojax.model import PhysicalModel
+from hycojax.model import PhysicalModel, beginnings
 from hycojax.observation import Recording
 from hycojax.physical import Unconstrained
 from hycojax.player import Player, Turn, Weights
@@ -105,6 +105,7 @@ class PlayerState:
     """Parameters and optimiser state, and the parameters that were best in validation.
 
     `error` is that of the latest validation, `best_cycle` how many cycles were played at the best.
+    `recorded` are the training recordings as the player predicts them from their first frames.
     `lessons` are the partner's trajectories that serve for several cycles, else None.
     """
 
@@ -114,6 +115,7 @@ class PlayerState:
     best: Any
     best_error: Float[Array, ""]
     best_cycle: Int[Array, ""]
+    recorded: Float[Array, "simulation time *shape channels"]
     lessons: Float[Array, "trajectory time *shape channels"] | None
 
 
@@ -229,9 +231,21 @@ def start(game: Game, data: Recordings, key: Key[Array, ""]) -> TrainingState:
             best=jax.tree.map(jnp.copy, params),  # not the same buffers: the state is donated
             best_error=jnp.asarray(jnp.inf, jnp.float32),
             best_cycle=jnp.asarray(0, jnp.int32),
+            recorded=_first_prediction(player, params, data.training),
             lessons=no_lessons(game, data, name) if keeps else None,
         )
     return TrainingState(players, jnp.asarray(0, jnp.int32), jax.random.key_data(draws))
+
+
+def _first_prediction(player: Player, params: Any, training: Recording) -> Array:
+    """Return the recordings as an untrained player predicts them, from the frames as measured."""
+    values = training.values
+
+    def predict() -> Array:
+        return player.model.predict(params, beginnings(values[:, 0]), values.shape[1] - 1)
+
+    # Where all is seen nothing has to be predicted; the copy, as the state is donated.
+    return jax.lax.cond(jnp.all(training.seen), lambda: jnp.copy(values), predict)
 
 
 def fresh(game: Game, data: Recordings) -> int:

@@ -18,23 +18,49 @@ from hycojax.reconstruction import known_frames
 def validated(
     game: Game, name: str, own: PlayerState, data: Recordings, cycle: Int[Array, ""]
 ) -> PlayerState:
-    """Return a player after its turn in a cycle, validated if that is due."""
+    """Return a player after its turn in a cycle, with its predictions, validated if that is due."""
     schedule: Schedule = game.schedule
     due: Bool[Array, ""] = (cycle % schedule.validation == 0) | (cycle == schedule.cycles - 1)
     model = game.players[name].model
-    error = jax.lax.cond(due, lambda: validation_error(model, own.params, data), lambda: own.error)
+    error, recorded = jax.lax.cond(
+        due | ~data.whole,
+        lambda: predictions(model, own.params, data),
+        lambda: (own.error, own.recorded),
+    )
+    error = jnp.where(due, error, own.error)
     better = due & (error < (1 - schedule.improvement) * own.best_error)
     new, old = (own.params, error, cycle + 1), (own.best, own.best_error, own.best_cycle)
     best, best_error, best_cycle = jax.tree.map(lambda n, o: jnp.where(better, n, o), new, old)
-    return replace(own, error=error, best=best, best_error=best_error, best_cycle=best_cycle)
+    return replace(
+        own,
+        error=error,
+        best=best,
+        best_error=best_error,
+        best_cycle=best_cycle,
+        recorded=recorded,
+    )
+
+
+def predictions(
+    model: Model, params: Any, data: Recordings
+) -> tuple[Float[Array, ""], Float[Array, "simulation time *shape channels"]]:
+    """Return the validation error, and the training recordings as they are predicted.
+
+    The error is the relative rms error of full predictions on what validation recordings see. All
+    are predicted side by side: a rollout is compiled once. Recordings that are held out belong to
+    the training simulations, of which a player may estimate the first frames.
+    """
+    first, validation = known_frames(model.domain, data, params), data.validation
+    values, seen = validation.values[:, 1:], validation.seen[:, 1:]
+    if not data.held_out:
+        first = jnp.concatenate([first, validation.values[:, 0]])
+    predicted = model.predict(params, beginnings(first), values.shape[1])
+    recorded, predicted = predicted[: len(data.training.values)], predicted[-len(values) :]
+    counted = seen & model.domain.evolves()
+    error = jnp.sqrt(relative_square(predicted[:, 1:], values, counted, data.scale))
+    return error, recorded
 
 
 def validation_error(model: Model, params: Any, data: Recordings) -> Float[Array, ""]:
-    """Return the relative rms error of full predictions on what validation recordings see."""
-    first = data.validation.values[:, 0]
-    if data.held_out:  # the same simulations, of which a player may estimate the first frames
-        first = known_frames(model.domain, data, params)
-    values, seen = data.validation.values[:, 1:], data.validation.seen[:, 1:]
-    predicted = model.predict(params, beginnings(first), values.shape[1])
-    counted = seen & model.domain.evolves()
-    return jnp.sqrt(relative_square(predicted[:, 1:], values, counted, data.scale))
+    """Return the error of `predictions`."""
+    return predictions(model, params, data)[0]

@@ -7,8 +7,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
-from jaxtyping import Array, Float, Int, Key
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Array, Bool, Float, Int, Key
 
 from hycojax.solvers.solver import Cycles, Objective, Reason, Terms
 
@@ -16,7 +18,7 @@ from hycojax.solvers.solver import Cycles, Objective, Reason, Terms
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class AdamState:
-    """What is carried from cycle to cycle.
+    """What is carried from cycle to cycle, all parameters in one vector.
 
     Attributes:
         optax: Moments and counters.
@@ -25,7 +27,7 @@ class AdamState:
     """
 
     optax: Any
-    iterate: Any
+    iterate: Float[Array, " n"] | None
     updates: Int[Array, ""]
 
 
@@ -69,8 +71,10 @@ class Adam:
 
     def init(self, params: Any, cycles: int) -> AdamState:
         """Return the state before the first cycle."""
-        iterate = jax.tree.map(jnp.copy, params) if self.average else None
-        return AdamState(self._transform(cycles).init(params), iterate, jnp.asarray(0, jnp.int32))
+        point = ravel_pytree(params)[0]
+        iterate = jnp.copy(point) if self.average else None
+        moments = self._transform(cycles, _matrices(params)).init(point)
+        return AdamState(moments, iterate, jnp.asarray(0, jnp.int32))
 
     def run(
         self,
@@ -81,7 +85,12 @@ class Adam:
         cycles: Cycles,
     ) -> tuple[Any, AdamState, Terms]:
         """Do one cycle's updates on batches 0, 1, ...; report the mean of the terms."""
-        transform = self._transform(cycles)
+        transform = self._transform(cycles, _matrices(params))
+        # One vector: an update is then a few operations, however many layers a network has.
+        start, unflatten = ravel_pytree(params)
+
+        def loss_at(point, number):
+            return objective(unflatten(point), key, number)
 
         def step(gradient, params, state):
             point = params if state.iterate is None else state.iterate
@@ -91,37 +100,33 @@ class Adam:
         def update(carry, number):
             params, state = carry
             point = params if state.iterate is None else state.iterate
-            (loss, terms), gradient = jax.value_and_grad(objective, has_aux=True)(
-                point, key, number
-            )
+            (loss, terms), gradient = jax.value_and_grad(loss_at, has_aux=True)(point, number)
             # A program of its own: fused into the gradient's, it would be rounded as that one is.
             carry = jax.lax.cond(
                 jnp.isfinite(loss), step, lambda _, *same: same, gradient, params, state
             )
             return carry, {**terms, "loss": loss}
 
-        end, terms = jax.lax.scan(update, (params, state), jnp.arange(self.updates))
-        finite = jnp.all(jnp.isfinite(terms["loss"]))
-        for leaf in jax.tree.leaves(end):
-            finite &= jnp.all(jnp.isfinite(leaf))
-        params, state = jax.tree.map(
-            lambda new, old: jnp.where(finite, new, old), end, (params, state)
-        )
+        end, terms = jax.lax.scan(update, (start, state), jnp.arange(self.updates))
+        finite = jnp.all(jnp.isfinite(ravel_pytree((end, terms["loss"]))[0]))
+        end, state = jax.tree.map(lambda new, old: jnp.where(finite, new, old), end, (start, state))
         reason = jnp.where(finite, Reason.ITERATION_LIMIT, Reason.NOT_FINITE)
-        return params, state, {**jax.tree.map(jnp.mean, terms), "reason": reason}
+        return unflatten(end), state, {**jax.tree.map(jnp.mean, terms), "reason": reason}
 
     def _averaged(
-        self, average: Any, state: AdamState, moments: Any, point: Any
-    ) -> tuple[Any, AdamState]:
+        self, average: Array, state: AdamState, moments: Any, point: Array
+    ) -> tuple[Array, AdamState]:
         """Return what is used after an update that ended at a point, and the state."""
         updates = state.updates + 1
         if not self.average:
             return point, AdamState(moments, None, updates)
         kept = jnp.minimum(self.average, updates / (updates + 9.0))
-        average = jax.tree.map(lambda a, p: kept * a + (1 - kept) * p, average, point)
+        average = kept * average + (1 - kept) * point
         return average, AdamState(moments, point, updates)
 
-    def _transform(self, cycles: Cycles) -> optax.GradientTransformation:
+    def _transform(
+        self, cycles: Cycles, matrices: Bool[np.ndarray, " n"]
+    ) -> optax.GradientTransformation:
         total = jnp.maximum(cycles * self.updates - self.warmup, 1)  # a number, not known yet
 
         def rate(made: Int[Array, ""]) -> Float[Array, ""]:
@@ -130,17 +135,22 @@ class Adam:
             return self.learning_rate * risen * 0.5 * (1 + jnp.cos(jnp.pi * done))
 
         steps = [] if self.clip is None else [optax.clip_by_global_norm(self.clip)]
-        steps += [optax.adamw(rate, weight_decay=self.weight_decay, mask=_matrices)]
-        return optax.chain(*steps)
+        steps += [optax.scale_by_adam()]
+        if self.weight_decay:
+            decay = self.weight_decay * matrices
+            steps += [optax.stateless(lambda change, point: change + decay * point)]
+        return optax.chain(*steps, optax.scale_by_learning_rate(rate))
 
 
-def _matrices(params: Any) -> Any:
-    """Return which leaves are weight matrices; biases and the statistics of the data are not.
+def _matrices(params: Any) -> Bool[np.ndarray, " n"]:
+    """Return which numbers belong to weight matrices; not biases and statistics of the data.
 
     A bias of several networks side by side is a matrix too: its name tells.
     """
 
-    def is_matrix(path: tuple[Any, ...], leaf: Any) -> bool:
-        return jnp.ndim(leaf) > 1 and getattr(path[-1], "key", None) not in ("bias", "scale")
+    def is_matrix(path: tuple[Any, ...], leaf: Any) -> np.ndarray:
+        matrix = jnp.ndim(leaf) > 1 and getattr(path[-1], "key", None) not in ("bias", "scale")
+        return np.full(jnp.size(leaf), matrix)
 
-    return jax.tree_util.tree_map_with_path(is_matrix, params)
+    marked = jax.tree_util.tree_map_with_path(is_matrix, params)
+    return np.concatenate(jax.tree.leaves(marked))
