@@ -130,7 +130,7 @@ def test_statistics_scale_input_and_output_and_are_not_trained(make, smoke_box):
 
 
 @EVERY
-@pytest.mark.parametrize("dims", [1, 3])
+@pytest.mark.parametrize("dims", [1, pytest.param(3, marks=pytest.mark.accuracy)])
 @pytest.mark.parametrize("boundary", Boundary)
 def test_other_dimensions(make, dims, boundary):
     domain = Domain((8,) * dims, (1.0,) * dims, boundary, heat.CHANNELS)

@@ -218,6 +218,7 @@ def test_nothing_leaks_out_of_a_gradient(model):
         jax.eval_shape(jax.grad(lambda p, s: loss(model, p, s), argnums=(0, 1)), *given)
 
 
+@pytest.mark.accuracy
 @pytest.mark.parametrize("name", ["advection", "burgers-field", "gray-scott", "kolmogorov"])
 def test_forward_mode_agrees_with_reverse_mode(name):
     model = CASES[name]()

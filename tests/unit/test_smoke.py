@@ -67,6 +67,10 @@ def test_a_mirrored_plume_stays_mirrored(plume, step):
     np.testing.assert_allclose(step(0.1, mirror(state)), mirror(step(0.1, state)), atol=2e-5)
 
 
+#: Without optimisation PhiFlow's conjugate gradients miss their tolerance in single precision.
+OPTIMISED = {"xla_backend_optimization_level": 1}
+
+
 def phiflow_step(plume, state, diffusion=lambda velocity: velocity):
     """A step by PhiFlow's own functions and its conjugate gradients."""
     domain = plume.domain
@@ -89,7 +93,8 @@ def test_a_step_equals_phiflow(plume):
     """
     plume = replace(plume, viscosity=Parameter(1e-9))
     state = plume.sample(jax.random.key(0))
-    expected = jax.jit(lambda state: phiflow_step(plume, state))(state)
+    theirs = jax.jit(lambda state: phiflow_step(plume, state), compiler_options=OPTIMISED)
+    expected = theirs(state)
     np.testing.assert_allclose(jax.jit(plume.forward)({}, state), expected, atol=2e-5)
 
 
@@ -100,7 +105,8 @@ def test_a_moving_step_is_that_of_phiflow_to_the_order_of_its_damping(plume, ste
     def diffusion(velocity):
         return flow.diffuse.explicit(velocity, plume.viscosity.true, plume.dt)
 
-    theirs = jax.jit(lambda state: phiflow_step(plume, state, diffusion))(state)
+    program = jax.jit(lambda s: phiflow_step(plume, s, diffusion), compiler_options=OPTIMISED)
+    theirs = program(state)
     after = step(0.1, state)
     np.testing.assert_allclose(after[..., 0], theirs[..., 0], atol=2e-5)
     moved = theirs[..., 1:3]
