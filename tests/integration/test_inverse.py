@@ -29,6 +29,7 @@ from hycojax.physics import (
     burgers,
     gray_scott,
     heat,
+    heat_spots,
     inviscid_burgers,
     kolmogorov,
     navier_stokes,
@@ -58,6 +59,12 @@ MODELS = {
     "advection": advection.Advection(box(PERIODIC, advection.channels(2)), dt=0.5),
     "burgers": burgers.Burgers(box(PERIODIC, burgers.channels(2)), viscosity=Parameter(4.0)),
     "heat": heat.Heat(box(PERIODIC, heat.CHANNELS), dt=10.0),
+    "heat_spots": heat_spots.HeatSpots(
+        box(CLOSED, heat_spots.CHANNELS, 6.0),
+        dt=0.05,
+        strength_1=Parameter(1.5),
+        strength_2=Parameter(1.0),
+    ),
     "gray_scott": gray_scott.GrayScott(box(PERIODIC, gray_scott.CHANNELS, 32.0), dt=4.0),
     "kolmogorov": kolmogorov.Kolmogorov(
         box(PERIODIC, kolmogorov.channels(2)), dt=2.0, viscosity=Parameter(2.0), waves=2
@@ -75,6 +82,7 @@ UNKNOWNS = {
     "advection": [("coefficient",)],
     "burgers": [("viscosity",)],
     "heat": [("diffusivity",)],
+    "heat_spots": [("strength_1", "strength_2")],
     "gray_scott": [("diffusivity_u",), ("diffusivity_v",), ("feed",), ("kill",), ("feed", "kill")],
     "kolmogorov": [("viscosity",), ("forcing",), ("viscosity", "forcing")],
     "navier_stokes": [("viscosity",), ("buoyancy",)],
