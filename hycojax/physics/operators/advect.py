@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from hycojax import phi
@@ -56,11 +57,8 @@ def semi_lagrangian(
 
     Source: J. Stam, "Stable fluids", SIGGRAPH 1999.
     """
-    values = phi.components(field)
     displacements = integrator(field, velocity, dt)
-    return phi.with_components(
-        field, [_at(field, v, d) for v, d in zip(values, displacements, strict=True)]
-    )
+    return _side_by_side(interpolate, field, phi.components(field), displacements)
 
 
 def mac_cormack(
@@ -79,15 +77,15 @@ def mac_cormack(
 
     Source: Selle et al., "An unconditionally stable MacCormack method", J. Sci. Comput. 35 (2008).
     """
-    backward = integrator(field, velocity, dt)
-    forward = integrator(field, velocity, -dt)
-    return phi.with_components(
-        field,
-        [
-            _mac_cormack(field, v, b, f, correction_strength)
-            for v, b, f in zip(phi.components(field), backward, forward, strict=True)
-        ],
-    )
+
+    def correct(values: Array, backward: Array, forward: Array, *, periodic: bool) -> Array:
+        there = interpolate(values, backward, periodic=periodic)
+        back = interpolate(there, forward, periodic=periodic)
+        corrected = there + correction_strength * 0.5 * (values - back)
+        return _limit(values, backward, corrected, periodic=periodic)
+
+    ways = integrator(field, velocity, dt), integrator(field, velocity, -dt)
+    return _side_by_side(correct, field, phi.components(field), *ways)
 
 
 def self_advect(velocity: phi.Field, dt: float) -> phi.Field:
@@ -99,29 +97,31 @@ def self_advect(velocity: phi.Field, dt: float) -> phi.Field:
     return mac_cormack(velocity, semi_lagrangian(velocity, velocity, dt / 2), dt)
 
 
-def _mac_cormack(field, values, backward, forward, strength):
-    there = _at(field, values, backward)
-    back = _at(field, there, forward)
-    corrected = there + strength * 0.5 * (values - back)
-    return _within(_limit, field, values, backward, corrected)
+def _side_by_side(function: Callable, field: phi.Field, *parts: list[Array]) -> phi.Field:
+    """Apply a function of arrays in a box, periodic or not, to all components of a field at once.
 
-
-def _at(field: phi.Field, values: Array, displacement: Array) -> Array:
-    return _within(interpolate, field, values, displacement)
-
-
-def _within(function: Callable, field: phi.Field, values: Array, *others: Array) -> Array:
-    """Apply a function which knows periodic boxes and constant values outside to any field.
-
-    A wall at rest is one more layer of zeros around the grid.
+    What it takes of each component is given as lists. At once: it is compiled for one array. A wall
+    at rest is one more layer of zeros around the grid, and whatever lies beyond it is zero too.
     """
-    if field.boundary in (phi.PERIODIC, phi.NO_FLUX):
-        return function(values, *others, periodic=field.boundary == phi.PERIODIC)
-    if field.boundary != phi.WALL:
+    if field.boundary not in (phi.PERIODIC, phi.NO_FLUX, phi.WALL):
         raise ValueError(f"advect: no scheme for the boundary {field.boundary}")
-    dims = values.ndim
-    padded = [jnp.pad(x, [(0, 0)] * (x.ndim - dims) + [(1, 1)] * dims) for x in (values, *others)]
-    return function(*padded, periodic=False)[(slice(1, -1),) * dims]
+    shapes = [values.shape for values in parts[0]]
+    if field.boundary == phi.WALL:
+        whole = np.max(shapes, axis=0) + 2
+        parts = tuple([_walled(x, whole) for x in part] for part in parts)
+    mapped = jax.vmap(functools.partial(function, periodic=field.boundary == phi.PERIODIC))
+    moved = mapped(*(jnp.stack(part) for part in parts))
+    if field.boundary == phi.WALL:
+        cut = [tuple(slice(1, n + 1) for n in shape) for shape in shapes]
+        return phi.with_components(field, [x[c] for x, c in zip(moved, cut, strict=True)])
+    return phi.with_components(field, list(moved))
+
+
+def _walled(x: Array, whole: np.ndarray) -> Array:
+    """Return an array with zeros around its last axes: a layer before, up to a shape after."""
+    dims = len(whole)
+    margin = [(1, total - n - 1) for n, total in zip(x.shape[-dims:], whole, strict=True)]
+    return jnp.pad(x, [(0, 0)] * (x.ndim - dims) + margin)
 
 
 def _limit(values: Array, displacement: Array, new: Array, *, periodic: bool) -> Array:
@@ -136,13 +136,13 @@ def _limit(values: Array, displacement: Array, new: Array, *, periodic: bool) ->
 
     @limit.defjvp
     def _(primals, tangents):
-        return limit(*primals), _limit_tangent(*primals, tangents[0], tangents[2], periodic)
+        return _limit_with_tangent(*primals, tangents[0], tangents[2], periodic)
 
     return limit(values, displacement, new)
 
 
-def _limit_tangent(values, displacement, new, tangent, new_tangent, periodic):
-    """Return the tangent of the clamped value: its own, or that of the neighbour it equals."""
+def _limit_with_tangent(values, displacement, new, tangent, new_tangent, periodic):
+    """Return the clamped value and its tangent: its own, or that of the neighbour it equals."""
     low = high = None
     for candidate in _corners(values, displacement, periodic):
         low = _better(low, candidate, jnp.less)
@@ -150,7 +150,8 @@ def _limit_tangent(values, displacement, new, tangent, new_tangent, periodic):
     over = new > high[0]
     outside = over | (new < low[0])
     place = jnp.stack([jnp.where(over, h, b) for h, b in zip(high[1], low[1], strict=True)])
-    return jnp.where(outside, interpolate(tangent, place, periodic=periodic), new_tangent)
+    neighbour = interpolate(tangent, place, periodic=periodic)
+    return jnp.clip(new, low[0], high[0]), jnp.where(outside, neighbour, new_tangent)
 
 
 def _corners(values: Array, displacement: Array, periodic: bool):
