@@ -29,6 +29,7 @@ def records(here, run):
     return logbook.read(RunDir(here / "all" / run).log)
 
 
+@pytest.mark.accuracy
 def test_a_comparison_leaves_a_table_a_figure_and_its_runs(compared):
     found = json.loads((compared / "all" / "comparison.json").read_text())
     assert list(found["rows"]) == [row.label for row in compare.ROWS]
@@ -43,6 +44,7 @@ def test_a_comparison_leaves_a_table_a_figure_and_its_runs(compared):
     assert runs == sorted(f"{scheme}-{seed}" for scheme in compare.SCHEMES for seed in (0, 1))
 
 
+@pytest.mark.accuracy
 def test_the_schemes_differ_in_who_learns_from_whom(compared):
     last = {scheme: records(compared, f"{scheme}-0")[-1] for scheme in compare.SCHEMES}
     learns = {
@@ -59,6 +61,7 @@ def test_the_schemes_differ_in_who_learns_from_whom(compared):
     assert frozen[:2] == ["frozen", "frozen"] != frozen[1:]
 
 
+@pytest.mark.accuracy
 def test_all_schemes_get_the_same_data_and_who_is_not_taught_trains_alike(compared):
     alone, one_way = (records(compared, run) for run in ("alone-0", "physics-to-network-0"))
     for a, b in zip(alone, one_way, strict=True):
@@ -68,6 +71,7 @@ def test_all_schemes_get_the_same_data_and_who_is_not_taught_trains_alike(compar
         assert a["synthetic"] == b["synthetic"]
 
 
+@pytest.mark.accuracy
 def test_one_program_serves_all_schemes_and_seeds(compared):
     seconds = [
         records(compared, f"{s}-{n}")[-1]["compile_seconds"]
@@ -78,6 +82,7 @@ def test_one_program_serves_all_schemes_and_seeds(compared):
     assert seconds[1:] == [0.0] * 7
 
 
+@pytest.mark.accuracy
 def test_its_baseline_is_what_the_mode_gives(compared, tmp_path, monkeypatch, command):
     monkeypatch.chdir(tmp_path)
     assert command(train.main, FILE, "--mode", "physical", "--run-dir", "run") == 0
@@ -96,6 +101,7 @@ def test_its_baseline_is_what_the_mode_gives(compared, tmp_path, monkeypatch, co
     assert best["parameter"][0] == pytest.approx(error, rel=1e-6)
 
 
+@pytest.mark.accuracy
 def test_a_finished_comparison_trains_nothing_and_another_is_refused(
     compared, monkeypatch, capsys, command
 ):
@@ -111,6 +117,7 @@ def test_a_finished_comparison_trains_nothing_and_another_is_refused(
     assert "seeds = 0" in capsys.readouterr().err
 
 
+@pytest.mark.accuracy
 def test_a_stopped_comparison_goes_on_where_it_was(tmp_path, monkeypatch, capsys, command):
     """With the same command; what is finished is not trained again."""
     monkeypatch.chdir(tmp_path)
@@ -131,6 +138,7 @@ def test_a_stopped_comparison_goes_on_where_it_was(tmp_path, monkeypatch, capsys
     assert Path("all", "comparison.png").exists()
 
 
+@pytest.mark.accuracy
 def test_a_run_that_diverges_is_left_out(compared, tmp_path, monkeypatch, capsys, command):
     monkeypatch.chdir(tmp_path)
     shutil.copytree(compared / "all", tmp_path / "all")
@@ -211,6 +219,7 @@ def test_errors_on_the_recordings_are_called_so():
     assert "| hybrid: synthetic | 0.2 | 0.1 |  |  |" in table
 
 
+@pytest.mark.accuracy
 def test_a_run_of_a_comparison_can_be_looked_at_like_any_other(compared, monkeypatch, command):
     monkeypatch.chdir(compared)
     run = RunDir(Path("all") / "network-to-physics-1")

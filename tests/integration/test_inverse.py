@@ -151,7 +151,7 @@ class Moved(Unconstrained):
 
     def forward(self, params, state):
         values, truths = parameter.constrain(self.model, params), parameter.truths(self.model)
-        held = {n: jnp.where(self.moved[n], v, truths[n]) for n, v in values.items()}
+        held = {n: jnp.where(self.moved.get(n, True), v, truths[n]) for n, v in values.items()}
         return self.model.forward(held, state)
 
 

@@ -86,6 +86,7 @@ def test_a_run_leaves_what_the_design_promises(here, mode, command):
     assert record["versions"]["phiflow"] == "3.4.0"
 
 
+@pytest.mark.accuracy
 def test_a_parameter_that_is_a_field_is_identified_and_drawn(here, command):
     assert command(train.main, FIXTURES / "burgers.py", "--mode", "physical") == 0
     directory = RunDir(here / "runs" / "tiny-burgers" / "physical-0")
@@ -103,6 +104,7 @@ def test_a_parameter_that_is_a_field_is_identified_and_drawn(here, command):
     assert records[0]["physical"]["parameters"]["viscosity"] < 6
 
 
+@pytest.mark.accuracy
 def test_a_run_from_many_starts_through_an_early_stage(here, command):
     """Coarse and short first, then in full: two programs; the spread of the starts is reported."""
     assert command(train.main, FIXTURES / "inverse.py", "--schedule.cycles", "2") == 0
@@ -122,6 +124,7 @@ def test_a_run_from_many_starts_through_an_early_stage(here, command):
     np.testing.assert_array_equal(np.load(directory.parameters)["diffusivity_estimate"], estimate)
 
 
+@pytest.mark.accuracy
 def test_the_smoke_experiment_runs_by_the_same_code(here, command):
     assert command(train.main, FIXTURES / "smoke.py", "--run-dir", "run") == 0
     summary = json.loads((here / "run" / "summary.json").read_text())
@@ -225,6 +228,7 @@ def test_a_stopped_run_resumes_to_the_same_end(ready, tmp_path, monkeypatch):
     assert [r["cycle"] for r in logbook.read(parts.log)] == [1, 2, 3]
 
 
+@pytest.mark.accuracy
 def test_a_run_stops_when_validation_gets_no_better(here, capsys, command):
     """Early: before its last cycle, with the best parameters of all; and that is its end."""
     words = (FIXTURES / "heat.py", "--mode", "synthetic", "--run-dir", "run")
@@ -377,6 +381,7 @@ def test_a_full_disk_is_told_and_can_be_resumed(here, monkeypatch, capsys, comma
     assert command(train.main, FIXTURES / "heat.py", "--run-dir", "run", "--resume") == 0
 
 
+@pytest.mark.accuracy
 def test_a_traced_cycle_tells_the_time_of_its_parts(here, capsys, command):
     assert command(train.main, FIXTURES / "heat.py", "--run-dir", "run", "--trace") == 0
     records = logbook.read(here / "run" / "metrics.jsonl")
@@ -388,6 +393,7 @@ def test_a_traced_cycle_tells_the_time_of_its_parts(here, capsys, command):
     assert "time: interaction" in capsys.readouterr().out
 
 
+@pytest.mark.accuracy
 def test_a_run_that_is_resumed_is_traced_too(ready, tmp_path, monkeypatch):
     run = RunDir(tmp_path)
     experiment = replace(ready.experiment, schedule=Schedule(warmup=1, cycles=5))

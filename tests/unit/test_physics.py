@@ -235,7 +235,7 @@ def test_forward_mode_agrees_with_reverse_mode(name):
     np.testing.assert_allclose(forward, reverse, rtol=2e-3, atol=1e-6)
 
 
-@pytest.mark.parametrize("dims", [1, 2, 3])
+@pytest.mark.parametrize("dims", [1, 2, pytest.param(3, marks=pytest.mark.accuracy)])
 @pytest.mark.parametrize("name", CASES)
 def test_steps_in_every_dimension(name, dims):
     possible = DIMS.get(name, (1, 2, 3))
@@ -289,6 +289,7 @@ def extremes(model):
         yield params
 
 
+@pytest.mark.accuracy
 def test_steps_are_stable_inside_the_bounds(model):
     """Rough states, three times as fast as usual, in 60 steps four times as long; at both ends."""
     ends = jax.tree.map(lambda *leaves: jnp.stack(leaves), *extremes(model))
