@@ -1,4 +1,4 @@
-"""Checkpoints of a training state. The only place that imports orbax."""
+"""Checkpoints of a training state. The only place that imports orbax: on use, it loads slowly."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ import logging
 import os
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
-import orbax.checkpoint as ocp
 
 from hycojax.failure import InputError
+
+if TYPE_CHECKING:
+    import orbax.checkpoint as ocp
 
 #: How many of the latest checkpoints are kept: older ones are what a damaged one falls back to.
 KEPT = 3
@@ -31,6 +33,8 @@ def save(directory: Path, step: int, state: Any) -> None:
     Raises:
         OSError: It can't be written: ENOSPC if the disk is full.
     """
+    import orbax.checkpoint as ocp
+
     leaves = _named_leaves(state)
     directory.mkdir(parents=True, exist_ok=True)
     # Asked first: in the middle of a write orbax's threads would flood the terminal.
@@ -80,6 +84,8 @@ def _full_disk(directory: Path) -> OSError:
 
 
 def _read(manager: ocp.CheckpointManager, step: int, wanted: dict) -> tuple[str | None, Any]:
+    import orbax.checkpoint as ocp
+
     shapes = jax.tree.map(ocp.utils.to_shape_dtype_struct, wanted)
     arguments = ocp.args.Composite(
         state=ocp.args.StandardRestore(shapes), proof=ocp.args.JsonRestore()
@@ -95,6 +101,8 @@ def _read(manager: ocp.CheckpointManager, step: int, wanted: dict) -> tuple[str 
 
 
 def _manager(directory: Path) -> ocp.CheckpointManager:
+    import orbax.checkpoint as ocp
+
     options = ocp.CheckpointManagerOptions(
         max_to_keep=KEPT, enable_async_checkpointing=False, cleanup_tmp_directories=True
     )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import re
 import runpy
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -40,7 +42,9 @@ def run(main: Callable[[list[str]], None], again: str = "the same command") -> N
     `again` says what goes on where the command was stopped.
     """
     try:
-        main(sys.argv[1:])
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_once()
+            main(sys.argv[1:])
     except (InputError, StoppedError) as failure:
         advice = f": {again} goes on from there" if failure.resumable else ""
         print(f"error: {failure}{advice}", file=sys.stderr)
@@ -53,6 +57,19 @@ def run(main: Callable[[list[str]], None], again: str = "the same command") -> N
     except KeyboardInterrupt:
         print("error: interrupted", file=sys.stderr)
         sys.exit(StoppedError.status)
+
+
+def _show_once() -> Callable[..., None]:
+    """Return a way to show warnings on a line each, those that differ in a name only once."""
+    shown: set[str] = set()
+
+    def show(message, category, filename, lineno, file=None, line=None):
+        kind = re.sub(r"'[^']*'", "", str(message))
+        if kind not in shown:
+            shown.add(kind)
+            print(f"warning: {message}", file=file or sys.stderr)
+
+    return show
 
 
 def split_experiment(arguments: Sequence[str], command: str) -> tuple[Path, list[str]]:

@@ -19,7 +19,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from hycojax import commandline, figures, rundir, train
+from hycojax import commandline, rundir, train
 from hycojax.commandline import RunOptions
 from hycojax.config import Experiment, Overridable
 from hycojax.failure import DivergedError, InputError
@@ -173,6 +173,8 @@ def remembering() -> train.Compiler:
 def _conclude(
     root: Path, options: Options, summaries: dict[str, list[dict[str, Any]]], console: Console
 ) -> None:
+    from hycojax import figures  # matplotlib is loaded where something is drawn
+
     every = [summary[name] for scheme in summaries.values() for summary in scheme for name in NAMES]
     if not every:
         raise DivergedError(

@@ -115,7 +115,9 @@ def interact(
         return no_lessons(game, data, name) if kept is None else kept
 
     lessons = jax.lax.cond(turn.renew, predict, keep)
-    counted = jnp.broadcast_to(game.physics.domain.evolves(), lessons.shape)
+    # Behind a barrier: XLA would count the values of a constant as it compiles, for seconds.
+    evolves = jax.lax.optimization_barrier(jnp.asarray(game.physics.domain.evolves()))
+    counted = jnp.broadcast_to(evolves, lessons.shape)
     if game.interaction.points < 1:
         counted &= _ghosts(game, name, lessons.shape, jax.random.fold_in(key, 3))
     return Source(lessons, lessons, counted), None if kept is None else lessons

@@ -14,9 +14,9 @@ from typing import Protocol, runtime_checkable
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Key
+from jaxtyping import Array, Bool, Float, Int, Key
 
-from hycojax import draws
+from hycojax import draws, programs
 from hycojax.domain import Boundary, Domain
 
 
@@ -302,16 +302,24 @@ def observe(
     """
     static = np.array([c.static for c in domain.channels])
     mask = observation.mask(domain, trajectories.shape[1])
-    seen = jnp.asarray(np.broadcast_to(mask[..., None] | static, trajectories.shape))
-    values = jnp.where(seen, trajectories, 0)
-    if bad := int(jnp.sum(~jnp.isfinite(values))):
-        raise ValueError(f"{bad} of the observed values are not finite numbers")
-    axes = tuple(range(values.ndim - 1))
-    scale = jnp.where(static, 0, jnp.std(values, axes, where=seen))
-    noise = observation.noise * scale * draws.normal(key, values.shape)
+    seen = np.broadcast_to(mask[..., None] | static, trajectories.shape)
+    program = programs.jit(_noisy, programs.ONCE)
     # Faces in a wall hold exactly zero, which no sensor has to measure.
-    noisy = values + jnp.where(domain.evolves(), noise, 0)
-    return Recording(values=jnp.where(seen, noisy, 0), seen=seen)
+    recording, bad = program(trajectories, seen, domain.evolves(), observation.noise, key)
+    if bad:
+        raise ValueError(f"{int(bad)} of the observed values are not finite numbers")
+    return recording
+
+
+def _noisy(
+    trajectories: Array, seen: Array, evolves: Array, noise: Array, key: Key[Array, ""]
+) -> tuple[Recording, Int[Array, ""]]:
+    """Return what is seen, with noise on what evolves, and how many values are not finite."""
+    values = jnp.where(seen, trajectories, 0)
+    scale = jnp.std(values, tuple(range(values.ndim - 1)), where=seen)
+    drawn = noise * scale * draws.normal(key, values.shape)
+    noisy = jnp.where(seen, values + jnp.where(evolves, drawn, 0), 0)
+    return Recording(noisy, seen), jnp.sum(~jnp.isfinite(values))
 
 
 def hold_out(

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hycojax import __version__, waves
+from hycojax import __version__, programs, waves
 from hycojax import game as games
 from hycojax.config import Experiment, as_dict
 from hycojax.data import store
@@ -66,6 +66,7 @@ def simulations(experiment: Experiment, path: Path | None = None) -> tuple[Simul
         raise InputError(
             f"{path} holds simulations of another origin: choose another, or remove it"
         )
+    programs.keep()
     data = experiment.data
     counts = {role: getattr(data, role) for role in ROLES}
     key = jax.random.fold_in(jax.random.key(experiment.seed), _SIMULATIONS)
@@ -123,7 +124,9 @@ def first_state(
     experiment: Experiment, stored: Simulations
 ) -> tuple[Game, Recordings, TrainingState]:
     """Return the game of an experiment, what its players may see, and the state they start from."""
+    programs.keep()
     game = game_of(experiment)
     data = recordings(experiment, stored)
     key = jax.random.fold_in(jax.random.key(experiment.seed), _TRAINING)
-    return game, data, jax.jit(partial(games.start, game))(data, key)
+    start = programs.jit(partial(games.start, game), programs.ONCE)
+    return game, data, start(data, key)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import jax
@@ -12,8 +11,8 @@ from jaxtyping import Array
 from rich.console import Console
 from rich.table import Table
 
-from hycojax import figures, metrics, parameter
 from hycojax import game as games
+from hycojax import metrics, parameter, programs
 from hycojax.config import Experiment
 from hycojax.data.store import Simulations
 from hycojax.game import NAMES, Game, Recordings, TrainingState
@@ -89,7 +88,8 @@ def _results(
     model, mask, own = game.players[name].model, experiment.mask(), state.players[name]
 
     def result(truth: np.ndarray, params: Any, first: Array) -> _Result:
-        predicted = np.asarray(_predict(model, params, first, truth.shape[1] - 1))
+        program = programs.jit(_predict, programs.LOOP, static_argnames=("model", "steps"))
+        predicted = np.asarray(program(model, params, first, truth.shape[1] - 1))
         errors = metrics.rollout_errors(experiment.domain, predicted, truth, mask)
         return _Result(predicted, jax.tree.map(np.asarray, errors))
 
@@ -106,8 +106,8 @@ def _results(
     return found
 
 
-@partial(jax.jit, static_argnames=("model", "steps"))  # compiled once for all runs of a comparison
 def _predict(model: Model, params: Any, first: Array, steps: int) -> Array:
+    """Return the trajectories from first states; compiled once for all runs of a comparison."""
     return model.predict(params, beginnings(first), steps)
 
 
@@ -190,6 +190,8 @@ def _draw(
     values: dict[str, dict[str, np.ndarray]],
     summary: dict[str, Any],
 ) -> None:
+    from hycojax import figures  # matplotlib is loaded where something is drawn
+
     directory.figures.mkdir(exist_ok=True)
     domain, model = experiment.domain, experiment.physical.model
     kind = "test" if all("test" in results for results in found.values()) else "recorded"

@@ -14,7 +14,7 @@ from typing import Any
 import jax
 from rich.console import Console
 
-from hycojax import checkpoint, commandline, hybrid, logbook, rundir, trace
+from hycojax import checkpoint, commandline, hybrid, logbook, programs, rundir, trace
 from hycojax import game as games
 from hycojax.config import Experiment
 from hycojax.data.store import Simulations
@@ -116,7 +116,7 @@ def compile_cycle(
 ) -> tuple[Any, float]:
     """Compile a cycle, once for all that are alike. Returns it and the seconds that it took."""
     began = time.perf_counter()
-    program = jax.jit(partial(hybrid.cycle, game), donate_argnums=1)
+    program = programs.jit(partial(hybrid.cycle, game), programs.LOOP, donate_argnums=1)
     return program.lower(data, state, turns).compile(), time.perf_counter() - began
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from hycojax import parameter
+from hycojax import parameter, programs
 from hycojax.failure import InputError
 from hycojax.model import PhysicalModel, rollout
 
@@ -29,21 +29,19 @@ def simulate(
             validate or to test on would be those that are learned from.
     """
 
-    def keys(i: int, role: str) -> Array:
-        return jax.random.split(jax.random.fold_in(key, i), counts[role])
-
-    made = {
-        role: np.asarray(_trajectories(model, keys(i, role), steps, refinement))
-        for i, role in enumerate(ROLES)
-        if counts[role]
-    }
-    starts = np.concatenate([trajectories[:, 0] for trajectories in made.values()])
+    present = [(i, role) for i, role in enumerate(ROLES) if counts[role]]
+    keys = [jax.random.split(jax.random.fold_in(key, i), counts[role]) for i, role in present]
+    program = programs.jit(_trajectories, programs.LOOP, static_argnums=(0, 2, 3))
+    trajectories = np.asarray(program(model, jnp.concatenate(keys), steps, refinement))
+    starts = trajectories[:, 0]
     if len(np.unique(starts.reshape(len(starts), -1), axis=0)) < len(starts):
         raise InputError(
             f"{len(starts)} simulations were asked for, but this physical model starts from the "
             "same state always: set data.training to 1, data.validation and data.test to 0"
         )
-    return made
+    ends = np.cumsum([counts[role] for _, role in present])[:-1]
+    parts = np.split(trajectories, ends)
+    return {role: part for (_, role), part in zip(present, parts, strict=True)}
 
 
 def refine(model: PhysicalModel, refinement: int) -> PhysicalModel:
@@ -60,7 +58,6 @@ def refine(model: PhysicalModel, refinement: int) -> PhysicalModel:
         ) from error
 
 
-@partial(jax.jit, static_argnums=(0, 2, 3))  # compiled once for all seeds of a comparison
 def _trajectories(
     model: PhysicalModel, keys: Key[Array, " simulation"], steps: int, refinement: int
 ) -> Array:

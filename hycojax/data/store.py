@@ -8,7 +8,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 from jaxtyping import Float
 
@@ -24,6 +23,8 @@ def digest(provenance: dict[str, Any]) -> str:
 
 def write(path: Path, simulations: Simulations, provenance: dict[str, Any]) -> None:
     """Write simulations with their provenance. A killed process leaves no half of a file."""
+    import h5py  # loaded where a file is used
+
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -43,6 +44,8 @@ def read(path: Path, provenance: dict[str, Any]) -> Simulations | None:
     Raises:
         InputError: The file can't be read, or its numbers are not finite.
     """
+    import h5py
+
     if not path.exists():
         return None
     try:

@@ -7,7 +7,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxopt._src.lbfgs import compute_gamma, inv_hessian_product  # jaxopt is pinned exactly
 from jaxtyping import Array, Bool, Float, Int
 
 
@@ -68,6 +67,9 @@ def forget(known: Curvature) -> Curvature:
 
 def direction(known: Curvature) -> tuple[Curvature, Array]:
     """Return the quasi-Newton direction; where it does not lead down, forget, and the steepest."""
+    # Loaded on use, as it loads SciPy's optimisers; jaxopt is pinned exactly.
+    from jaxopt._src.lbfgs import compute_gamma, inv_hessian_product
+
     gamma = compute_gamma(known.s, known.y, -1)
     newton = -inv_hessian_product(known.gradient, known.s, known.y, known.rho, gamma)
     trusted = (known.used > 0) & (known.gradient @ newton < 0)

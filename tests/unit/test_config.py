@@ -17,7 +17,7 @@ PACKAGE = Path(hycojax.__file__).parent
 #: What a module may import: modules of its own line's left only. Commands stand last.
 LAYERS = [
     ["__init__", "__version__", "failure"],
-    ["domain", "draws"],
+    ["domain", "draws", "programs"],
     ["waves", "smoothness"],
     ["parameter"],
     ["model"],

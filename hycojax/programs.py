@@ -1,0 +1,102 @@
+"""Compiled programs: how much effort goes into them, and where they are kept between processes.
+
+Compilation takes longer than many a run. JAX keeps no programs by itself, so `keep` names a folder
+below the user's cache directory, unless the user has named one:
+
+    JAX_COMPILATION_CACHE_DIR=DIR   programs are kept in DIR, by JAX's own settings
+    HYCOJAX_CACHE=off               nothing is kept
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import shutil
+import stat
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+import jaxlib
+import platformdirs
+
+#: Programs beyond this size in all are removed, those first that were not used for longest.
+LIMIT = 2 * 1024**3
+#: Free space below which nothing is kept: a cycle's program takes about 10 MB.
+ROOM = 256 * 1024**2
+
+#: Levels of XLA's effort on CPU. A program that runs once, and soon, is compiled in a third of the
+#: time; the loops of training run as fast at level 1 as at the default of 2, and take two thirds.
+ONCE, LOOP = 0, 1
+
+
+def jit(function: Callable, effort: int, **settings: Any) -> Callable:
+    """Return `jax.jit(function, **settings)`, compiled on CPU with as much effort as is named."""
+    options = {"xla_backend_optimization_level": effort}
+    on_cpu = jax.default_backend() == "cpu"
+    return jax.jit(function, compiler_options=options if on_cpu else None, **settings)
+
+
+def keep() -> Path | None:
+    """Keep compiled programs from now on, and return the folder; None if they are not kept.
+
+    To be called before anything is compiled; once is enough. It changes nothing that the user has
+    set, and what was compiled before is not kept. The folder belongs to one version of jaxlib and
+    one type of processor, and its user alone can read and write it: who can write there can run
+    code in this process. A folder that can't be used is one warning.
+    """
+    named = jax.config.jax_compilation_cache_dir
+    if named is not None or os.environ.get("HYCOJAX_CACHE", "").lower() == "off":
+        return Path(named) if named else None
+    directory = folder()
+    try:
+        _claim(directory)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        warnings.warn(f"compiled programs are not kept: {directory}: {reason}", stacklevel=2)
+        return None
+    jax.config.update("jax_compilation_cache_dir", str(directory))
+    jax.config.update("jax_compilation_cache_max_size", LIMIT)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    return directory
+
+
+def folder() -> Path:
+    """Return where programs are kept, unless the user names another folder."""
+    return Path(platformdirs.user_cache_dir("hycojax")) / f"{jaxlib.__version__}-{processor()}"
+
+
+def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """Return a name of the processor's type: equal for those that run the same instructions."""
+    known = ("model name", "flags", "Features", "CPU implementer", "CPU part", "isa")
+    try:
+        lines = cpuinfo.read_text().splitlines()
+    except OSError:  # no Linux
+        lines = []
+    told = {line for line in lines if line.split(":")[0].strip() in known}
+    text = "\n".join(sorted(told)) or platform.processor()
+    return f"{platform.machine()}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+def _claim(directory: Path) -> None:
+    """Make a folder that this user alone can use, and make sure that there is room to write in it.
+
+    Raises:
+        OSError: It can't be made or written, or somebody else could write there.
+    """
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    about = directory.stat()
+    if hasattr(os, "getuid") and about.st_uid != os.getuid():
+        raise PermissionError(None, "it belongs to somebody else")
+    if stat.S_IMODE(about.st_mode) & 0o077:
+        directory.chmod(0o700)
+    free = shutil.disk_usage(directory).free
+    if free < ROOM:
+        raise OSError(None, f"only {free // 1024**2} MB are free, {ROOM // 1024**2} are wanted")
+    trial = directory / f".trial-{os.getpid()}"
+    trial.write_bytes(b"")
+    trial.unlink()
