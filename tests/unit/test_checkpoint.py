@@ -12,7 +12,7 @@ def state(value=0.0, size=3):
     params = {"weights": {"kernel": jnp.full((size, 2), value)}, "nothing": ()}
     error, cycle = jnp.float32(jnp.inf), jnp.asarray(0, jnp.int32)
     solver, lessons = (jnp.asarray(4, jnp.int32), ()), jnp.full((2, 5), value)
-    player = PlayerState(params, solver, error, params, error, cycle, lessons)
+    player = PlayerState(params, solver, error, params, error, cycle, lessons + 1, lessons)
     key = jax.random.key_data(jax.random.key(7))
     return TrainingState({"synthetic": player}, jnp.asarray(5, jnp.int32), key)
 

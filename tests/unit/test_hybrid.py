@@ -388,7 +388,7 @@ def test_a_turn_is_kept_if_the_loss_was_not_finite_before():
 
     player = Player(None, Found(), Weights(), revert=0.1)
     for start, kept in ((jnp.nan, True), (1.0, False)):
-        own = PlayerState(jnp.float32(start), None, None, None, None, None, None)
+        own = PlayerState(jnp.float32(start), *[None] * 7)
         params, _, terms = train(
             player, own, None, lambda params: params, MEETING, jax.random.key(0)
         )
@@ -499,7 +499,7 @@ def test_ghost_points_are_a_share_of_all_places_chosen_anew_in_each_cycle(smoke_
     path = jnp.zeros((2, 7, 16, 16, 4))
     recording = Recording(path, jnp.ones(path.shape, bool))
     data = games.recordings(recording, recording)
-    own = PlayerState({}, None, None, {}, None, None, lessons=None)
+    own = PlayerState({}, None, None, {}, None, None, None, lessons=None)
     players = {"synthetic": own, "physical": own}
 
     def choice(name, key):
