@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 # Before JAX is imported, for the processes too that tests start: a third of the time that a
-# program takes to compile. What computes much asks for more (`QUICK`, test_inverse.py).
+# program takes to compile.
 if "xla_backend_optimization_level" not in os.environ.get("XLA_FLAGS", ""):
     os.environ["XLA_FLAGS"] = " ".join(
         ["--xla_backend_optimization_level=0", os.environ.get("XLA_FLAGS", "")]
@@ -15,10 +15,9 @@ if "xla_backend_optimization_level" not in os.environ.get("XLA_FLAGS", ""):
 import jax
 import jax.numpy as jnp
 import numpy as np
-import platformdirs
 import pytest
 
-from hycojax import commandline
+from hycojax import commandline, programs
 from hycojax import game as games
 from hycojax.data.simulation import simulate
 from hycojax.domain import Boundary, Domain
@@ -35,10 +34,8 @@ def pytest_configure(config):
     Compilation is most of a test's time.
     """
     jax.config.update("jax_default_matmul_precision", "highest")
-    if jax.config.jax_compilation_cache_dir is None:
-        programs = Path(platformdirs.user_cache_dir("hycojax")) / "tests"
-        programs.mkdir(parents=True, exist_ok=True, mode=0o700)
-        jax.config.update("jax_compilation_cache_dir", str(programs))
+    programs.keep()
+    programs.LOOP = programs.ONCE  # cycles of tests are few
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
