@@ -1,0 +1,142 @@
+"""Compiled programs are kept where the user alone can write, for one type of processor."""
+
+import os
+import stat
+import subprocess
+import sys
+import warnings
+from types import SimpleNamespace
+
+import jax
+import jaxlib
+import pytest
+
+from hycojax import commandline, programs
+
+SETTINGS = (
+    "jax_compilation_cache_dir",
+    "jax_compilation_cache_max_size",
+    "jax_persistent_cache_min_compile_time_secs",
+    "jax_persistent_cache_min_entry_size_bytes",
+)
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """The user's cache directory, empty, of a user who has set nothing."""
+    before = {name: getattr(jax.config, name) for name in SETTINGS}
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(programs.platformdirs, "user_cache_dir", lambda _: tmp_path / "cache")
+    monkeypatch.delenv("HYCOJAX_CACHE", raising=False)
+    jax.config.update("jax_compilation_cache_dir", None)
+    yield tmp_path / "cache"
+    for name, value in before.items():
+        jax.config.update(name, value)
+
+
+def test_the_folder_is_the_users_own(cache):
+    found = programs.keep()
+    assert found.parent == cache
+    assert found.name.startswith(f"{jaxlib.__version__}-")
+    assert stat.S_IMODE(found.stat().st_mode) == 0o700
+    assert list(found.iterdir()) == []
+    assert jax.config.jax_compilation_cache_dir == str(found)
+    assert jax.config.jax_compilation_cache_max_size == programs.LIMIT
+    assert jax.config.jax_persistent_cache_min_compile_time_secs == 0
+
+
+def test_a_folder_that_others_can_write_is_closed(cache):
+    programs.folder().mkdir(parents=True)
+    programs.folder().chmod(0o777)
+    assert stat.S_IMODE(programs.keep().stat().st_mode) == 0o700
+
+
+def test_what_the_user_has_set_stays(cache, monkeypatch, tmp_path):
+    monkeypatch.setenv("HYCOJAX_CACHE", "off")
+    assert programs.keep() is None
+    assert jax.config.jax_compilation_cache_dir is None
+    monkeypatch.delenv("HYCOJAX_CACHE")
+    jax.config.update("jax_compilation_cache_dir", str(tmp_path / "own"))
+    size = jax.config.jax_compilation_cache_max_size
+    assert programs.keep() == tmp_path / "own"
+    assert jax.config.jax_compilation_cache_dir == str(tmp_path / "own")
+    assert jax.config.jax_compilation_cache_max_size == size
+    assert not cache.exists()
+
+
+def test_another_processor_has_another_folder(tmp_path):
+    text = "processor : {}\nmodel name : {}\nflags : fpu {}\ncpu MHz : {}\n"
+    names = []
+    for number, told in enumerate(["A avx2", "A avx2", "A avx512f", "B avx2"]):
+        model, flag = told.split()
+        path = tmp_path / str(number)
+        # As many processors as there are, at whatever speed: that makes no other type.
+        path.write_text(
+            "".join(text.format(i, model, flag, 2000 + number) for i in range(1 + number))
+        )
+        names.append(programs.processor(path))
+    assert names[0] == names[1]
+    assert len(set(names)) == 3
+    assert programs.processor(tmp_path / "none") == programs.processor(tmp_path / "none")
+
+
+@pytest.mark.parametrize("problem", ["a file in its place", "a full disk", "somebody else's"])
+def test_a_folder_that_is_of_no_use_is_one_warning(cache, monkeypatch, problem):
+    if problem == "a file in its place":
+        cache.write_text("")
+    elif problem == "a full disk":
+        monkeypatch.setattr(programs.shutil, "disk_usage", lambda _: SimpleNamespace(free=2**20))
+    else:
+        monkeypatch.setattr(programs.os, "getuid", lambda: os.geteuid() + 1)
+    with pytest.warns(UserWarning, match="compiled programs are not kept: ") as told:
+        assert programs.keep() is None
+    assert len(told) == 1
+    assert jax.config.jax_compilation_cache_dir is None
+
+
+def test_programs_of_any_size_are_found_by_the_next_process(tmp_path):
+    """Importing sets nothing; the second process reads what the first one has compiled."""
+    code = """
+import jax, hycojax, hycojax.train
+assert jax.config.jax_compilation_cache_dir is None
+from hycojax import programs
+events = []
+jax.monitoring.register_event_listener(lambda event, **_: events.append(event.split("/")[-1]))
+programs.keep()
+programs.jit(lambda x: x + 1, programs.ONCE)(1.0)
+print(events.count("cache_hits"), events.count("cache_misses"))
+"""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("JAX_", "HYCOJAX_"))}
+    environment["XDG_CACHE_HOME"] = str(tmp_path)
+    environment["HOME"] = str(tmp_path)
+    found = [
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env=environment,
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout.split()
+        for _ in range(2)
+    ]
+    assert found[0][0] == "0"
+    assert int(found[0][1]) >= 1
+    assert found[1][1] == "0"
+    assert int(found[1][0]) >= 1
+
+
+def test_a_command_tells_a_warning_once(capsys):
+    """Those of JAX name a program each: a full disk would be a line for all of them."""
+
+    def main(_):
+        for name in ("jit_a", "jit_b"):
+            warnings.warn(f"Error writing entry for '{name}': No space left", stacklevel=1)
+        warnings.warn("another one", stacklevel=1)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["hycojax"])
+        commandline.run(main)
+    assert capsys.readouterr().err.splitlines() == [
+        "warning: Error writing entry for 'jit_a': No space left",
+        "warning: another one",
+    ]
