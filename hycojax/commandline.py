@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import re
 import runpy
 import sys
 import traceback
@@ -60,11 +59,11 @@ def run(main: Callable[[list[str]], None], again: str = "the same command") -> N
 
 
 def _show_once() -> Callable[..., None]:
-    """Return a way to show warnings on a line each, those that differ in a name only once."""
+    """Return a way to show warnings, a line each; of those alike up to a quoted name, the first."""
     shown: set[str] = set()
 
     def show(message, category, filename, lineno, file=None, line=None):
-        kind = re.sub(r"'[^']*'", "", str(message))
+        kind = str(message).split("'")[0]
         if kind not in shown:
             shown.add(kind)
             print(f"warning: {message}", file=file or sys.stderr)

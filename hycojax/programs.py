@@ -19,6 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import filelock
 import jax
 import jaxlib
 import platformdirs
@@ -90,7 +91,8 @@ def _claim(directory: Path) -> None:
     """Make a folder that this user alone can use, and make sure that there is room to write in it.
 
     Raises:
-        OSError: It can't be made or written, or somebody else could write there.
+        OSError: It can't be made or written, or somebody else could write there, or another process
+            keeps it locked.
     """
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     about = directory.stat()
@@ -104,3 +106,15 @@ def _claim(directory: Path) -> None:
     trial = directory / f".trial-{os.getpid()}"
     trial.write_bytes(b"")
     trial.unlink()
+    _remove_halves(directory)
+
+
+def _remove_halves(directory: Path) -> None:
+    """Remove programs that a full disk or a killed process left half written.
+
+    JAX writes a program, then the time of its use; where that one is missing, it can add no more.
+    """
+    with filelock.FileLock(directory / ".lockfile", timeout=10):  # JAX's own
+        for program in directory.glob("*-cache"):
+            if not program.with_name(program.name.removesuffix("-cache") + "-atime").exists():
+                program.unlink()
