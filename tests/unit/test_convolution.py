@@ -1,4 +1,4 @@
-"""Both forms of the convolution against plain sums, against each other, and their derivatives."""
+"""The forms of the convolution against plain sums, against each other, and their derivatives."""
 
 import jax
 import jax.numpy as jnp
@@ -7,11 +7,18 @@ import pytest
 from jax.test_util import check_grads
 
 from hycojax.domain import Boundary
-from hycojax.networks import convolution, winograd
+from hycojax.networks import convolution, im2col, winograd
 from hycojax.networks.convolution import Convolution, convolve
 
 SHAPES = pytest.mark.parametrize("shape", [(13,), (9, 10), (5, 8, 6)], ids=["1D", "2D", "3D"])
 DILATIONS = pytest.mark.parametrize("dilation", [1, 2])
+
+
+@pytest.fixture(params=["winograd", "im2col"])
+def form(request, monkeypatch):
+    """What stands for the convolution on CPU, whatever the size of a grid."""
+    few = 0 if request.param == "winograd" else 10**6
+    monkeypatch.setattr(convolution, "_FEW_CELLS", few)
 
 
 def random(key, *shape):
@@ -49,6 +56,7 @@ def test_a_dilated_kernel_reads_cells_that_lie_apart():
 
 @SHAPES
 @DILATIONS
+@pytest.mark.usefixtures("form")
 def test_matrix_products_equal_xlas_convolution_in_value_and_gradient(shape, dilation):
     x, kernel = inputs(shape)
 
@@ -67,6 +75,7 @@ def test_matrix_products_equal_xlas_convolution_in_value_and_gradient(shape, dil
 
 
 @SHAPES
+@pytest.mark.usefixtures("form")
 def test_both_modes_of_differentiation_work_twice(shape, double):
     check_grads(
         jax.jit(lambda x, k: jnp.sin(convolve(x[0], k))),
@@ -81,7 +90,8 @@ def test_both_modes_of_differentiation_work_twice(shape, double):
 def test_in_double_precision_it_is_as_accurate_as_a_direct_sum(shape, double):
     x, kernel = (v.astype(jnp.float64) for v in inputs(shape))
     direct = convolution._plain(x, kernel, dilation=1)
-    np.testing.assert_allclose(winograd.convolve(x, kernel), direct, atol=1e-13)
+    for form in (winograd, im2col):
+        np.testing.assert_allclose(form.convolve(x, kernel), direct, atol=1e-13)
 
 
 @DILATIONS
@@ -109,6 +119,12 @@ def test_gradients_of_each_of_a_batch_add_up_to_that_of_all():
     each = jax.vmap(jax.grad(loss), (None, 0))(kernel, x)
     whole = jax.grad(lambda k: jnp.sum(jax.vmap(loss, (None, 0))(k, x)))(kernel)
     np.testing.assert_allclose(each.sum(0), whole, atol=1e-4)
+
+
+def test_a_large_grid_has_fewer_products_a_small_one_a_shorter_program():
+    small, large = ([16, 16], [16, 17])
+    assert convolution._form(small) is im2col
+    assert convolution._form(large) is winograd
 
 
 @pytest.mark.parametrize(("platform", "plain"), [("cpu", False), ("cuda", True), ("tpu", True)])
