@@ -116,8 +116,13 @@ def compile_cycle(
 ) -> tuple[Any, float]:
     """Compile a cycle, once for all that are alike. Returns it and the seconds that it took."""
     began = time.perf_counter()
-    program = programs.jit(partial(hybrid.cycle, game), programs.LOOP, donate_argnums=1)
-    return program.lower(data, state, turns).compile(), time.perf_counter() - began
+    program = cycle_program(game).lower(data, state, turns).compile()
+    return program, time.perf_counter() - began
+
+
+def cycle_program(game: Game) -> Any:
+    """Return `cycle(data, state, turns)` of a game under `jax.jit`; its state is donated."""
+    return programs.jit(partial(hybrid.cycle, game), programs.LOOP, donate_argnums=1)
 
 
 @contextmanager
