@@ -44,6 +44,7 @@ def pytest_configure(config):
 PROGRAMS = ("ready", "compared")
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items):
     """Send tests that share a program to one worker (`--dist loadgroup`)."""
     for item in items:
