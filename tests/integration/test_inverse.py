@@ -397,6 +397,7 @@ def test_what_the_data_can_not_say_is_seen_in_the_spread():
     assert right.mean() > 0.3
 
 
+@LONG
 def test_a_coefficient_without_any_effect_is_told():
     """No smoke, no buoyancy: the loss is flat, the start is kept, the reason says so."""
     model = unknown(MODELS["navier_stokes"], "buoyancy")

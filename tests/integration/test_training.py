@@ -132,6 +132,7 @@ def test_the_smoke_experiment_runs_by_the_same_code(here, command):
     assert (here / "run" / "figures" / "states_velocity_y.png").stat().st_size > 5000
 
 
+@pytest.mark.accuracy
 def test_evaluate_makes_the_same_summary_again(here, command):
     words = (FIXTURES / "heat.py", "--run-dir", "run", "--seed", "3")
     assert command(train.main, *words) == 0
@@ -162,6 +163,7 @@ def test_data_are_generated_once_and_found_again(here, capsys, command):
     assert "holds simulations of another origin" in capsys.readouterr().err
 
 
+@pytest.mark.accuracy
 @pytest.mark.filterwarnings("ignore:Mean of empty slice")
 def test_nothing_hidden_leaks(ready, tmp_path):
     """With every unobserved value NaN the run is the same, bit for bit."""
