@@ -78,7 +78,7 @@ def test_matrix_products_equal_xlas_convolution_in_value_and_gradient(shape, dil
 @pytest.mark.usefixtures("form")
 def test_both_modes_of_differentiation_work_twice(shape, double):
     check_grads(
-        jax.jit(lambda x, k: jnp.sin(convolve(x[0], k))),
+        lambda x, k: jnp.sin(convolve(x[0], k)),
         tuple(v.astype(jnp.float64) for v in inputs(shape)),
         order=2,
         atol=1e-5,
