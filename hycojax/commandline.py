@@ -59,11 +59,15 @@ def run(main: Callable[[list[str]], None], again: str = "the same command") -> N
 
 
 def _show_once() -> Callable[..., None]:
-    """Return a way to show warnings, a line each; of those alike up to a quoted name, the first."""
+    """Return a way to show warnings, a line each.
+
+    JAX tells of each program that it can't keep: that is one warning.
+    """
     shown: set[str] = set()
 
     def show(message, category, filename, lineno, file=None, line=None):
-        kind = str(message).split("'")[0]
+        kept = "persistent compilation cache" in str(message)
+        kind = "programs" if kept else f"{category.__name__}: {message}"
         if kind not in shown:
             shown.add(kind)
             print(f"warning: {message}", file=file or sys.stderr)

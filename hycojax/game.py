@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, Key, UInt32
+from jaxtyping import Array, Float, Int, Key, UInt32
 
 from hycojax import parameter
 from hycojax.data.statistics import statistics
@@ -105,7 +105,8 @@ class PlayerState:
     """Parameters and optimiser state, and the parameters that were best in validation.
 
     `error` is that of the latest validation, `best_cycle` how many cycles were played at the best.
-    `recorded` are the training recordings as the player predicts them from their first frames.
+    `recorded` are the training recordings as the player predicts them from their first frames; None
+    where all of them is seen, so that nothing has to be predicted.
     `lessons` are the partner's trajectories that serve for several cycles, else None.
     """
 
@@ -115,7 +116,7 @@ class PlayerState:
     best: Any
     best_error: Float[Array, ""]
     best_cycle: Int[Array, ""]
-    recorded: Float[Array, "simulation time *shape channels"]
+    recorded: Float[Array, "simulation time *shape channels"] | None
     lessons: Float[Array, "trajectory time *shape channels"] | None
 
 
@@ -145,14 +146,14 @@ class Recordings:
     training: Recording
     validation: Recording
     scale: Float[Array, " channels"]
-    whole: Bool[Array, ""]
+    whole: bool = field(metadata={"static": True})
     held_out: bool = field(default=False, metadata={"static": True})
 
 
 def recordings(training: Recording, validation: Recording, held_out: bool = False) -> Recordings:
     """Bundle recordings with the scales of their channels, taken from the training ones."""
-    scale, whole = statistics(training).std, jnp.all(training.seen)
-    return Recordings(training, validation, scale, whole, held_out)
+    whole = bool(jnp.all(training.seen))
+    return Recordings(training, validation, statistics(training).std, whole, held_out)
 
 
 def game(
@@ -231,7 +232,7 @@ def start(game: Game, data: Recordings, key: Key[Array, ""]) -> TrainingState:
             best=jax.tree.map(jnp.copy, params),  # not the same buffers: the state is donated
             best_error=jnp.asarray(jnp.inf, jnp.float32),
             best_cycle=jnp.asarray(0, jnp.int32),
-            recorded=_first_prediction(player, params, data.training),
+            recorded=None if data.whole else _first_prediction(player, params, data.training),
             lessons=no_lessons(game, data, name) if keeps else None,
         )
     return TrainingState(players, jnp.asarray(0, jnp.int32), jax.random.key_data(draws))
@@ -239,13 +240,8 @@ def start(game: Game, data: Recordings, key: Key[Array, ""]) -> TrainingState:
 
 def _first_prediction(player: Player, params: Any, training: Recording) -> Array:
     """Return the recordings as an untrained player predicts them, from the frames as measured."""
-    values = training.values
-
-    def predict() -> Array:
-        return player.model.predict(params, beginnings(values[:, 0]), values.shape[1] - 1)
-
-    # Where all is seen nothing has to be predicted; the copy, as the state is donated.
-    return jax.lax.cond(jnp.all(training.seen), lambda: jnp.copy(values), predict)
+    starts, frames = beginnings(training.values[:, 0]), training.values.shape[1]
+    return player.model.predict(params, starts, frames - 1)
 
 
 def fresh(game: Game, data: Recordings) -> int:

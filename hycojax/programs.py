@@ -4,7 +4,7 @@ Compilation takes longer than many a run. JAX keeps no programs by itself, so `k
 below the user's cache directory, unless the user has named one:
 
     JAX_COMPILATION_CACHE_DIR=DIR   programs are kept in DIR, by JAX's own settings
-    HYCOJAX_CACHE=off               nothing is kept
+    HYCOJAX_CACHE=off               no folder is named
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ import os
 import platform
 import shutil
 import stat
+import tempfile
+import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import filelock
 import jax
 import jaxlib
 import platformdirs
@@ -28,6 +29,16 @@ import platformdirs
 LIMIT = 2 * 1024**3
 #: Free space below which nothing is kept: a cycle's program takes about 10 MB.
 ROOM = 256 * 1024**2
+
+#: JAX's settings: what they are by default, and here. Programs of any size are kept.
+_SETTINGS = {
+    "jax_compilation_cache_max_size": (-1, LIMIT),
+    "jax_persistent_cache_min_compile_time_secs": (1.0, 0.0),
+    "jax_persistent_cache_min_entry_size_bytes": (0, -1),
+}
+_OFF = ("off", "0", "false", "no")
+#: Seconds after which a program without the time of its use is not just being written.
+_HALF = 60
 
 #: How XLA compiles on CPU what runs once, and soon: in a third of the time.
 ONCE = {"xla_backend_optimization_level": 0}
@@ -40,33 +51,38 @@ LOOP = {
 
 
 def jit(function: Callable, effort: dict[str, Any], **settings: Any) -> Callable:
-    """Return `jax.jit(function, **settings)`, compiled with an effort, `ONCE` or `LOOP`, on CPU."""
+    """Return `jax.jit(function, **settings)`, compiled with an effort, `ONCE` or `LOOP`, on CPU.
+
+    What `XLA_FLAGS` say is left as it is.
+    """
+    flags = os.environ.get("XLA_FLAGS", "")
+    options = {name: value for name, value in effort.items() if name not in flags}
     on_cpu = jax.default_backend() == "cpu"
-    return jax.jit(function, compiler_options=effort if on_cpu else None, **settings)
+    return jax.jit(function, compiler_options=options if on_cpu else None, **settings)
 
 
 def keep() -> Path | None:
     """Keep compiled programs from now on, and return the folder; None if they are not kept.
 
-    To be called before anything is compiled; once is enough. It changes nothing that the user has
-    set, and what was compiled before is not kept. The folder belongs to one version of jaxlib and
-    one type of processor, and its user alone can read and write it: who can write there can run
+    To be called before anything is compiled; once is enough. It changes no setting of JAX that has
+    been made, and what was compiled before is not kept. The folder belongs to one version of jaxlib
+    and one type of processor, and its user alone can read and write it: who can write there can run
     code in this process. A folder that can't be used is one warning.
     """
     named = jax.config.jax_compilation_cache_dir
-    if named is not None or os.environ.get("HYCOJAX_CACHE", "").lower() == "off":
+    off = os.environ.get("HYCOJAX_CACHE", "").lower() in _OFF
+    if named is not None or off or not jax.config.jax_enable_compilation_cache:
         return Path(named) if named else None
-    directory = folder()
     try:
+        directory = folder()
         _claim(directory)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        warnings.warn(f"compiled programs are not kept: {directory}: {reason}", stacklevel=2)
+    except (OSError, RuntimeError) as error:  # no home is a RuntimeError
+        warnings.warn(f"compiled programs are not kept: {error}", stacklevel=2)
         return None
     jax.config.update("jax_compilation_cache_dir", str(directory))
-    jax.config.update("jax_compilation_cache_max_size", LIMIT)
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    for name, (by_default, value) in _SETTINGS.items():
+        if getattr(jax.config, name) == by_default and name.upper() not in os.environ:
+            jax.config.update(name, value)
     return directory
 
 
@@ -91,30 +107,33 @@ def _claim(directory: Path) -> None:
     """Make a folder that this user alone can use, and make sure that there is room to write in it.
 
     Raises:
-        OSError: It can't be made or written, or somebody else could write there, or another process
-            keeps it locked.
+        OSError: It can't be made or written, or somebody else can or could write there.
     """
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    about = directory.stat()
-    if hasattr(os, "getuid") and about.st_uid != os.getuid():
-        raise PermissionError(None, "it belongs to somebody else")
-    if stat.S_IMODE(about.st_mode) & 0o077:
-        directory.chmod(0o700)
+    for own in (directory.parent, directory):
+        own.mkdir(mode=0o700, parents=True, exist_ok=True)
+        about = own.stat()
+        if hasattr(os, "getuid") and about.st_uid != os.getuid():
+            raise OSError(None, "it belongs to somebody else", str(own))
+        # Not closed and used: what somebody has put there would be trusted.
+        if stat.S_IMODE(about.st_mode) & 0o022:
+            raise OSError(None, "others can write there; remove it", str(own))
+    directory.chmod(0o700)
     free = shutil.disk_usage(directory).free
     if free < ROOM:
-        raise OSError(None, f"only {free // 1024**2} MB are free, {ROOM // 1024**2} are wanted")
-    trial = directory / f".trial-{os.getpid()}"
-    trial.write_bytes(b"")
-    trial.unlink()
+        told = f"only {free // 1024**2} MB are free, {ROOM // 1024**2} are wanted"
+        raise OSError(None, told, str(directory))
+    with tempfile.TemporaryFile(dir=directory):
+        pass
     _remove_halves(directory)
 
 
 def _remove_halves(directory: Path) -> None:
     """Remove programs that a full disk or a killed process left half written.
 
-    JAX writes a program, then the time of its use; where that one is missing, it can add no more.
+    JAX writes a program, and at once the time of its use; where that one is missing, it can add no
+    more programs.
     """
-    with filelock.FileLock(directory / ".lockfile", timeout=10):  # JAX's own
-        for program in directory.glob("*-cache"):
-            if not program.with_name(program.name.removesuffix("-cache") + "-atime").exists():
-                program.unlink()
+    for program in directory.glob("*-cache"):
+        used = program.with_name(program.name.removesuffix("-cache") + "-atime")
+        if not used.exists() and time.time() - program.stat().st_mtime > _HALF:
+            program.unlink(missing_ok=True)

@@ -23,17 +23,23 @@ def complete(
     known in full; targets count where they are seen. The estimate is the player's own, or the
     partner's if they meet and that one is better in validation.
     """
-    recording, estimate = data.training, players[name].recorded
-    partner = game.partner(name)
-    if partner is not None:
-        ours, theirs = (jnp.nan_to_num(players[n].error, nan=jnp.inf) for n in (name, partner))
-        trusted = (turn.interaction > 0) & (theirs < ours)
-        estimate = jnp.where(trusted, players[partner].recorded, estimate)
-    return Source(
-        starts=jnp.where(recording.seen, recording.values, estimate),
-        targets=recording.values,
-        seen=recording.seen & game.physics.domain.evolves(),
-    )
+    recording, starts = data.training, data.training.values
+    if not data.whole:
+        starts = jnp.where(recording.seen, starts, _estimate(game, players, name, turn))
+    seen = recording.seen & game.physics.domain.evolves()
+    return Source(starts=starts, targets=recording.values, seen=seen)
+
+
+def _estimate(
+    game: Game, players: dict[str, PlayerState], name: str, turn: Turn
+) -> Float[Array, "simulation time *shape channels"]:
+    """Return the recordings as they are predicted by who is better."""
+    own, partner = players[name], game.partner(name)
+    if partner is None:
+        return own.recorded
+    ours, theirs = (jnp.nan_to_num(players[n].error, nan=jnp.inf) for n in (name, partner))
+    trusted = (turn.interaction > 0) & (theirs < ours)
+    return jnp.where(trusted, players[partner].recorded, own.recorded)
 
 
 def known_frames(

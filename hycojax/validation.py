@@ -23,7 +23,7 @@ def validated(
     due: Bool[Array, ""] = (cycle % schedule.validation == 0) | (cycle == schedule.cycles - 1)
     model = game.players[name].model
     error, recorded = jax.lax.cond(
-        due | ~data.whole,
+        due | (not data.whole),
         lambda: predictions(model, own.params, data),
         lambda: (own.error, own.recorded),
     )
@@ -43,24 +43,23 @@ def validated(
 
 def predictions(
     model: Model, params: Any, data: Recordings
-) -> tuple[Float[Array, ""], Float[Array, "simulation time *shape channels"]]:
+) -> tuple[Float[Array, ""], Float[Array, "simulation time *shape channels"] | None]:
     """Return the validation error, and the training recordings as they are predicted.
 
     The error is the relative rms error of full predictions on what validation recordings see. All
     are predicted side by side: a rollout is compiled once. Recordings that are held out belong to
-    the training simulations, of which a player may estimate the first frames.
+    the training simulations, of which a player may estimate the first frames. Where all of the
+    training recordings is seen, they are not predicted: None.
     """
-    first, validation = known_frames(model.domain, data, params), data.validation
+    training, validation = data.training.values, data.validation
     values, seen = validation.values[:, 1:], validation.seen[:, 1:]
-    if not data.held_out:
-        first = jnp.concatenate([first, validation.values[:, 0]])
-    predicted = model.predict(params, beginnings(first), values.shape[1])
-    recorded, predicted = predicted[: len(data.training.values)], predicted[-len(values) :]
+    first, steps = validation.values[:, 0], values.shape[1]
+    if data.held_out or not data.whole:
+        known = known_frames(model.domain, data, params)
+        first = known if data.held_out else jnp.concatenate([known, first])
+        steps = max(steps, training.shape[1] - 1)
+    predicted = model.predict(params, beginnings(first), steps)
+    validated = predicted[-len(values) :, 1 : values.shape[1] + 1]
     counted = seen & model.domain.evolves()
-    error = jnp.sqrt(relative_square(predicted[:, 1:], values, counted, data.scale))
-    return error, recorded
-
-
-def validation_error(model: Model, params: Any, data: Recordings) -> Float[Array, ""]:
-    """Return the error of `predictions`."""
-    return predictions(model, params, data)[0]
+    error = jnp.sqrt(relative_square(validated, values, counted, data.scale))
+    return error, None if data.whole else predicted[: len(training), : training.shape[1]]

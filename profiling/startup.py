@@ -1,9 +1,9 @@
 """python -m profiling.startup [EXPERIMENT.py ...]: the time from a command to its first cycle.
 
-Each experiment starts twice, in a process of its own: cold, with nothing compiled and nothing
-simulated, and warm, with what the first start has left. The seconds of each part are told apart:
-imports with the start of Python, simulations, the first state, and of the cycle tracing, lowering,
-XLA (warm: reading its program) and the first run.
+Without the reading of options and the run directory. Each experiment starts twice, in a process of
+its own: cold, with nothing compiled and nothing simulated, and warm, with what the first start has
+left. The seconds of each part are told apart: imports with the start of Python, simulations, the
+first state, and of the cycle tracing, lowering, XLA (warm: reading its program) and the first run.
 """
 
 from __future__ import annotations

@@ -35,7 +35,6 @@ def pytest_configure(config):
     """
     jax.config.update("jax_default_matmul_precision", "highest")
     programs.keep()
-    programs.LOOP = programs.ONCE  # cycles of tests are few
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 

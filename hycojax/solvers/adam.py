@@ -153,4 +153,4 @@ def _matrices(params: Any) -> Bool[np.ndarray, " n"]:
         return np.full(jnp.size(leaf), matrix)
 
     marked = jax.tree_util.tree_map_with_path(is_matrix, params)
-    return np.concatenate(jax.tree.leaves(marked))
+    return np.concatenate([np.zeros(0, bool), *jax.tree.leaves(marked)])

@@ -67,12 +67,12 @@ def end(ready, data):
     return state
 
 
-@pytest.mark.parametrize(("region", "times"), PAIRS)
+@pytest.mark.parametrize(("region", "times"), PAIRS[1:])  # where all is seen nothing is hidden
 def test_no_hidden_value_leaks_into_training(ready, region, times):
     """NaN in all hidden values of the simulations, and in those of the recordings."""
     experiment = replace(ready.experiment, observation=Observation(region, times, noise=0.02))
     mask = experiment.mask()[..., None]
-    assert mask.all() == (region == Everywhere() and times == AllFrames())
+    assert not mask.all()
     spoiled = {
         role: np.where(mask, paths, np.nan) if role != "test" else np.full_like(paths, np.nan)
         for role, paths in ready.stored.items()

@@ -26,7 +26,7 @@ from hycojax.prepare import first_state, recordings
 from hycojax.reconstruction import complete
 from hycojax.solvers import INITIAL_STATES, Adam, Reason
 from hycojax.train import compile_cycle
-from hycojax.validation import validation_error
+from hycojax.validation import predictions
 
 #: Turns of a player: from the recordings alone, and with a partner.
 ALONE = Turn(*map(jnp.asarray, (True, 1.0, 0.0, False)))
@@ -198,7 +198,7 @@ def test_validation_takes_place_every_n_cycles_and_in_the_last(ready, seldom):
     assert errors[0] == errors[1] == errors[2] != errors[3]
     assert errors[3] == errors[4] != errors[5]
     params = states[-1].players["synthetic"].params
-    last = validation_error(game.players["synthetic"].model, params, ready.data)
+    last = predictions(game.players["synthetic"].model, params, ready.data)[0]
     np.testing.assert_allclose(errors[5], last, rtol=1e-5)
 
 
@@ -244,11 +244,36 @@ def test_recordings_that_see_everything_need_no_completion(ready, name):
 
 def test_validation_counts_what_is_seen_and_no_start(ready):
     model, params = ready.game.physics, {"diffusivity": jnp.float32(2.0)}
-    found = validation_error(model, params, ready.data)
+    found = predictions(model, params, ready.data)[0]
     values, seen = ready.data.validation.values, np.asarray(ready.data.validation.seen)
     path = rollout(model, params, values[0, 0], 6)
     off = (np.asarray(path - values[0]) / float(ready.data.scale[0]))[1:][seen[0, 1:]]
     np.testing.assert_allclose(found, np.sqrt(np.mean(off**2)), rtol=1e-5)
+
+
+def test_recordings_of_both_kinds_are_predicted_to_their_own_ends(ready):
+    """Side by side, however long each is; the training ones only where something is hidden."""
+    model, params = ready.game.physics, {"diffusivity": jnp.float32(2.0)}
+    training, validation = ready.data.training, ready.data.validation
+    short = jax.tree.map(lambda frames: frames[:, :4], training)
+    expected, recorded = predictions(model, params, ready.data)
+    for data in (games.recordings(short, validation), ready.data):
+        frames = data.training.values.shape[1]
+        data = replace(data, scale=ready.data.scale)
+        found, path = predictions(model, params, data)
+        np.testing.assert_allclose(found, expected, rtol=1e-6)
+        np.testing.assert_allclose(path, recorded[:, :frames], rtol=1e-5)
+    all_seen = replace(training, seen=jnp.ones_like(training.seen))
+    data = replace(games.recordings(all_seen, validation), scale=ready.data.scale)
+    found, path = predictions(model, params, data)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    assert path is None
+    assert all(
+        own.recorded is None
+        for own in jax.eval_shape(
+            lambda key: games.start(ready.game, data, key), jax.random.key(0)
+        ).players.values()
+    )
 
 
 def test_held_out_values_are_compared_with_what_follows_the_estimated_first_frames(ready):
@@ -264,7 +289,7 @@ def test_held_out_values_are_compared_with_what_follows_the_estimated_first_fram
     path = rollouts(ready.game.physics, value, first, 6)
     off = (np.asarray(path - training.values) / float(data.scale[0]))[:, 1:]
     expected = np.sqrt(np.mean(off[np.asarray(training.seen & domain.evolves())[:, 1:]] ** 2))
-    np.testing.assert_allclose(validation_error(player.model, params, data), expected, rtol=1e-5)
+    np.testing.assert_allclose(predictions(player.model, params, data)[0], expected, rtol=1e-5)
 
 
 @dataclass(frozen=True)

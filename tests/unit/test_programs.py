@@ -14,6 +14,7 @@ import pytest
 from hycojax import commandline, programs
 
 SETTINGS = (
+    "jax_enable_compilation_cache",
     "jax_compilation_cache_dir",
     "jax_compilation_cache_max_size",
     "jax_persistent_cache_min_compile_time_secs",
@@ -44,23 +45,34 @@ def test_the_folder_is_the_users_own(cache):
     assert jax.config.jax_persistent_cache_min_compile_time_secs == 0
 
 
-def test_a_folder_that_others_can_write_is_closed(cache):
+def test_a_folder_that_others_can_read_is_closed(cache):
     programs.folder().mkdir(parents=True)
-    programs.folder().chmod(0o777)
+    programs.folder().chmod(0o755)
     assert stat.S_IMODE(programs.keep().stat().st_mode) == 0o700
 
 
 def test_what_the_user_has_set_stays(cache, monkeypatch, tmp_path):
-    monkeypatch.setenv("HYCOJAX_CACHE", "off")
-    assert programs.keep() is None
-    assert jax.config.jax_compilation_cache_dir is None
+    for off in ("off", "OFF", "0", "false", "no"):
+        monkeypatch.setenv("HYCOJAX_CACHE", off)
+        assert programs.keep() is None
+        assert jax.config.jax_compilation_cache_dir is None
     monkeypatch.delenv("HYCOJAX_CACHE")
+    jax.config.update("jax_enable_compilation_cache", False)
+    assert programs.keep() is None
+    jax.config.update("jax_enable_compilation_cache", True)
     jax.config.update("jax_compilation_cache_dir", str(tmp_path / "own"))
     size = jax.config.jax_compilation_cache_max_size
     assert programs.keep() == tmp_path / "own"
     assert jax.config.jax_compilation_cache_dir == str(tmp_path / "own")
     assert jax.config.jax_compilation_cache_max_size == size
     assert not cache.exists()
+    jax.config.update("jax_compilation_cache_dir", None)
+    jax.config.update("jax_compilation_cache_max_size", 10**6)
+    monkeypatch.setenv("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "1")
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 1.0)
+    assert programs.keep() == programs.folder()
+    assert jax.config.jax_compilation_cache_max_size == 10**6
+    assert jax.config.jax_persistent_cache_min_compile_time_secs == 1
 
 
 def test_another_processor_has_another_folder(tmp_path):
@@ -82,20 +94,35 @@ def test_another_processor_has_another_folder(tmp_path):
 def test_a_half_written_program_is_removed(cache):
     """JAX would add no more to a folder that holds one."""
     programs.folder().mkdir(parents=True)
-    for name in ("jit_half-1-cache", "jit_whole-2-cache", "jit_whole-2-atime"):
+    names = ("jit_half-1-cache", "jit_whole-2-cache", "jit_whole-2-atime", "jit_new-3-cache")
+    for name in names:
         (programs.folder() / name).write_bytes(b"\0" * 8)
+        long_ago = 0 if "new" not in name else None
+        os.utime(programs.folder() / name, None if long_ago is None else (long_ago, long_ago))
     left = {path.name for path in programs.keep().glob("jit*")}
-    assert left == {"jit_whole-2-cache", "jit_whole-2-atime"}
+    assert left == set(names[1:])
 
 
-@pytest.mark.parametrize("problem", ["a file in its place", "a full disk", "somebody else's"])
+PROBLEMS = ("a file in its place", "a full disk", "somebody else's", "open to all", "no home")
+
+
+@pytest.mark.parametrize("problem", PROBLEMS)
 def test_a_folder_that_is_of_no_use_is_one_warning(cache, monkeypatch, problem):
     if problem == "a file in its place":
         cache.write_text("")
     elif problem == "a full disk":
         monkeypatch.setattr(programs.shutil, "disk_usage", lambda _: SimpleNamespace(free=2**20))
-    else:
+    elif problem == "somebody else's":
         monkeypatch.setattr(programs.os, "getuid", lambda: os.geteuid() + 1)
+    elif problem == "open to all":
+        cache.mkdir()
+        cache.chmod(0o777)
+    else:
+
+        def homeless(_):
+            raise RuntimeError("could not determine the home directory")
+
+        monkeypatch.setattr(programs.platformdirs, "user_cache_dir", homeless)
     with pytest.warns(UserWarning, match="compiled programs are not kept: ") as told:
         assert programs.keep() is None
     assert len(told) == 1
@@ -138,13 +165,16 @@ def test_a_command_tells_a_warning_once(capsys):
 
     def main(_):
         for name, reason in (("jit_a", "No space left"), ("jit_b", "not found")):
-            warnings.warn(f"Error writing entry for '{name}': {reason}", stacklevel=1)
-        warnings.warn("another one", stacklevel=1)
+            told = f"Error writing persistent compilation cache entry for '{name}': {reason}"
+            warnings.warn(told, stacklevel=1)
+        for text in ("'another' one", "'another' two"):
+            warnings.warn(text, stacklevel=1)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["hycojax"])
         commandline.run(main)
     assert capsys.readouterr().err.splitlines() == [
-        "warning: Error writing entry for 'jit_a': No space left",
-        "warning: another one",
+        "warning: Error writing persistent compilation cache entry for 'jit_a': No space left",
+        "warning: 'another' one",
+        "warning: 'another' two",
     ]
