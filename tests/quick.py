@@ -1,9 +1,11 @@
 """Test what a change in hand touches: `make quick`, in under a minute.
 
-Of each module that differs from the last commit, the unit tests of its name, and the test files
-that differ themselves; without any, a few that stand for the rest.
+Of each module that differs from the last commit: the unit tests of its name, or those that the
+table names for it. Of each test file that differs: itself. Without any, a few that stand
+for the rest. What has no test of its own is told.
 """
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +13,16 @@ from pathlib import Path
 import pytest
 
 DEFAULT = ("test_domain", "test_parameter", "test_config")
+#: Where modules are tested whose names say nothing of it.
+TESTED_IN = {
+    **dict.fromkeys(("adam", "curvature", "lbfgs", "multistart", "solver"), "test_solvers"),
+    **dict.fromkeys(("game", "hybrid", "validation", "reconstruction"), "test_hybrid"),
+    **dict.fromkeys(("winograd", "im2col"), "test_convolution"),
+    **dict.fromkeys(("convnet", "emulator", "fno", "resnet", "unet"), "test_networks"),
+    **dict.fromkeys(("objective", "losses", "windows", "statistics"), "test_learning"),
+    **dict.fromkeys(("commandline", "prepare", "rundir", "train"), "test_config"),
+    **dict.fromkeys(("figures", "metrics", "logbook"), "test_report"),
+}
 
 
 def changed():
@@ -20,16 +32,27 @@ def changed():
         Path(line)
         for own in words
         for line in subprocess.check_output(["git", *own], text=True).splitlines()
+        if line.endswith(".py")
     }
 
 
-def tests_of(files):
-    """Return the test files of changed files, or the few that stand for all."""
-    names = {f.stem if f.parts[0] == "tests" else f"test_{f.stem}" for f in files}
-    known = sorted(Path("tests/unit").glob("test_*.py"))
-    return [t for t in known if t.stem in names] or [t for t in known if t.stem in DEFAULT]
+def tests_of(file):
+    """Return the test files of a changed file; none if it is no module or has none."""
+    if file.parts[0] == "tests":
+        return [file] if re.match(r"test_.*", file.name) and file.exists() else []
+    name = TESTED_IN.get(file.stem, f"test_{file.stem}")
+    return sorted(Path("tests/unit").glob(f"{name}.py"))
+
+
+def main(words):
+    """Run the tests of all that has changed; return pytest's exit status."""
+    found = {file: tests_of(file) for file in changed()}
+    for file in sorted(file for file, tests in found.items() if not tests):
+        print(f"{file} has no unit tests of its own: `make test` covers it")
+    default = [Path("tests/unit") / f"{name}.py" for name in DEFAULT]
+    tests = sorted({test for own in found.values() for test in own}) or default
+    return pytest.main([*map(str, tests), "-m", "not accuracy", *words])
 
 
 if __name__ == "__main__":
-    found = [str(test) for test in tests_of(changed())]
-    sys.exit(pytest.main([*found, "-m", "not accuracy", *sys.argv[1:]]))
+    sys.exit(main(sys.argv[1:]))
