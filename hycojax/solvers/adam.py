@@ -149,8 +149,8 @@ def _matrices(params: Any) -> Bool[np.ndarray, " n"]:
     """
 
     def is_matrix(path: tuple[Any, ...], leaf: Any) -> np.ndarray:
-        matrix = jnp.ndim(leaf) > 1 and getattr(path[-1], "key", None) not in ("bias", "scale")
-        return np.full(jnp.size(leaf), matrix)
+        matrix = leaf.ndim > 1 and getattr(path[-1], "key", None) not in ("bias", "scale")
+        return np.full(leaf.size, matrix)
 
     marked = jax.tree_util.tree_map_with_path(is_matrix, params)
     return np.concatenate([np.zeros(0, bool), *jax.tree.leaves(marked)])

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from hycojax import checkpoint, commandline, evaluate, generate, logbook, rundir, train
+from hycojax import checkpoint, commandline, compare, evaluate, generate, logbook, rundir, train
 from hycojax.config import Mode
 from hycojax.failure import DivergedError, InputError, StoppedError
 from hycojax.game import Schedule
@@ -212,18 +212,19 @@ def test_a_stopped_run_resumes_to_the_same_end(ready, tmp_path, monkeypatch):
     whole, parts = RunDir(tmp_path / "whole"), RunDir(tmp_path / "parts")
     for directory in (whole, parts):
         rundir.claim(directory, experiment, FIXTURES / "heat.py", [], resume=False)
-    expected = train.train(whole, experiment, ready.stored, quiet)
+    compiler = compare.remembering()  # they all play the same cycle
+    expected = train.train(whole, experiment, ready.stored, quiet, compiler)
 
     stop_after(1, monkeypatch)
     with pytest.raises(StoppedError, match="stopped after cycle 1, which is saved"):
-        train.train(parts, experiment, ready.stored, quiet)
+        train.train(parts, experiment, ready.stored, quiet, compiler)
     monkeypatch.undo()
     assert checkpoint.steps(parts.checkpoints) == [1]
     assert not parts.summary.exists()
     with pytest.raises(InputError, match="1 of 3 cycles"):
         rundir.claim(parts, experiment, FIXTURES / "heat.py", [], resume=False)
     rundir.claim(parts, experiment, FIXTURES / "heat.py", [], resume=True)
-    found = train.train(parts, experiment, ready.stored, quiet)
+    found = train.train(parts, experiment, ready.stored, quiet, compiler)
     states = [last_state(d, experiment, ready.stored) for d in (whole, parts)]
     assert_equal_states(*states)
     assert found["physical"] == expected["physical"]
@@ -248,6 +249,7 @@ def test_a_run_stops_when_validation_gets_no_better(here, capsys, command):
     assert len(logbook.read(here / "run" / "metrics.jsonl")) == len(records)
 
 
+@pytest.mark.accuracy
 def test_a_killed_process_loses_at_most_its_last_cycle(here, command):
     words = [sys.executable, "-m", "hycojax.train", str(FIXTURES / "heat.py"), "--run-dir", "run"]
     words += ["--schedule.cycles", "400", "--mode", "physical"]
@@ -293,6 +295,7 @@ def test_a_run_directory_is_never_overwritten(here, capsys, command):
     assert "holds no run" in capsys.readouterr().err
 
 
+@pytest.mark.accuracy
 def test_a_run_that_diverges_stops_with_the_reason(ready, tmp_path):
     experiment, directory = ready.experiment, RunDir(tmp_path / "run")
     solver = replace(experiment.synthetic.solver, learning_rate=1e30)
@@ -370,6 +373,7 @@ def test_seen_values_that_are_not_finite_are_an_input_error(ready):
         first_state(ready.experiment, broken)
 
 
+@pytest.mark.accuracy
 def test_a_full_disk_is_told_and_can_be_resumed(here, monkeypatch, capsys, command):
     def full(*_):
         raise OSError(28, "No space left on device")
@@ -397,12 +401,13 @@ def test_a_traced_cycle_tells_the_time_of_its_parts(here, capsys, command):
 
 @pytest.mark.accuracy
 def test_a_run_that_is_resumed_is_traced_too(ready, tmp_path, monkeypatch):
+    compiler = compare.remembering()
     run = RunDir(tmp_path)
     experiment = replace(ready.experiment, schedule=Schedule(warmup=1, cycles=5))
     rundir.claim(run, experiment, FIXTURES / "heat.py", [], resume=False)
     stop_after(3, monkeypatch)
     with pytest.raises(StoppedError, match="stopped after cycle 3"):
-        train.train(run, experiment, ready.stored, Console(quiet=True))
-    train.train(run, experiment, ready.stored, Console(quiet=True), traced=True)
+        train.train(run, experiment, ready.stored, Console(quiet=True), compiler)
+    train.train(run, experiment, ready.stored, Console(quiet=True), compiler, traced=True)
     records = logbook.read(run.log)
     assert ["parts" in record for record in records] == [*[False] * 4, True]

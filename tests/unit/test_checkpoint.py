@@ -88,6 +88,6 @@ def test_a_disk_that_fills_while_a_state_is_written_is_told(tmp_path, monkeypatc
     def fill(*args, **kwargs):
         raise ValueError("RESOURCE_EXHAUSTED: Failed writing")  # what tensorstore raises
 
-    monkeypatch.setattr(checkpoint.ocp.CheckpointManager, "save", fill)
+    monkeypatch.setattr("orbax.checkpoint.CheckpointManager.save", fill)
     with pytest.raises(OSError, match="No space left"):
         checkpoint.save(tmp_path, 1, state())

@@ -246,6 +246,7 @@ def test_the_visible_loss_is_that_of_all_windows_without_noise(heat_box, source)
     np.testing.assert_allclose(visible_loss(player, source, params, scale), expected, rtol=1e-5)
 
 
+@pytest.mark.accuracy
 def test_an_epoch_equals_a_loop_of_steps(heat_box, source):
     """The compiled epoch of a network: against explicit windows, rollouts and optax, in Python."""
     scale = jnp.array([0.7])
@@ -306,6 +307,7 @@ def test_truncated_back_propagation_forgets_the_steps_before(heat_box):
     assert abs(slope / whole - 1) > 0.1
 
 
+@pytest.mark.accuracy
 def test_recomputing_saves_memory_and_changes_nothing(heat_box):
     model = UNet(heat_box, levels=1, features=8)
     params = jax.jit(model.init)(jax.random.key(0))
@@ -324,6 +326,7 @@ def test_recomputing_saves_memory_and_changes_nothing(heat_box):
     assert used[1] < 0.5 * used[0]
 
 
+@pytest.mark.accuracy
 def test_noise_disturbs_what_evolves_of_the_starts_by_its_size(smoke_box):
     path = jnp.ones((8, 4, 16, 16, 4))
     source = Source(path, path, jnp.asarray(np.broadcast_to(smoke_box.evolves(), path.shape)))
