@@ -101,7 +101,7 @@ def commit(root: Path = _ROOT) -> str:
 
 
 def code(proof: Proof, device: str, root: Path = _ROOT) -> str:
-    """Return a name for what a table depends on: package, experiments, its own file, the device."""
+    """Return a name for our code that a table depends on, and the device; libraries are pinned."""
     files = [path for part in ("hycojax", "experiments") for path in (root / part).rglob("*.py")]
     found = hashlib.sha256(device.encode())
     for path in [*sorted(files), Path(sys.modules[proof.make.__module__].__file__)]:
