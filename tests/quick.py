@@ -1,8 +1,8 @@
 """Test what a change in hand touches: `make quick`, in under a minute.
 
 Of each module that differs from the last commit: the unit tests of its name, or those that the
-table names for it. Of each test file that differs: itself. Without any, a few that stand
-for the rest. What has no test of its own is told.
+table names for it. Of each test file that differs: itself. Without any, a few that stand for the
+rest. What has no test of its own is told.
 """
 
 import re

@@ -13,20 +13,13 @@ import pytest
 
 from hycojax import commandline, programs
 
-SETTINGS = (
-    "jax_enable_compilation_cache",
-    "jax_compilation_cache_dir",
-    "jax_compilation_cache_max_size",
-    "jax_persistent_cache_min_compile_time_secs",
-    "jax_persistent_cache_min_entry_size_bytes",
-)
+SETTINGS = ("jax_enable_compilation_cache", "jax_compilation_cache_dir", *programs._SETTINGS)
 
 
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
     """The user's cache directory, empty, of a user who has set nothing."""
     before = {name: getattr(jax.config, name) for name in SETTINGS}
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(programs.platformdirs, "user_cache_dir", lambda _: tmp_path / "cache")
     monkeypatch.delenv("HYCOJAX_CACHE", raising=False)
     jax.config.update("jax_compilation_cache_dir", None)
