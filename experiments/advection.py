@@ -7,14 +7,14 @@ The flow is known but for a factor on it. The recordings come from a grid twice 
 the time step. Physical mode, seed 0: factor 6 % off, which makes up for the coarse grid's error.
 """
 
-from hycojax.config import Data, Experiment
-from hycojax.domain import Boundary, Domain
-from hycojax.game import Interaction, Schedule
+from hycojax.data.observation import Centre, Observation
+from hycojax.experiment import Data, Experiment
+from hycojax.game.player import Balance, Player, Weights
+from hycojax.game.state import Interaction, Schedule
+from hycojax.grid.domain import Boundary, Domain
+from hycojax.models.parameters import Parameter
 from hycojax.networks.unet import UNet
-from hycojax.observation import Centre, Observation
-from hycojax.parameter import Parameter
 from hycojax.physics import advection
-from hycojax.player import Balance, Player, Weights
 from hycojax.solvers import LBFGS, Adam
 
 domain = Domain(

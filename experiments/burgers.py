@@ -11,17 +11,17 @@ grid twice as fine, with half the time step. Four starts end within 0.1 % of eac
 left is the noise and the coarser grid.
 """
 
-from hycojax.config import Data, Experiment, Mode
-from hycojax.domain import Boundary, Domain
-from hycojax.game import Interaction, Schedule
+from hycojax.data.observation import Observation, Scattered
+from hycojax.experiment import Data, Experiment, Mode
+from hycojax.game.player import Balance, Player, Weights
+from hycojax.game.state import Interaction, Schedule
+from hycojax.grid.domain import Boundary, Domain
+from hycojax.grid.random_fields import Waves
+from hycojax.models.parameters import FieldParameter
+from hycojax.models.smoothness import Laplacian
 from hycojax.networks.unet import UNet
-from hycojax.observation import Observation, Scattered
-from hycojax.parameter import FieldParameter
 from hycojax.physics import burgers
-from hycojax.player import Balance, Player, Weights
-from hycojax.smoothness import Laplacian
 from hycojax.solvers import LBFGS, Adam, MultiStart
-from hycojax.waves import Waves
 
 domain = Domain(
     shape=(32, 32),

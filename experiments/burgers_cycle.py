@@ -8,14 +8,14 @@ which the network shows the PDE as many steps; at most 10 iterations for the vis
 of the traced cycle has the time of its parts.
 """
 
-from hycojax.config import Data, Experiment
-from hycojax.domain import Boundary, Domain
-from hycojax.game import Interaction, Schedule
+from hycojax.data.observation import Centre, Observation
+from hycojax.experiment import Data, Experiment
+from hycojax.game.player import Balance, Player, Weights
+from hycojax.game.state import Interaction, Schedule
+from hycojax.grid.domain import Boundary, Domain
+from hycojax.models.parameters import Parameter
 from hycojax.networks.unet import Block, UNet
-from hycojax.observation import Centre, Observation
-from hycojax.parameter import Parameter
 from hycojax.physics import burgers
-from hycojax.player import Balance, Player, Weights
 from hycojax.solvers import LBFGS, Adam
 
 domain = Domain(

@@ -8,14 +8,14 @@ Physical mode, seed 0: D_u 1 % off, D_v 0.1 %; test nRMSE 0.014. A time step is 
 in one its splitting alone would be 8 % off, and the diffusivities would make up for it.
 """
 
-from hycojax.config import Data, Experiment
-from hycojax.domain import Boundary, Domain
-from hycojax.game import Interaction, Schedule
+from hycojax.data.observation import Centre, Observation
+from hycojax.experiment import Data, Experiment
+from hycojax.game.player import Balance, Player, Weights
+from hycojax.game.state import Interaction, Schedule
+from hycojax.grid.domain import Boundary, Domain
+from hycojax.models.parameters import Parameter
 from hycojax.networks.unet import UNet
-from hycojax.observation import Centre, Observation
-from hycojax.parameter import Parameter
 from hycojax.physics import gray_scott
-from hycojax.player import Balance, Player, Weights
 from hycojax.solvers import LBFGS, Adam
 
 domain = Domain(

@@ -10,14 +10,14 @@ Over all 50 steps the loss has a local minimum 3 % off, where the best of six st
 search therefore fits 6 steps at first, then more and more: it finds both diffusivities to 1e-4.
 """
 
-from hycojax.config import Data, Experiment
-from hycojax.domain import Boundary, Domain
-from hycojax.game import Interaction, Schedule
+from hycojax.data.observation import Observation, Scattered
+from hycojax.experiment import Data, Experiment
+from hycojax.game.player import Balance, Early, Player, Weights
+from hycojax.game.state import Interaction, Schedule
+from hycojax.grid.domain import Boundary, Domain
+from hycojax.models.parameters import Parameter
 from hycojax.networks.neural_field import NeuralField
-from hycojax.observation import Observation, Scattered
-from hycojax.parameter import Parameter
 from hycojax.physics import gray_scott
-from hycojax.player import Balance, Early, Player, Weights
 from hycojax.solvers import LBFGS, Adam
 
 domain = Domain(

@@ -12,14 +12,14 @@ The step is exact on every grid, so the finer grid of the recordings makes no di
 the noise and the hidden half that the players have to deal with.
 """
 
-from hycojax.config import Data, Experiment
-from hycojax.domain import Boundary, Domain
-from hycojax.game import Schedule
+from hycojax.data.observation import Centre, Observation
+from hycojax.experiment import Data, Experiment
+from hycojax.game.player import Balance, Player, Weights
+from hycojax.game.state import Schedule
+from hycojax.grid.domain import Boundary, Domain
+from hycojax.models.parameters import Parameter
 from hycojax.networks.unet import UNet
-from hycojax.observation import Centre, Observation
-from hycojax.parameter import Parameter
 from hycojax.physics import heat
-from hycojax.player import Balance, Player, Weights
 from hycojax.solvers import LBFGS, Adam
 
 domain = Domain(

@@ -14,14 +14,14 @@ sensor fields of the paper: half of the box by
 and all of it by `low 0 0` and `centre 3 3`.
 """
 
-from hycojax.config import Data, Experiment
-from hycojax.domain import Boundary, Domain
-from hycojax.game import Interaction, Schedule
+from hycojax.data.observation import MovingSensors, Observation
+from hycojax.experiment import Data, Experiment
+from hycojax.game.player import Balance, Player, Weights
+from hycojax.game.state import Interaction, Schedule
+from hycojax.grid.domain import Boundary, Domain
+from hycojax.models.parameters import Parameter
 from hycojax.networks.neural_field import NeuralField
-from hycojax.observation import MovingSensors, Observation
-from hycojax.parameter import Parameter
 from hycojax.physics import heat_spots
-from hycojax.player import Balance, Player, Weights
 from hycojax.solvers import LBFGS, Adam
 
 domain = Domain(

@@ -10,17 +10,17 @@ of its bends the PDE makes up a field where it sees nothing, 105 % off; with a h
 it is 42 % off. The network reads coordinates: a cloud rises faster where the buoyancy is larger.
 """
 
-from hycojax.config import Data, Experiment
-from hycojax.domain import Boundary, Domain
-from hycojax.game import Interaction, Schedule
+from hycojax.data.observation import Centre, Observation
+from hycojax.experiment import Data, Experiment
+from hycojax.game.player import Balance, Player, Weights
+from hycojax.game.state import Interaction, Schedule
+from hycojax.grid.domain import Boundary, Domain
+from hycojax.grid.random_fields import Waves
+from hycojax.models.parameters import FieldParameter
+from hycojax.models.smoothness import Laplacian
 from hycojax.networks.unet import UNet
-from hycojax.observation import Centre, Observation
-from hycojax.parameter import FieldParameter
 from hycojax.physics import navier_stokes
-from hycojax.player import Balance, Player, Weights
-from hycojax.smoothness import Laplacian
 from hycojax.solvers import LBFGS, Adam
-from hycojax.waves import Waves
 
 domain = Domain(
     shape=(32, 32),

@@ -12,14 +12,14 @@ that is 2 to 3 % higher makes up for the coarse step's error, in physical mode a
 parameters that are best in validation, which is noisy, are up to 7 % off.
 """
 
-from hycojax.config import Data, Experiment
-from hycojax.domain import Boundary, Domain
-from hycojax.game import Interaction, Schedule
+from hycojax.data.observation import Centre, Observation
+from hycojax.experiment import Data, Experiment
+from hycojax.game.player import Balance, Player, Weights
+from hycojax.game.state import Interaction, Schedule
+from hycojax.grid.domain import Boundary, Domain
+from hycojax.models.parameters import Parameter
 from hycojax.networks.unet import UNet
-from hycojax.observation import Centre, Observation
-from hycojax.parameter import Parameter
 from hycojax.physics import smoke
-from hycojax.player import Balance, Player, Weights
 from hycojax.solvers import LBFGS, Adam
 
 domain = Domain(

@@ -14,8 +14,8 @@ from typing import Any
 
 import tyro
 
-from hycojax.config import Experiment, Overridable, on_one_domain
-from hycojax.failure import InputError, StoppedError
+from hycojax.errors import InputError, StoppedError
+from hycojax.experiment import Experiment, Overridable, on_one_domain
 
 _FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 _CONFIG = (tyro.conf.EnumChoicesFromValues, tyro.conf.FlagCreatePairsOff)

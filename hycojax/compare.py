@@ -19,13 +19,14 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from hycojax import commandline, rundir, train
+from hycojax import commandline, train
 from hycojax.commandline import RunOptions
-from hycojax.config import Experiment, Overridable
-from hycojax.failure import DivergedError, InputError
-from hycojax.game import NAMES
+from hycojax.errors import DivergedError, InputError
+from hycojax.experiment import Experiment, Overridable
+from hycojax.game.state import NAMES
 from hycojax.prepare import simulations
-from hycojax.rundir import RunDir, write_json
+from hycojax.run import directory as rundir
+from hycojax.run.directory import RunDir, write_json
 
 _SYNTHETIC_ALONE = {"synthetic.weights.interaction": "0", "synthetic.weights.later": "None"}
 _PHYSICAL_ALONE = {"physical.weights.interaction": "0", "physical.weights.later": "None"}
@@ -173,7 +174,7 @@ def remembering() -> train.Compiler:
 def _conclude(
     root: Path, options: Options, summaries: dict[str, list[dict[str, Any]]], console: Console
 ) -> None:
-    from hycojax import figures  # matplotlib is loaded where something is drawn
+    from hycojax.report import figures  # matplotlib is loaded where something is drawn
 
     every = [summary[name] for scheme in summaries.values() for summary in scheme for name in NAMES]
     if not every:

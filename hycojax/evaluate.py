@@ -8,10 +8,12 @@ from pathlib import Path
 import tyro
 from rich.console import Console
 
-from hycojax import checkpoint, commandline, logbook, rundir
-from hycojax.failure import InputError
+from hycojax import commandline
+from hycojax.errors import InputError
 from hycojax.prepare import first_state, simulations
-from hycojax.report import report, show
+from hycojax.report.summary import report, show
+from hycojax.run import checkpoint, logbook
+from hycojax.run import directory as rundir
 
 
 @dataclass(frozen=True)

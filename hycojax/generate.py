@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hycojax import commandline
-from hycojax.config import Overridable
+from hycojax.experiment import Overridable
 from hycojax.prepare import simulations
 
 

@@ -13,15 +13,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hycojax import __version__, programs, waves
-from hycojax import game as games
-from hycojax.config import Experiment, as_dict
+from hycojax import __version__
 from hycojax.data import store
+from hycojax.data.observation import hold_out, observe
 from hycojax.data.simulation import ROLES, simulate
 from hycojax.data.store import Simulations
-from hycojax.failure import InputError
-from hycojax.game import Game, Recordings, TrainingState
-from hycojax.observation import hold_out, observe
+from hycojax.errors import InputError
+from hycojax.experiment import Experiment, as_dict
+from hycojax.game import state as games
+from hycojax.game.state import Game, Recordings, TrainingState
+from hycojax.grid import random_fields as waves
+from hycojax.kernels import programs
 from hycojax.physics import operators
 
 # Packages whose version changes the simulated numbers.

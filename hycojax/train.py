@@ -14,17 +14,21 @@ from typing import Any
 import jax
 from rich.console import Console
 
-from hycojax import checkpoint, commandline, hybrid, logbook, programs, rundir, trace
-from hycojax import game as games
-from hycojax.config import Experiment
+from hycojax import commandline
 from hycojax.data.store import Simulations
-from hycojax.failure import DivergedError, StoppedError
-from hycojax.game import NAMES, Game, Recordings, TrainingState
-from hycojax.logbook import View
-from hycojax.player import Turn
+from hycojax.errors import DivergedError, StoppedError
+from hycojax.experiment import Experiment
+from hycojax.game import cycle as hybrid
+from hycojax.game import state as games
+from hycojax.game.player import Turn
+from hycojax.game.state import NAMES, Game, Recordings, TrainingState
+from hycojax.kernels import programs
 from hycojax.prepare import first_state, simulations
-from hycojax.report import report, show
-from hycojax.rundir import RunDir
+from hycojax.report.summary import report, show
+from hycojax.run import checkpoint, logbook, trace
+from hycojax.run import directory as rundir
+from hycojax.run.directory import RunDir
+from hycojax.run.logbook import View
 from hycojax.solvers import Reason
 
 #: What goes on where a run was stopped.

@@ -16,8 +16,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from hycojax import compare
-from hycojax.figures import log_scale
-from hycojax.rundir import write_json
+from hycojax.report.figures import log_scale
+from hycojax.run.directory import write_json
 
 #: For each experiment what differs from its file. That of Burgers finds a field with the PDE alone.
 EXPERIMENTS: dict[str, tuple[str, ...]] = {

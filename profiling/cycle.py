@@ -17,14 +17,16 @@ import jax
 from rich.console import Console
 from rich.table import Table
 
-from hycojax import commandline, hybrid, trace
-from hycojax import game as games
-from hycojax.config import Overridable
-from hycojax.game import Game, Recordings, TrainingState
-from hycojax.model import Stepper, rollout
-from hycojax.objective import objective
+from hycojax import commandline
+from hycojax.experiment import Overridable
+from hycojax.game import cycle as hybrid
+from hycojax.game import state as games
+from hycojax.game.completion import complete
+from hycojax.game.objective import objective
+from hycojax.game.state import Game, Recordings, TrainingState
+from hycojax.models.model import Stepper, rollout
 from hycojax.prepare import first_state, simulations
-from hycojax.reconstruction import complete
+from hycojax.run import trace
 from profiling import clock
 
 

@@ -19,19 +19,19 @@ from rich.console import Console
 from rich.table import Table
 from scipy.optimize import minimize
 
-from hycojax import game as games
-from hycojax import parameter
-from hycojax.domain import Boundary, Domain
-from hycojax.model import rollouts
-from hycojax.objective import objective
-from hycojax.observation import Observation, Scattered, observe
-from hycojax.parameter import FieldParameter, Parameter
-from hycojax.physical import Unconstrained
+from hycojax.data.observation import Observation, Scattered, observe
+from hycojax.game import state as games
+from hycojax.game.completion import complete
+from hycojax.game.objective import objective
+from hycojax.game.player import Player, Weights
+from hycojax.grid.domain import Boundary, Domain
+from hycojax.grid.random_fields import Waves
+from hycojax.models import parameters as parameter
+from hycojax.models.model import rollouts
+from hycojax.models.parameters import FieldParameter, Parameter
+from hycojax.models.unconstrained import Unconstrained
 from hycojax.physics import burgers, smoke
-from hycojax.player import Player, Weights
-from hycojax.reconstruction import complete
 from hycojax.solvers import LBFGS, Reason
-from hycojax.waves import Waves
 from profiling import clock
 
 

@@ -1,6 +1,6 @@
 """The models' steps by PhiFlow's own functions alone, which `profiling.physics` times beside ours.
 
-`centered` to `components` mirror `hycojax.phi`, in 2D; but an array may have one more axis in
+`centered` to `components` mirror `hycojax.physics.phi`, in 2D; an array may have one more axis in
 front, runs, which becomes a batch dimension of PhiFlow's.
 """
 
@@ -14,11 +14,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from hycojax import parameter, phi
-from hycojax.domain import Boundary, Domain
+from hycojax.grid.domain import Boundary, Domain
+from hycojax.models import parameters as parameter
+from hycojax.physics import phi
 
 # isort: split
-from phi.jax import flow  # after `hycojax.phi`, which keeps it from changing the precision
+from phi.jax import flow  # after `hycojax.physics.phi`, which keeps it from changing the precision
 
 #: The solve that traces under `jax.jit`.
 SOLVE = phi.Solve("CG", 1e-3, 1e-3, rank_deficiency=0)

@@ -31,11 +31,13 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from hycojax import commandline, parameter, phi
-from hycojax.domain import Boundary, Channel, Domain
-from hycojax.failure import InputError
-from hycojax.model import PhysicalModel, repeat
-from hycojax.parameter import FieldParameter, Parameter
+from hycojax import commandline
+from hycojax.errors import InputError
+from hycojax.grid.domain import Boundary, Channel, Domain
+from hycojax.grid.random_fields import Waves
+from hycojax.models import parameters as parameter
+from hycojax.models.model import PhysicalModel, repeat
+from hycojax.models.parameters import FieldParameter, Parameter
 from hycojax.physics import (
     advection,
     burgers,
@@ -44,10 +46,10 @@ from hycojax.physics import (
     inviscid_burgers,
     kolmogorov,
     navier_stokes,
+    phi,
     smoke,
 )
 from hycojax.physics.operators import advect, diffuse, fluid
-from hycojax.waves import Waves
 from profiling import clock, phiflow_steps
 
 #: Width of the box, in metres.
@@ -209,7 +211,7 @@ class Fields:
 
     domain: Domain
     make: Callable[..., list[phi.Field]]
-    """From a border (`hycojax.phi` or its double in `phiflow_steps`), a domain and arrays."""
+    """From a border (`physics.phi` or its double in `phiflow_steps`), a domain and arrays."""
     inputs: Callable[[int], tuple[Array, ...]]
     """The arrays, by the number of runs."""
 

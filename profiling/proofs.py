@@ -24,8 +24,8 @@ from rich.console import Console
 from rich.markdown import Markdown
 
 from hycojax import commandline
-from hycojax.failure import InputError, StoppedError
-from hycojax.rundir import write_json
+from hycojax.errors import InputError, StoppedError
+from hycojax.run.directory import write_json
 from profiling import clock, cooperation, surrogates
 
 _ROOT = Path(__file__).parents[1]

@@ -65,7 +65,7 @@ def _measured(file: Path, kept: Path) -> list[float]:
     import jax
 
     from hycojax import commandline, prepare, train
-    from hycojax import game as games
+    from hycojax.game import state as games
 
     experiment, times = commandline.load(file), [time.time()]
     stored, _ = prepare.simulations(experiment, kept / "simulations.h5")

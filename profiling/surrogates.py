@@ -20,21 +20,24 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hycojax import compare, hybrid, metrics, parameter
-from hycojax import game as games
+from hycojax import compare
+from hycojax.data.observation import Everywhere, Observation, observe
 from hycojax.data.simulation import simulate
-from hycojax.domain import Boundary, Channel, Domain
-from hycojax.game import Game, Interaction, Recordings, Schedule
-from hycojax.model import Model, PhysicalModel, rollouts
+from hycojax.game import cycle as hybrid
+from hycojax.game import state as games
+from hycojax.game.player import Player, Weights
+from hycojax.game.state import Game, Interaction, Recordings, Schedule
+from hycojax.grid.domain import Boundary, Channel, Domain
+from hycojax.models import parameters as parameter
+from hycojax.models.model import Model, PhysicalModel, rollouts
 from hycojax.networks.convnet import ConvNet
 from hycojax.networks.emulator import Emulator
 from hycojax.networks.fno import FNO
 from hycojax.networks.resnet import ResNet
 from hycojax.networks.unet import UNet
-from hycojax.observation import Everywhere, Observation, observe
 from hycojax.physics import advection, burgers, gray_scott, kolmogorov
-from hycojax.player import Player, Weights
-from hycojax.rundir import write_json
+from hycojax.report import metrics
+from hycojax.run.directory import write_json
 from hycojax.solvers import LBFGS, Adam
 from profiling import clock
 

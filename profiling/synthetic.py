@@ -29,18 +29,18 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from hycojax import game as games
-from hycojax import hybrid
+from hycojax.data.observation import Recording
 from hycojax.data.windows import Source, Windows, tile
-from hycojax.domain import Boundary, Domain
-from hycojax.game import Schedule
-from hycojax.losses import window_loss
-from hycojax.model import rollouts
+from hycojax.game import cycle as hybrid
+from hycojax.game import state as games
+from hycojax.game.player import Player, Weights
+from hycojax.game.state import Schedule
+from hycojax.grid.domain import Boundary, Domain
+from hycojax.inference.losses import window_loss
+from hycojax.models.model import rollouts
+from hycojax.models.parameters import Parameter
 from hycojax.networks.unet import Block, UNet
-from hycojax.observation import Recording
-from hycojax.parameter import Parameter
 from hycojax.physics import burgers
-from hycojax.player import Player, Weights
 from hycojax.solvers import LBFGS, Adam
 from profiling import clock
 

@@ -17,10 +17,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hycojax import commandline, programs
-from hycojax import game as games
+from hycojax import commandline
 from hycojax.data.simulation import simulate
-from hycojax.domain import Boundary, Domain
+from hycojax.game import state as games
+from hycojax.grid.domain import Boundary, Domain
+from hycojax.kernels import programs
 from hycojax.physics import heat, smoke
 from hycojax.prepare import first_state
 from hycojax.train import compile_cycle

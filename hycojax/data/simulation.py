@@ -9,9 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from hycojax import parameter, programs
-from hycojax.failure import InputError
-from hycojax.model import PhysicalModel, rollout
+from hycojax.errors import InputError
+from hycojax.kernels import programs
+from hycojax.models import parameters as parameter
+from hycojax.models.model import PhysicalModel, rollout
 
 ROLES = ("training", "validation", "test")
 

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from hycojax.observation import Recording
+from hycojax.data.observation import Recording
 
 
 @jax.tree_util.register_dataclass

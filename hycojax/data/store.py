@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from hycojax.failure import InputError
+from hycojax.errors import InputError
 
 Simulations = dict[str, Float[np.ndarray, "simulation time *shape channels"]]
 

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from hycojax.domain import Domain
-from hycojax.model import Starts
+from hycojax.grid.domain import Domain
+from hycojax.models.model import Starts
 
 
 @jax.tree_util.register_dataclass

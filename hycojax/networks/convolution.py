@@ -24,9 +24,9 @@ import jax.numpy as jnp
 from jax.interpreters import ad, batching, mlir
 from jaxtyping import Array, Float
 
-from hycojax import draws
-from hycojax.domain import Boundary
-from hycojax.networks import im2col, winograd
+from hycojax.grid.domain import Boundary
+from hycojax.kernels import im2col, winograd
+from hycojax.kernels import random_arrays as draws
 
 #: Up to so many cells of 2D and 3D grids all products are summed directly on CPU. Alone, a kernel's
 #: gradient then takes up to 2.5 times as long as in Winograd's form, on 16 x 16 cells; a UNet's

@@ -13,8 +13,8 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from hycojax.data.statistics import Statistics
-from hycojax.domain import Boundary
-from hycojax.model import SharedDomain, Stepper, SyntheticModel
+from hycojax.grid.domain import Boundary
+from hycojax.models.model import SharedDomain, Stepper, SyntheticModel
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from hycojax import draws
-from hycojax.domain import Boundary
+from hycojax.grid.domain import Boundary
+from hycojax.kernels import random_arrays as draws
 from hycojax.networks.emulator import Emulator
 
 

@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from hycojax.data.statistics import Statistics
-from hycojax.domain import Boundary, Domain
-from hycojax.model import Memory, SharedDomain, Starts, SyntheticModel
+from hycojax.grid.domain import Boundary, Domain
+from hycojax.models.model import Memory, SharedDomain, Starts, SyntheticModel
 
 
 @dataclass(frozen=True)

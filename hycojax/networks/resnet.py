@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import flax.linen as nn
 
-from hycojax.domain import Boundary
+from hycojax.grid.domain import Boundary
 from hycojax.networks.convolution import Convolution
 from hycojax.networks.emulator import Emulator
 

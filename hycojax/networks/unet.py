@@ -9,7 +9,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from hycojax.domain import Boundary
+from hycojax.grid.domain import Boundary
 from hycojax.networks.convolution import Convolution
 from hycojax.networks.emulator import Emulator
 

@@ -8,13 +8,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from hycojax import parameter, phi
-from hycojax.domain import Boundary, Channel
-from hycojax.model import PhysicalModel, SharedDomain
-from hycojax.parameter import Parameter, quantity
+from hycojax.grid.domain import Boundary, Channel
+from hycojax.grid.random_fields import random_field, random_flow
+from hycojax.models import parameters as parameter
+from hycojax.models.model import PhysicalModel, SharedDomain
+from hycojax.models.parameters import Parameter, quantity
+from hycojax.physics import phi
 from hycojax.physics.checks import check
 from hycojax.physics.operators import advect
-from hycojax.waves import random_field, random_flow
 
 
 def channels(dims: int) -> tuple[Channel, ...]:

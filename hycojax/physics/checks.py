@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from hycojax import parameter
-from hycojax.domain import Boundary, Channel
+from hycojax.grid.domain import Boundary, Channel
+from hycojax.models import parameters as parameter
 from hycojax.physics.operators import diffuse
 
 #: More stages than this mean that a bound is far above what the data can need.

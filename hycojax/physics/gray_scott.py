@@ -11,13 +11,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from hycojax import parameter, phi
-from hycojax.domain import Boundary, Channel, Domain
-from hycojax.model import PhysicalModel, SharedDomain
-from hycojax.parameter import Parameter, quantity
+from hycojax.grid.domain import Boundary, Channel, Domain
+from hycojax.grid.random_fields import random_field
+from hycojax.models import parameters as parameter
+from hycojax.models.model import PhysicalModel, SharedDomain
+from hycojax.models.parameters import Parameter, quantity
+from hycojax.physics import phi
 from hycojax.physics.checks import check
 from hycojax.physics.operators import diffuse
-from hycojax.waves import random_field
 
 CHANNELS = (Channel("u"), Channel("v"))
 

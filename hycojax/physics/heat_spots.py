@@ -10,10 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from hycojax import parameter
-from hycojax.domain import Boundary, Channel
-from hycojax.model import PhysicalModel, SharedDomain
-from hycojax.parameter import Parameter, quantity
+from hycojax.grid.domain import Boundary, Channel
+from hycojax.models import parameters as parameter
+from hycojax.models.model import PhysicalModel, SharedDomain
+from hycojax.models.parameters import Parameter, quantity
 from hycojax.physics.checks import check
 
 CHANNELS = (Channel("temperature", "K"),)

@@ -8,14 +8,15 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from hycojax import parameter, phi
-from hycojax.domain import Boundary
-from hycojax.model import PhysicalModel, SharedDomain
-from hycojax.parameter import Parameter, quantity
+from hycojax.grid.domain import Boundary
+from hycojax.grid.random_fields import Waves, random_field
+from hycojax.models import parameters as parameter
+from hycojax.models.model import PhysicalModel, SharedDomain
+from hycojax.models.parameters import Parameter, quantity
+from hycojax.physics import phi
 from hycojax.physics.burgers import channels
 from hycojax.physics.checks import check
 from hycojax.physics.operators import advect
-from hycojax.waves import Waves, random_field
 
 __all__ = ["InviscidBurgers", "channels"]
 

@@ -8,14 +8,15 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from hycojax import parameter, phi
-from hycojax.domain import Boundary, Channel
-from hycojax.model import PhysicalModel, SharedDomain
-from hycojax.parameter import Parameter, quantity
+from hycojax.grid.domain import Boundary, Channel
+from hycojax.grid.random_fields import Waves, random_field
+from hycojax.models import parameters as parameter
+from hycojax.models.model import PhysicalModel, SharedDomain
+from hycojax.models.parameters import Parameter, quantity
+from hycojax.physics import phi
 from hycojax.physics.checks import check, diffusion_stages
 from hycojax.physics.operators import advect
 from hycojax.physics.operators.fluid import flow_step
-from hycojax.waves import Waves, random_field
 
 
 def channels(dims: int) -> tuple[Channel, ...]:

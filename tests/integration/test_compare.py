@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from hycojax import commandline, compare, evaluate, logbook, train
-from hycojax.failure import DivergedError, StoppedError
-from hycojax.player import Early
-from hycojax.rundir import RunDir
+from hycojax import commandline, compare, evaluate, train
+from hycojax.errors import DivergedError, StoppedError
+from hycojax.game.player import Early
+from hycojax.run import logbook
+from hycojax.run.directory import RunDir
 
 FILE = Path(__file__).parents[1] / "fixtures" / "heat.py"
 

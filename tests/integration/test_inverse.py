@@ -16,14 +16,19 @@ import pytest
 from jax.flatten_util import ravel_pytree
 from scipy.optimize import minimize
 
-from hycojax import game as games
-from hycojax import hybrid, parameter
-from hycojax.domain import Boundary, Domain
-from hycojax.model import rollouts
-from hycojax.objective import first_frames, objective
-from hycojax.observation import Everywhere, Observation, Scattered, observe
-from hycojax.parameter import FieldParameter, Parameter
-from hycojax.physical import Unconstrained
+from hycojax.data.observation import Everywhere, Observation, Scattered, observe
+from hycojax.game import cycle as hybrid
+from hycojax.game import state as games
+from hycojax.game.completion import complete
+from hycojax.game.objective import first_frames, objective
+from hycojax.game.player import Player, Weights
+from hycojax.grid.domain import Boundary, Domain
+from hycojax.grid.random_fields import Waves
+from hycojax.models import parameters as parameter
+from hycojax.models.model import rollouts
+from hycojax.models.parameters import FieldParameter, Parameter
+from hycojax.models.smoothness import Laplacian, Slope
+from hycojax.models.unconstrained import Unconstrained
 from hycojax.physics import (
     advection,
     burgers,
@@ -35,11 +40,7 @@ from hycojax.physics import (
     navier_stokes,
     smoke,
 )
-from hycojax.player import Player, Weights
-from hycojax.reconstruction import complete
-from hycojax.smoothness import Laplacian, Slope
 from hycojax.solvers import LBFGS, MultiStart, Reason
-from hycojax.waves import Waves
 
 PERIODIC, CLOSED = Boundary.PERIODIC, Boundary.CLOSED
 STEPS = 8

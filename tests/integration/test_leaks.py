@@ -11,8 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hycojax import game as games
-from hycojax.observation import (
+from hycojax.data.observation import (
     AllFrames,
     Centre,
     Chosen,
@@ -25,6 +24,7 @@ from hycojax.observation import (
     Scattered,
     Sensors,
 )
+from hycojax.game import state as games
 from hycojax.prepare import recordings
 
 #: In the box of fixtures/heat.py, 100 m a side and periodic.

@@ -14,14 +14,16 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from hycojax import checkpoint, commandline, compare, evaluate, generate, logbook, rundir, train
-from hycojax.config import Mode
-from hycojax.failure import DivergedError, InputError, StoppedError
-from hycojax.game import Schedule
-from hycojax.observation import Endpoints, Everywhere, Observation, Sensors
-from hycojax.player import Early
+from hycojax import commandline, compare, evaluate, generate, train
+from hycojax.data.observation import Endpoints, Everywhere, Observation, Sensors
+from hycojax.errors import DivergedError, InputError, StoppedError
+from hycojax.experiment import Mode
+from hycojax.game.player import Early
+from hycojax.game.state import Schedule
 from hycojax.prepare import first_state
-from hycojax.rundir import RunDir
+from hycojax.run import checkpoint, logbook
+from hycojax.run import directory as rundir
+from hycojax.run.directory import RunDir
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 FIGURES = ["error_over_time.png", "losses.png", "parameters.png", "rollout.gif"]

@@ -9,11 +9,14 @@ import jax
 import pytest
 from rich.console import Console
 
-from hycojax import checkpoint, commandline, hybrid, logbook, rundir, train
-from hycojax import game as games
-from hycojax.observation import Recording
+from hycojax import commandline, train
+from hycojax.data.observation import Recording
+from hycojax.game import cycle as hybrid
+from hycojax.game import state as games
 from hycojax.prepare import game_of
-from hycojax.rundir import RunDir
+from hycojax.run import checkpoint, logbook
+from hycojax.run import directory as rundir
+from hycojax.run.directory import RunDir
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 

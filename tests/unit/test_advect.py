@@ -7,8 +7,8 @@ import pytest
 from jax.test_util import check_grads
 from phi.jax import flow
 
-from hycojax import phi
-from hycojax.domain import Boundary, Domain
+from hycojax.grid.domain import Boundary, Domain
+from hycojax.physics import phi
 from hycojax.physics.operators import advect
 
 schemes = pytest.mark.parametrize(

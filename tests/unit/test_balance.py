@@ -6,10 +6,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hycojax.balance import balanced
 from hycojax.data.windows import Source
-from hycojax.model import rollouts
-from hycojax.player import Balance, Turn, Weights
+from hycojax.game.balance import balanced
+from hycojax.game.player import Balance, Turn, Weights
+from hycojax.models.model import rollouts
 
 MEETING = Turn(*map(jnp.asarray, (True, 1.0, 1.0, True)))
 

@@ -5,13 +5,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hycojax.domain import Boundary, Domain
-from hycojax.model import repeat
-from hycojax.parameter import FieldParameter, Parameter
+from hycojax.grid.domain import Boundary, Domain
+from hycojax.grid.random_fields import Waves
+from hycojax.models.model import repeat
+from hycojax.models.parameters import FieldParameter, Parameter
 from hycojax.physics import burgers
 from hycojax.physics.burgers import Burgers
 from hycojax.physics.inviscid_burgers import InviscidBurgers
-from hycojax.waves import Waves
 
 K = 2 * np.pi
 

@@ -3,9 +3,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hycojax import checkpoint
-from hycojax.failure import InputError
-from hycojax.game import PlayerState, TrainingState
+from hycojax.errors import InputError
+from hycojax.game.state import PlayerState, TrainingState
+from hycojax.run import checkpoint
 
 
 def state(value=0.0, size=3):

@@ -9,7 +9,7 @@ import pytest
 
 import hycojax
 from hycojax import commandline, generate, train
-from hycojax.config import Mode, as_dict, differences
+from hycojax.experiment import Mode, as_dict, differences
 
 FILE = Path(__file__).parents[1] / "fixtures" / "heat.py"
 PACKAGE = Path(hycojax.__file__).parent

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from jax.test_util import check_grads
 
-from hycojax.domain import Boundary
-from hycojax.networks import convolution, im2col, winograd
+from hycojax.grid.domain import Boundary
+from hycojax.kernels import im2col, winograd
+from hycojax.networks import convolution
 from hycojax.networks.convolution import Convolution, convolve
 
 SHAPES = pytest.mark.parametrize("shape", [(13,), (9, 10), (5, 8, 6)], ids=["1D", "2D", "3D"])

@@ -5,8 +5,8 @@ import pytest
 from phi.jax import flow
 from scipy.linalg import expm
 
-from hycojax import phi
-from hycojax.domain import Boundary, Domain
+from hycojax.grid.domain import Boundary, Domain
+from hycojax.physics import phi
 from hycojax.physics.operators import diffuse
 
 BOXES = {

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from hycojax.domain import Boundary, Channel, Domain
+from hycojax.grid.domain import Boundary, Channel, Domain
 
 
 def box(boundary=Boundary.CLOSED, shape=(4, 8)):

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from flax import linen as nn
 
-from hycojax import draws
+from hycojax.kernels import random_arrays as draws
 
 
 @pytest.mark.parametrize("shape", [(5,), (4, 3), (3, 3, 2, 5), (2, 3, 4, 5, 1)])

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from phi.jax import flow
 
-from hycojax import phi
-from hycojax.domain import Boundary, Domain
+from hycojax.grid.domain import Boundary, Domain
+from hycojax.physics import phi
 from hycojax.physics.operators import fluid
 
 SHAPES = {"2D": (12, 8), "3D": (8, 6, 10)}

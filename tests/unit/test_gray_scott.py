@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-from hycojax.domain import Boundary, Domain
-from hycojax.model import repeat, rollout
-from hycojax.parameter import Parameter
+from hycojax.grid.domain import Boundary, Domain
+from hycojax.models.model import repeat, rollout
+from hycojax.models.parameters import Parameter
 from hycojax.physics import gray_scott
 from hycojax.physics.gray_scott import GrayScott, Seeding
 

@@ -3,12 +3,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hycojax.domain import Boundary, Domain
-from hycojax.model import repeat
-from hycojax.parameter import FieldParameter, Parameter
+from hycojax.grid.domain import Boundary, Domain
+from hycojax.grid.random_fields import Waves
+from hycojax.models.model import repeat
+from hycojax.models.parameters import FieldParameter, Parameter
 from hycojax.physics import heat
 from hycojax.physics.heat import Heat
-from hycojax.waves import Waves
 
 BOXES = {
     "1D": ((24,), (7.0,)),

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-from hycojax import parameter
 from hycojax.data.simulation import simulate
-from hycojax.domain import Boundary, Domain
-from hycojax.failure import InputError
-from hycojax.model import repeat, rollout
-from hycojax.parameter import Parameter
+from hycojax.errors import InputError
+from hycojax.grid.domain import Boundary, Domain
+from hycojax.models import parameters as parameter
+from hycojax.models.model import repeat, rollout
+from hycojax.models.parameters import Parameter
 from hycojax.physics import heat_spots
 from hycojax.physics.heat_spots import HeatSpots
 

@@ -8,25 +8,27 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hycojax import checkpoint, hybrid, parameter
-from hycojax import game as games
-from hycojax.config import Mode
+from hycojax.data.observation import Recording
 from hycojax.data.statistics import Statistics
-from hycojax.game import Game, Interaction, PlayerState, Schedule
-from hycojax.hybrid import interact
-from hycojax.learning import train
-from hycojax.model import PhysicalModel, Stepper, SyntheticModel, rollout, rollouts
-from hycojax.objective import first_frames
-from hycojax.observation import Recording
-from hycojax.parameter import Parameter
-from hycojax.physical import Unconstrained
+from hycojax.experiment import Mode
+from hycojax.game import cycle as hybrid
+from hycojax.game import state as games
+from hycojax.game.completion import complete
+from hycojax.game.cycle import interact
+from hycojax.game.learning import train
+from hycojax.game.objective import first_frames
+from hycojax.game.player import Balance, Player, Turn, Weights
+from hycojax.game.state import Game, Interaction, PlayerState, Schedule
+from hycojax.game.validation import predictions
+from hycojax.models import parameters as parameter
+from hycojax.models.model import PhysicalModel, Stepper, SyntheticModel, rollout, rollouts
+from hycojax.models.parameters import Parameter
+from hycojax.models.unconstrained import Unconstrained
 from hycojax.physics.heat import Heat
-from hycojax.player import Balance, Player, Turn, Weights
 from hycojax.prepare import first_state, recordings
-from hycojax.reconstruction import complete
+from hycojax.run import checkpoint
 from hycojax.solvers import INITIAL_STATES, Adam, Reason
 from hycojax.train import compile_cycle
-from hycojax.validation import predictions
 
 #: Turns of a player: from the recordings alone, and with a partner.
 ALONE = Turn(*map(jnp.asarray, (True, 1.0, 0.0, False)))

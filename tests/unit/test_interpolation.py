@@ -7,8 +7,8 @@ import pytest
 from jax.test_util import check_grads
 from scipy.ndimage import map_coordinates
 
-from hycojax.physics.operators import interpolation
-from hycojax.physics.operators.interpolation import REACH, interpolate
+from hycojax.kernels import interpolation
+from hycojax.kernels.interpolation import REACH, interpolate
 
 SHAPES = {1: (9,), 2: (8, 6), 3: (4, 5, 6)}
 dimensions = pytest.mark.parametrize("dims", SHAPES, ids=lambda n: f"{n}D")

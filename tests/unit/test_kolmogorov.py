@@ -5,11 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hycojax import phi
-from hycojax.domain import Boundary, Domain
-from hycojax.model import repeat, rollout
-from hycojax.parameter import Parameter
-from hycojax.physics import kolmogorov
+from hycojax.grid.domain import Boundary, Domain
+from hycojax.models.model import repeat, rollout
+from hycojax.models.parameters import Parameter
+from hycojax.physics import kolmogorov, phi
 from hycojax.physics.kolmogorov import Kolmogorov
 from hycojax.physics.operators.fluid import remaining_divergence
 

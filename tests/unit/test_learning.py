@@ -9,23 +9,23 @@ import numpy as np
 import optax
 import pytest
 
-from hycojax import parameter
 from hycojax.data.windows import Source, cut, deal, draw, restrict, seen_values, tile
-from hycojax.losses import relative_square, window_loss
-from hycojax.model import Memory, rollout, rollouts
-from hycojax.networks.unet import UNet
-from hycojax.objective import _trained_on, _windows, first_frames, objective, visible_loss
-from hycojax.parameter import FieldParameter, Parameter
-from hycojax.physical import Unconstrained
-from hycojax.physics.heat import Heat
-from hycojax.player import (
+from hycojax.game.objective import _trained_on, _windows, first_frames, objective, visible_loss
+from hycojax.game.player import (
     Early,
     Player,
     Turn,
     Weights,
 )
+from hycojax.grid.random_fields import Waves
+from hycojax.inference.losses import relative_square, window_loss
+from hycojax.models import parameters as parameter
+from hycojax.models.model import Memory, rollout, rollouts
+from hycojax.models.parameters import FieldParameter, Parameter
+from hycojax.models.unconstrained import Unconstrained
+from hycojax.networks.unet import UNet
+from hycojax.physics.heat import Heat
 from hycojax.solvers import INITIAL_STATES, LBFGS, Adam, MultiStart
-from hycojax.waves import Waves
 
 #: A turn of a player that learns from the recordings alone.
 ALONE = Turn(*map(jnp.asarray, (True, 1.0, 0.0, False)))

@@ -2,14 +2,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hycojax import parameter, phi
-from hycojax.domain import Boundary, Domain
-from hycojax.model import rollout
-from hycojax.parameter import FieldParameter, Parameter
-from hycojax.physics import navier_stokes
+from hycojax.grid.domain import Boundary, Domain
+from hycojax.grid.random_fields import Waves
+from hycojax.models import parameters as parameter
+from hycojax.models.model import rollout
+from hycojax.models.parameters import FieldParameter, Parameter
+from hycojax.physics import navier_stokes, phi
 from hycojax.physics.navier_stokes import NavierStokes
 from hycojax.physics.operators.fluid import remaining_divergence
-from hycojax.waves import Waves
 
 
 def box(*shape):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from hycojax.data.statistics import Statistics
-from hycojax.domain import Boundary, Domain
+from hycojax.grid.domain import Boundary, Domain
 from hycojax.networks.convnet import ConvNet
 from hycojax.networks.fno import FNO
 from hycojax.networks.resnet import ResNet

@@ -8,14 +8,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hycojax import game as games
-from hycojax import hybrid
+from hycojax.data.observation import EveryNth, Observation, Scattered
 from hycojax.data.statistics import Statistics
-from hycojax.domain import Boundary, Domain
-from hycojax.game import Interaction
-from hycojax.model import Memory, Starts, Stepper, beginnings
+from hycojax.game import cycle as hybrid
+from hycojax.game import state as games
+from hycojax.game.state import Interaction
+from hycojax.grid.domain import Boundary, Domain
+from hycojax.models.model import Memory, Starts, Stepper, beginnings
 from hycojax.networks.neural_field import NeuralField
-from hycojax.observation import EveryNth, Observation, Scattered
 from hycojax.physics import heat, smoke
 from hycojax.prepare import first_state
 from hycojax.solvers import Adam, MultiStart, adam

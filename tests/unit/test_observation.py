@@ -7,9 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hycojax.data.statistics import statistics
-from hycojax.domain import Boundary, Domain
-from hycojax.observation import (
+from hycojax.data.observation import (
     AllFrames,
     Centre,
     Chosen,
@@ -27,6 +25,8 @@ from hycojax.observation import (
     hold_out,
     observe,
 )
+from hycojax.data.statistics import statistics
+from hycojax.grid.domain import Boundary, Domain
 from hycojax.physics import heat, smoke
 
 FRAMES = 7

@@ -10,10 +10,10 @@ from phi.jax import flow
 from phiml import math
 from scipy.ndimage import gaussian_filter
 
-from hycojax import phi
-from hycojax.domain import Boundary, Domain
+from hycojax.grid.domain import Boundary, Domain
+from hycojax.kernels.interpolation import REACH
+from hycojax.physics import phi
 from hycojax.physics.operators import advect, diffuse, fluid
-from hycojax.physics.operators.interpolation import REACH
 
 SHAPES = {1: (16,), 2: (12, 8), 3: (8, 6, 10)}
 BOXES = [(dims, boundary) for dims in SHAPES for boundary in Boundary]

@@ -4,13 +4,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hycojax import parameter
-from hycojax.domain import Boundary, Domain
-from hycojax.parameter import FieldParameter, Parameter, quantity
-from hycojax.physical import Unconstrained
+from hycojax.grid.domain import Boundary, Domain
+from hycojax.grid.random_fields import Waves
+from hycojax.models import parameters as parameter
+from hycojax.models.parameters import FieldParameter, Parameter, quantity
+from hycojax.models.smoothness import Slope
+from hycojax.models.unconstrained import Unconstrained
 from hycojax.physics.heat import CHANNELS, Heat
-from hycojax.smoothness import Slope
-from hycojax.waves import Waves
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from phi.jax import flow
 
-from hycojax import phi
-from hycojax.domain import Boundary, Domain
+from hycojax.grid.domain import Boundary, Domain
+from hycojax.physics import phi
 
 
 @pytest.mark.parametrize("enabled", [False, True])

@@ -8,10 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hycojax import parameter
-from hycojax.domain import Boundary, Domain
-from hycojax.model import rollout
-from hycojax.parameter import FieldParameter, Parameter
+from hycojax.grid.domain import Boundary, Domain
+from hycojax.grid.random_fields import Waves, random_field
+from hycojax.models import parameters as parameter
+from hycojax.models.model import rollout
+from hycojax.models.parameters import FieldParameter, Parameter
 from hycojax.physics import (
     advection,
     burgers,
@@ -23,7 +24,6 @@ from hycojax.physics import (
     navier_stokes,
     smoke,
 )
-from hycojax.waves import Waves, random_field
 
 SIZE = (60.0, 50.0, 40.0)
 SHAPE = (12, 10, 8)

@@ -11,7 +11,8 @@ import jax
 import jaxlib
 import pytest
 
-from hycojax import commandline, programs
+from hycojax import commandline
+from hycojax.kernels import programs
 
 SETTINGS = ("jax_enable_compilation_cache", "jax_compilation_cache_dir", *programs._SETTINGS)
 
@@ -127,7 +128,7 @@ def test_programs_of_any_size_are_found_by_the_next_process(tmp_path):
     code = """
 import jax, hycojax, hycojax.train
 assert jax.config.jax_compilation_cache_dir is None
-from hycojax import programs
+from hycojax.kernels import programs
 events = []
 jax.monitoring.register_event_listener(lambda event, **_: events.append(event.split("/")[-1]))
 programs.keep()

@@ -10,10 +10,12 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from hycojax import figures, logbook, metrics, report
-from hycojax.domain import Boundary, Domain
-from hycojax.metrics import RolloutErrors
+from hycojax.grid.domain import Boundary, Domain
 from hycojax.physics import heat
+from hycojax.report import figures, metrics
+from hycojax.report import summary as report
+from hycojax.report.metrics import RolloutErrors
+from hycojax.run import logbook
 
 RECORDS = [
     {

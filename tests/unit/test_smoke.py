@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 from phi.jax import flow
 
-from hycojax import phi
-from hycojax.domain import Boundary, Domain
-from hycojax.model import rollout
-from hycojax.parameter import Parameter
-from hycojax.physics import smoke
+from hycojax.grid.domain import Boundary, Domain
+from hycojax.models.model import rollout
+from hycojax.models.parameters import Parameter
+from hycojax.physics import phi, smoke
 from hycojax.physics.smoke import Smoke
 
 

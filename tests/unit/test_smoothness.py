@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hycojax.domain import Boundary, Domain
-from hycojax.smoothness import Laplacian, Slope, TotalVariation
+from hycojax.grid.domain import Boundary, Domain
+from hycojax.models.smoothness import Laplacian, Slope, TotalVariation
 
 ALL = [Slope(1.0), TotalVariation(1.0), Laplacian(1.0)]
 

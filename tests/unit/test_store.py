@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from hycojax.data import store
-from hycojax.failure import InputError
+from hycojax.errors import InputError
 
 ORIGIN = {"physics": {"dt": 1.0}, "seed": 0}
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.fft import dctn
 
-from hycojax.domain import Boundary, Domain
-from hycojax.waves import Waves, random_field, random_flow
+from hycojax.grid.domain import Boundary, Domain
+from hycojax.grid.random_fields import Waves, random_field, random_flow
 
 SHAPES = {"1D": (16,), "2D": (12, 14), "3D": (10, 8, 12)}
 boundaries = pytest.mark.parametrize("boundary", Boundary)

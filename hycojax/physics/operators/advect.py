@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from hycojax import phi
-from hycojax.physics.operators.interpolation import cells, interpolate, take
+from hycojax.kernels.interpolation import cells, interpolate, take
+from hycojax.physics import phi
 
 #: For each component of a field: how far its points are displaced, in cells, `[dims, *shape]`.
 Displacements = list[Float[Array, "dims ..."]]

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from hycojax import phi
-from hycojax.physics.operators import spectrum
+from hycojax.kernels import spectrum
+from hycojax.physics import phi
 
 
 def fourier(field: phi.Field, diffusivity: float | Array, dt: float) -> phi.Field:

@@ -6,8 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from hycojax import phi
-from hycojax.physics.operators import advect, diffuse, spectrum
+from hycojax.kernels import spectrum
+from hycojax.physics import phi
+from hycojax.physics.operators import advect, diffuse
 
 
 def make_incompressible(

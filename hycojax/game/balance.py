@@ -9,9 +9,9 @@ import jax
 import jax.numpy as jnp
 
 from hycojax.data.windows import Source
-from hycojax.game import Game, PlayerState, Recordings
-from hycojax.objective import visible_loss
-from hycojax.player import Balance, Player, Turn
+from hycojax.game.objective import visible_loss
+from hycojax.game.player import Balance, Player, Turn
+from hycojax.game.state import Game, PlayerState, Recordings
 
 
 def balanced(

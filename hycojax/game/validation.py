@@ -9,10 +9,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from hycojax.game import Game, PlayerState, Recordings, Schedule
-from hycojax.losses import relative_square
-from hycojax.model import Model, beginnings
-from hycojax.reconstruction import known_frames
+from hycojax.game.completion import known_frames
+from hycojax.game.state import Game, PlayerState, Recordings, Schedule
+from hycojax.inference.losses import relative_square
+from hycojax.models.model import Model, beginnings
 
 
 def validated(

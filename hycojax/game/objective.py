@@ -12,11 +12,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Key
 
-from hycojax import draws
 from hycojax.data.windows import Source, Windows, deal, draw, restrict, seen_values, tile
-from hycojax.losses import relative_square, window_loss
-from hycojax.model import Model
-from hycojax.player import Player, Turn
+from hycojax.game.player import Player, Turn
+from hycojax.inference.losses import relative_square, window_loss
+from hycojax.kernels import random_arrays as draws
+from hycojax.models.model import Model
 from hycojax.solvers import INITIAL_STATES, Objective
 
 #: Corrections of first frames are of this size, relative to the scale.

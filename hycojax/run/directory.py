@@ -11,10 +11,11 @@ from typing import Any
 
 import jax
 
-from hycojax import __version__, logbook
+from hycojax import __version__
 from hycojax.commandline import RunOptions, load, parse
-from hycojax.config import Experiment, as_dict, differences
-from hycojax.failure import InputError
+from hycojax.errors import InputError
+from hycojax.experiment import Experiment, as_dict, differences
+from hycojax.run import logbook
 
 _PACKAGES = ("jax", "jaxlib", "phiflow", "phiml", "flax", "optax", "jaxopt", "numpy")
 _PACKAGES += ("orbax-checkpoint",)

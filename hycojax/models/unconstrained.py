@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 from jaxtyping import Array, Float, Key
 
-from hycojax import parameter
-from hycojax.domain import Domain
-from hycojax.model import PhysicalModel, Stepper
+from hycojax.grid.domain import Domain
+from hycojax.models import parameters as parameter
+from hycojax.models.model import PhysicalModel, Stepper
 
 
 @dataclass(frozen=True)

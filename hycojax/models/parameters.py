@@ -17,8 +17,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from hycojax.smoothness import UNWEIGHTED, Smoothness
-from hycojax.waves import Waves
+from hycojax.grid.random_fields import Waves
+from hycojax.models.smoothness import UNWEIGHTED, Smoothness
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from hycojax.domain import Boundary, Domain
-from hycojax.draws import normal
+from hycojax.grid.domain import Boundary, Domain
+from hycojax.kernels.random_arrays import normal
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from hycojax.domain import Domain
+from hycojax.grid.domain import Domain
 
 
 @jax.tree_util.register_dataclass

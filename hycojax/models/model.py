@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import tyro
 from jaxtyping import Array, Float, Int, Key
 
-from hycojax import parameter
-from hycojax.domain import Domain
+from hycojax.grid.domain import Domain
+from hycojax.models import parameters as parameter
 
 #: Both models of an experiment live on its domain: the command line sets it once, there.
 SharedDomain = Annotated[Domain, tyro.conf.Suppress]

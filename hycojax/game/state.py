@@ -10,12 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key, UInt32
 
-from hycojax import parameter
+from hycojax.data.observation import Recording
 from hycojax.data.statistics import statistics
-from hycojax.model import PhysicalModel, beginnings
-from hycojax.observation import Recording
-from hycojax.physical import Unconstrained
-from hycojax.player import Player, Turn, Weights
+from hycojax.game.player import Player, Turn, Weights
+from hycojax.models import parameters as parameter
+from hycojax.models.model import PhysicalModel, beginnings
+from hycojax.models.unconstrained import Unconstrained
 from hycojax.solvers import INITIAL_STATES
 from hycojax.solvers.multistart import Members
 

@@ -11,16 +11,18 @@ from jaxtyping import Array
 from rich.console import Console
 from rich.table import Table
 
-from hycojax import game as games
-from hycojax import metrics, parameter, programs
-from hycojax.config import Experiment
 from hycojax.data.store import Simulations
-from hycojax.game import NAMES, Game, Recordings, TrainingState
-from hycojax.logbook import Record
-from hycojax.metrics import RolloutErrors
-from hycojax.model import Model, Stepper, beginnings
-from hycojax.reconstruction import known_frames
-from hycojax.rundir import RunDir, write_json
+from hycojax.experiment import Experiment
+from hycojax.game import state as games
+from hycojax.game.completion import known_frames
+from hycojax.game.state import NAMES, Game, Recordings, TrainingState
+from hycojax.kernels import programs
+from hycojax.models import parameters as parameter
+from hycojax.models.model import Model, Stepper, beginnings
+from hycojax.report import metrics
+from hycojax.report.metrics import RolloutErrors
+from hycojax.run.directory import RunDir, write_json
+from hycojax.run.logbook import Record
 from hycojax.solvers.multistart import Members
 
 
@@ -190,7 +192,7 @@ def _draw(
     values: dict[str, dict[str, np.ndarray]],
     summary: dict[str, Any],
 ) -> None:
-    from hycojax import figures  # matplotlib is loaded where something is drawn
+    from hycojax.report import figures  # matplotlib is loaded where something is drawn
 
     directory.figures.mkdir(exist_ok=True)
     domain, model = experiment.domain, experiment.physical.model

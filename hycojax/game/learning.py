@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Key
 
-from hycojax.game import PlayerState
-from hycojax.player import Player, Turn
+from hycojax.game.player import Player, Turn
+from hycojax.game.state import PlayerState
 from hycojax.solvers import Objective, Reason
 
 

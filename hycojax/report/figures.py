@@ -12,8 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
-from hycojax.domain import Channel, Domain
-from hycojax.metrics import RolloutErrors
+from hycojax.grid.domain import Channel, Domain
+from hycojax.report.metrics import RolloutErrors
 
 mpl.use("Agg")
 

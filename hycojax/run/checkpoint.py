@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
-from hycojax.failure import InputError
+from hycojax.errors import InputError
 
 if TYPE_CHECKING:
     import orbax.checkpoint as ocp

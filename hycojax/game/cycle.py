@@ -22,10 +22,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Key
 
-from hycojax import draws, parameter
-from hycojax.balance import balanced
 from hycojax.data.windows import Source
-from hycojax.game import (
+from hycojax.game.balance import balanced
+from hycojax.game.completion import complete, known_frames
+from hycojax.game.learning import train
+from hycojax.game.objective import objective, visible_loss
+from hycojax.game.player import Turn
+from hycojax.game.state import (
     NAMES,
     Game,
     PlayerState,
@@ -36,13 +39,11 @@ from hycojax.game import (
     no_lessons,
     spread,
 )
-from hycojax.learning import train
-from hycojax.model import Starts, beginnings
-from hycojax.objective import objective, visible_loss
-from hycojax.player import Turn
-from hycojax.reconstruction import complete, known_frames
+from hycojax.game.validation import validated
+from hycojax.kernels import random_arrays as draws
+from hycojax.models import parameters as parameter
+from hycojax.models.model import Starts, beginnings
 from hycojax.solvers.multistart import Members
-from hycojax.validation import validated
 
 
 def cycle(

@@ -18,7 +18,7 @@ jax.config.update("jax_enable_x64", _x64)
 import jax.numpy as jnp  # noqa: E402
 from jaxtyping import Array, Float  # noqa: E402
 
-from hycojax.domain import Boundary, Domain  # noqa: E402
+from hycojax.grid.domain import Boundary, Domain  # noqa: E402
 
 advect = _flow.advect
 diffuse = _flow.diffuse

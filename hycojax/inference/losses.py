@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from hycojax.data.windows import Windows
-from hycojax.model import Memory, Model
+from hycojax.models.model import Memory, Model
 
 
 def relative_square(

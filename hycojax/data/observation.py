@@ -16,8 +16,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from hycojax import draws, programs
-from hycojax.domain import Boundary, Domain
+from hycojax.grid.domain import Boundary, Domain
+from hycojax.kernels import programs
+from hycojax.kernels import random_arrays as draws
 
 
 @runtime_checkable

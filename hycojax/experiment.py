@@ -13,15 +13,15 @@ import numpy as np
 import tyro
 from jaxtyping import Bool
 
-from hycojax import parameter
 from hycojax.data import simulation
+from hycojax.data.observation import Observation
 from hycojax.data.windows import seen_in_full
-from hycojax.domain import Domain
-from hycojax.game import NAMES, Interaction, Schedule
-from hycojax.model import Memory, Stepper
-from hycojax.observation import Observation
-from hycojax.physical import Unconstrained
-from hycojax.player import Player
+from hycojax.game.player import Player
+from hycojax.game.state import NAMES, Interaction, Schedule
+from hycojax.grid.domain import Domain
+from hycojax.models import parameters as parameter
+from hycojax.models.model import Memory, Stepper
+from hycojax.models.unconstrained import Unconstrained
 from hycojax.solvers import MultiStart
 
 

@@ -8,10 +8,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from hycojax.data.windows import Source
-from hycojax.domain import Domain
-from hycojax.game import Game, PlayerState, Recordings
-from hycojax.objective import first_frames
-from hycojax.player import Turn
+from hycojax.game.objective import first_frames
+from hycojax.game.player import Turn
+from hycojax.game.state import Game, PlayerState, Recordings
+from hycojax.grid.domain import Domain
 
 
 def complete(

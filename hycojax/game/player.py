@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import jax
 from jaxtyping import Array, Bool, Float, Int
 
-from hycojax.model import Memory, Model
+from hycojax.models.model import Memory, Model
 from hycojax.solvers import Solver
 
 

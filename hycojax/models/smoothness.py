@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from hycojax.domain import Boundary, Domain
+from hycojax.grid.domain import Boundary, Domain
 
 
 @runtime_checkable

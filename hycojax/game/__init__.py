@@ -1,0 +1,1 @@
+"""The method: two players learn from the same recordings and from each other."""

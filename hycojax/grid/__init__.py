@@ -1,0 +1,1 @@
+"""The box, its cells, and random fields in it."""

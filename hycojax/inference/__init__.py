@@ -1,0 +1,1 @@
+"""What the recordings say about parameters: losses and priors."""

@@ -1,0 +1,1 @@
+"""JAX primitives in a fast form for each platform, and how they are compiled."""

@@ -1,0 +1,1 @@
+"""The contract of a model, rollouts, coefficients and their bounds, smoothness."""
