@@ -7,41 +7,41 @@ The flow is known but for a factor on it. The recordings come from a grid twice 
 the time step. Physical mode, seed 0: factor 6 % off, which makes up for the coarse grid's error.
 """
 
-from hycojax.data.observation import Centre, Observation
-from hycojax.experiment import Data, Experiment
-from hycojax.game.player import Balance, Player, Weights
-from hycojax.game.state import Interaction, Schedule
-from hycojax.grid.domain import Boundary, Domain
-from hycojax.models.parameters import Parameter
-from hycojax.networks.unet import UNet
-from hycojax.physics import advection
-from hycojax.solvers import LBFGS, Adam
+import hycojax as hj
 
-domain = Domain(
+domain = hj.Domain(
     shape=(32, 32),
     size=(100.0, 100.0),
-    boundary=Boundary.PERIODIC,
-    channels=advection.channels(2),
+    boundary=hj.PERIODIC,
 )
 
-experiment = Experiment(
+experiment = hj.Experiment(
     name="advection",
     domain=domain,
-    physical=Player(
-        model=advection.Advection(domain, dt=2.0, coefficient=Parameter(true=1.0, start=0.5)),
-        solver=LBFGS(iterations=10, tolerance=1e-5),
-        weights=Weights(data=1.0, interaction=1.0, balance=Balance.ERRORS),
+    interval=2.0,
+    physical=hj.Physical(
+        model=hj.physics.Advection(coefficient=hj.Unknown(start=0.5)),
+        solver=hj.LBFGS(iterations=10, tolerance=1e-5),
+        weights=hj.Weights(data=1.0, interaction=1.0, balance=hj.Balance.ERRORS),
         horizon=4,
     ),
-    synthetic=Player(
-        model=UNet(domain, levels=3, features=12),
-        solver=Adam(learning_rate=4e-3, updates=40),
-        weights=Weights(data=1.0, interaction=2.0),
+    synthetic=hj.Synthetic(
+        model=hj.networks.UNet(levels=3, features=12),
+        solver=hj.Adam(learning_rate=4e-3, updates=40),
+        weights=hj.Weights(data=1.0, interaction=2.0),
         horizon=2,
         batch=8,
     ),
-    observation=Observation(region=Centre(fraction=0.5), noise=0.02),
-    data=Data(training=4, validation=2, test=4, steps=16, refinement=2),
-    schedule=Schedule(warmup=2, cycles=10),
-    interaction=Interaction(alpha=2.0),
+    data=hj.Simulated(
+        truth=hj.physics.Advection(coefficient=1.0),
+        training=4,
+        validation=2,
+        test=4,
+        steps=16,
+        refinement=2,
+        region=hj.Centre(fraction=0.5),
+        noise=0.02,
+    ),
+    schedule=hj.Schedule(warmup=2, cycles=10),
+    interaction=hj.Interaction(alpha=2.0),
 )

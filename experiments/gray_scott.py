@@ -8,47 +8,43 @@ Physical mode, seed 0: D_u 1 % off, D_v 0.1 %; test nRMSE 0.014. A time step is 
 in one its splitting alone would be 8 % off, and the diffusivities would make up for it.
 """
 
-from hycojax.data.observation import Centre, Observation
-from hycojax.experiment import Data, Experiment
-from hycojax.game.player import Balance, Player, Weights
-from hycojax.game.state import Interaction, Schedule
-from hycojax.grid.domain import Boundary, Domain
-from hycojax.models.parameters import Parameter
-from hycojax.networks.unet import UNet
-from hycojax.physics import gray_scott
-from hycojax.solvers import LBFGS, Adam
+import hycojax as hj
 
-domain = Domain(
+domain = hj.Domain(
     shape=(32, 32),
     size=(40.0, 40.0),
-    boundary=Boundary.PERIODIC,
-    channels=gray_scott.CHANNELS,
+    boundary=hj.PERIODIC,
 )
 
-experiment = Experiment(
+experiment = hj.Experiment(
     name="gray-scott",
     domain=domain,
-    physical=Player(
-        model=gray_scott.GrayScott(
-            domain,
-            dt=10.0,
-            diffusivity_u=Parameter(true=0.16, start=0.4),
-            diffusivity_v=Parameter(true=0.08, start=0.2),
-            pieces=4,
+    interval=10.0,
+    physical=hj.Physical(
+        model=hj.physics.GrayScott(
+            diffusivity_u=hj.Unknown(start=0.4), diffusivity_v=hj.Unknown(start=0.2), pieces=4
         ),
-        solver=LBFGS(iterations=10, tolerance=1e-5),
-        weights=Weights(data=1.0, interaction=1.0, balance=Balance.ERRORS),
+        solver=hj.LBFGS(iterations=10, tolerance=1e-5),
+        weights=hj.Weights(data=1.0, interaction=1.0, balance=hj.Balance.ERRORS),
         horizon=4,
     ),
-    synthetic=Player(
-        model=UNet(domain, levels=3, features=12),
-        solver=Adam(learning_rate=4e-3, updates=60),
-        weights=Weights(data=1.0, interaction=2.0),
+    synthetic=hj.Synthetic(
+        model=hj.networks.UNet(levels=3, features=12),
+        solver=hj.Adam(learning_rate=4e-3, updates=60),
+        weights=hj.Weights(data=1.0, interaction=2.0),
         horizon=4,
         batch=4,
     ),
-    observation=Observation(region=Centre(fraction=0.5), noise=0.02),
-    data=Data(training=2, validation=2, test=4, steps=16, refinement=2),
-    schedule=Schedule(warmup=2, cycles=10),
-    interaction=Interaction(alpha=4.0),
+    data=hj.Simulated(
+        truth=hj.physics.GrayScott(diffusivity_u=0.16, diffusivity_v=0.08, pieces=4),
+        training=2,
+        validation=2,
+        test=4,
+        steps=16,
+        refinement=2,
+        region=hj.Centre(fraction=0.5),
+        noise=0.02,
+    ),
+    schedule=hj.Schedule(warmup=2, cycles=10),
+    interaction=hj.Interaction(alpha=4.0),
 )

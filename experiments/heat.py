@@ -12,40 +12,40 @@ The step is exact on every grid, so the finer grid of the recordings makes no di
 the noise and the hidden half that the players have to deal with.
 """
 
-from hycojax.data.observation import Centre, Observation
-from hycojax.experiment import Data, Experiment
-from hycojax.game.player import Balance, Player, Weights
-from hycojax.game.state import Schedule
-from hycojax.grid.domain import Boundary, Domain
-from hycojax.models.parameters import Parameter
-from hycojax.networks.unet import UNet
-from hycojax.physics import heat
-from hycojax.solvers import LBFGS, Adam
+import hycojax as hj
 
-domain = Domain(
+domain = hj.Domain(
     shape=(32, 32),
     size=(100.0, 100.0),
-    boundary=Boundary.PERIODIC,
-    channels=heat.CHANNELS,
+    boundary=hj.PERIODIC,
 )
 
-experiment = Experiment(
+experiment = hj.Experiment(
     name="heat",
     domain=domain,
-    physical=Player(
-        model=heat.Heat(domain, dt=2.0, diffusivity=Parameter(true=1.0, start=3.0)),
-        solver=LBFGS(iterations=10),
-        weights=Weights(data=1.0, interaction=1.0, balance=Balance.ERRORS),
+    interval=2.0,
+    physical=hj.Physical(
+        model=hj.physics.Heat(diffusivity=hj.Unknown(start=3.0)),
+        solver=hj.LBFGS(iterations=10),
+        weights=hj.Weights(data=1.0, interaction=1.0, balance=hj.Balance.ERRORS),
         horizon=4,
     ),
-    synthetic=Player(
-        model=UNet(domain, levels=2, features=12),
-        solver=Adam(learning_rate=2e-3, updates=40),
-        weights=Weights(data=1.0, interaction=1.0),
+    synthetic=hj.Synthetic(
+        model=hj.networks.UNet(levels=2, features=12),
+        solver=hj.Adam(learning_rate=2e-3, updates=40),
+        weights=hj.Weights(data=1.0, interaction=1.0),
         horizon=4,
         batch=4,
     ),
-    observation=Observation(region=Centre(fraction=0.5), noise=0.02),
-    data=Data(training=4, validation=2, test=4, steps=24, refinement=2),
-    schedule=Schedule(warmup=2, cycles=15),
+    data=hj.Simulated(
+        truth=hj.physics.Heat(diffusivity=1.0),
+        training=4,
+        validation=2,
+        test=4,
+        steps=24,
+        refinement=2,
+        region=hj.Centre(fraction=0.5),
+        noise=0.02,
+    ),
+    schedule=hj.Schedule(warmup=2, cycles=15),
 )

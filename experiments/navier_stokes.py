@@ -10,52 +10,47 @@ of its bends the PDE makes up a field where it sees nothing, 105 % off; with a h
 it is 42 % off. The network reads coordinates: a cloud rises faster where the buoyancy is larger.
 """
 
-from hycojax.data.observation import Centre, Observation
-from hycojax.experiment import Data, Experiment
-from hycojax.game.player import Balance, Player, Weights
-from hycojax.game.state import Interaction, Schedule
-from hycojax.grid.domain import Boundary, Domain
-from hycojax.grid.random_fields import Waves
-from hycojax.models.parameters import FieldParameter
-from hycojax.models.smoothness import Laplacian
-from hycojax.networks.unet import UNet
-from hycojax.physics import navier_stokes
-from hycojax.solvers import LBFGS, Adam
+import hycojax as hj
 
-domain = Domain(
+domain = hj.Domain(
     shape=(32, 32),
     size=(100.0, 100.0),
-    boundary=Boundary.CLOSED,
-    channels=navier_stokes.channels(2),
+    boundary=hj.CLOSED,
 )
 
-experiment = Experiment(
+experiment = hj.Experiment(
     name="navier-stokes",
     domain=domain,
-    physical=Player(
-        model=navier_stokes.NavierStokes(
-            domain,
-            dt=1.5,
-            buoyancy=FieldParameter(
-                Waves(mean=0.1, amplitude=0.03),
+    interval=1.5,
+    physical=hj.Physical(
+        model=hj.physics.NavierStokes(
+            buoyancy=hj.UnknownField(
                 start=0.05,
-                smoothness=Laplacian(weight=1e-6),
+                smoothness=hj.Laplacian(weight=1e-6),
                 coarsening=2,
-            ),
+            )
         ),
-        solver=LBFGS(iterations=10, tolerance=1e-5),
-        weights=Weights(data=1.0, interaction=1.0, balance=Balance.MISFIT),
+        solver=hj.LBFGS(iterations=10, tolerance=1e-5),
+        weights=hj.Weights(data=1.0, interaction=1.0, balance=hj.Balance.MISFIT),
         horizon=4,
     ),
-    synthetic=Player(
-        model=UNet(domain, levels=3, features=12, coordinates=True),
-        solver=Adam(learning_rate=4e-3, updates=60),
-        weights=Weights(data=1.0, interaction=2.0),
+    synthetic=hj.Synthetic(
+        model=hj.networks.UNet(levels=3, features=12, coordinates=True),
+        solver=hj.Adam(learning_rate=4e-3, updates=60),
+        weights=hj.Weights(data=1.0, interaction=2.0),
         horizon=2,
         batch=4,
     ),
-    observation=Observation(region=Centre(fraction=0.5), noise=0.02),
-    data=Data(training=2, validation=2, test=4, steps=16, refinement=2),
-    schedule=Schedule(warmup=2, cycles=10),
-    interaction=Interaction(alpha=4.0),
+    data=hj.Simulated(
+        truth=hj.physics.NavierStokes(buoyancy=hj.Waves(mean=0.1, amplitude=0.03)),
+        training=2,
+        validation=2,
+        test=4,
+        steps=16,
+        refinement=2,
+        region=hj.Centre(fraction=0.5),
+        noise=0.02,
+    ),
+    schedule=hj.Schedule(warmup=2, cycles=10),
+    interaction=hj.Interaction(alpha=4.0),
 )

@@ -12,41 +12,41 @@ that is 2 to 3 % higher makes up for the coarse step's error, in physical mode a
 parameters that are best in validation, which is noisy, are up to 7 % off.
 """
 
-from hycojax.data.observation import Centre, Observation
-from hycojax.experiment import Data, Experiment
-from hycojax.game.player import Balance, Player, Weights
-from hycojax.game.state import Interaction, Schedule
-from hycojax.grid.domain import Boundary, Domain
-from hycojax.models.parameters import Parameter
-from hycojax.networks.unet import UNet
-from hycojax.physics import smoke
-from hycojax.solvers import LBFGS, Adam
+import hycojax as hj
 
-domain = Domain(
+domain = hj.Domain(
     shape=(32, 32),
     size=(100.0, 100.0),
-    boundary=Boundary.CLOSED,
-    channels=smoke.channels(2),
+    boundary=hj.CLOSED,
 )
 
-experiment = Experiment(
+experiment = hj.Experiment(
     name="smoke",
     domain=domain,
-    physical=Player(
-        model=smoke.Smoke(domain, dt=1.25, buoyancy=Parameter(true=0.1, start=0.3)),
-        solver=LBFGS(iterations=10, tolerance=1e-5),
-        weights=Weights(data=1.0, interaction=1.0, balance=Balance.ERRORS),
+    interval=1.25,
+    physical=hj.Physical(
+        model=hj.physics.Smoke(buoyancy=hj.Unknown(start=0.3)),
+        solver=hj.LBFGS(iterations=10, tolerance=1e-5),
+        weights=hj.Weights(data=1.0, interaction=1.0, balance=hj.Balance.ERRORS),
         horizon=4,
     ),
-    synthetic=Player(
-        model=UNet(domain, levels=3, features=12),
-        solver=Adam(learning_rate=4e-3, updates=40),
-        weights=Weights(data=1.0, interaction=2.0),
+    synthetic=hj.Synthetic(
+        model=hj.networks.UNet(levels=3, features=12),
+        solver=hj.Adam(learning_rate=4e-3, updates=40),
+        weights=hj.Weights(data=1.0, interaction=2.0),
         horizon=2,
         batch=8,
     ),
-    observation=Observation(region=Centre(fraction=0.5), noise=0.02),
-    data=Data(training=2, validation=2, test=4, steps=24, refinement=2),
-    schedule=Schedule(warmup=2, cycles=15),
-    interaction=Interaction(alpha=4.0),
+    data=hj.Simulated(
+        truth=hj.physics.Smoke(buoyancy=0.1),
+        training=2,
+        validation=2,
+        test=4,
+        steps=24,
+        refinement=2,
+        region=hj.Centre(fraction=0.5),
+        noise=0.02,
+    ),
+    schedule=hj.Schedule(warmup=2, cycles=15),
+    interaction=hj.Interaction(alpha=4.0),
 )

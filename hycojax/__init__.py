@@ -1,3 +1,98 @@
-"""Hybrid-cooperative learning of PDE parameters and neural surrogates, on JAX."""
+"""Hybrid-cooperative learning of PDE parameters and neural surrogates, on JAX.
 
-__version__ = "0.1.0"
+import hycojax as hj
+
+result = hj.fit(hj.Experiment(...))
+"""
+
+__version__ = "0.2.0"
+
+from hycojax import networks, physics
+from hycojax.comparing import compare
+from hycojax.data.regions import (
+    Centre,
+    Everywhere,
+    MovingSensors,
+    Range,
+    Region,
+    Scattered,
+    Sensors,
+)
+from hycojax.data.simulated import Simulated
+from hycojax.data.times import AllFrames, Chosen, Endpoints, EveryNth, Times
+from hycojax.errors import DivergedError, InputError, StoppedError
+from hycojax.experiment import Experiment, Mode
+from hycojax.fitting import fit
+from hycojax.game.player import Balance, Early, Physical, Synthetic, Weights
+from hycojax.game.schedule import Interaction, Schedule
+from hycojax.grid.domain import CLOSED, PERIODIC, Channel, Domain, Grid
+from hycojax.grid.random_fields import Waves, random_field, random_flow
+from hycojax.inference.losses import data_loss
+from hycojax.models.coefficients import Coefficient, Unknown, UnknownField, coefficient
+from hycojax.models.pde import PDE, Setting
+from hycojax.models.smoothness import Laplacian, Slope, Smoothness, TotalVariation
+from hycojax.result import Result, Trained, load, rollout
+from hycojax.run.loop import Logger
+from hycojax.run.record import Record
+from hycojax.solvers import LBFGS, Adam, JaxoptLBFGS, MultiStart
+
+__all__ = [
+    "CLOSED",
+    "LBFGS",
+    "PDE",
+    "PERIODIC",
+    "Adam",
+    "AllFrames",
+    "Balance",
+    "Centre",
+    "Channel",
+    "Chosen",
+    "Coefficient",
+    "DivergedError",
+    "Domain",
+    "Early",
+    "Endpoints",
+    "EveryNth",
+    "Everywhere",
+    "Experiment",
+    "Grid",
+    "InputError",
+    "Interaction",
+    "JaxoptLBFGS",
+    "Laplacian",
+    "Logger",
+    "Mode",
+    "MovingSensors",
+    "MultiStart",
+    "Physical",
+    "Range",
+    "Record",
+    "Region",
+    "Result",
+    "Scattered",
+    "Schedule",
+    "Sensors",
+    "Setting",
+    "Simulated",
+    "Slope",
+    "Smoothness",
+    "StoppedError",
+    "Synthetic",
+    "Times",
+    "TotalVariation",
+    "Trained",
+    "Unknown",
+    "UnknownField",
+    "Waves",
+    "Weights",
+    "coefficient",
+    "compare",
+    "data_loss",
+    "fit",
+    "load",
+    "networks",
+    "physics",
+    "random_field",
+    "random_flow",
+    "rollout",
+]

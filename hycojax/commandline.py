@@ -2,37 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
-import runpy
+import os
 import sys
 import traceback
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import tyro
 
-from hycojax.errors import InputError, StoppedError
-from hycojax.experiment import Experiment, Overridable, on_one_domain
+from hycojax.errors import DivergedError, InputError, StoppedError
+from hycojax.experiment import Experiment
+from hycojax.run import classes
+
+#: The type that the command line parses: the fields of an experiment without a prefix.
+Overridable = Annotated[Experiment, tyro.conf.arg(name="")]
 
 _FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 _CONFIG = (tyro.conf.EnumChoicesFromValues, tyro.conf.FlagCreatePairsOff)
-
-
-@dataclass(frozen=True)
-class RunOptions:
-    """Train the players of an experiment, and report how well they do on test simulations."""
-
-    experiment: Overridable
-    run_dir: Path | None = None
-    """Where the run is kept; None: runs/NAME/MODE-SEED."""
-    resume: bool = False
-    """Continue the run that is kept there, or start it if there is none yet."""
-    trace: bool = False
-    """Trace a cycle after the warm-up by jax.profiler, for TensorBoard or Perfetto; its record then
-    has the time of its parts."""
 
 
 def run(main: Callable[[list[str]], None], again: str = "the same command") -> None:
@@ -40,11 +30,12 @@ def run(main: Callable[[list[str]], None], again: str = "the same command") -> N
 
     `again` says what goes on where the command was stopped.
     """
+    os.environ["MPLBACKEND"] = "agg"  # a command draws to files
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _show_once()
             main(sys.argv[1:])
-    except (InputError, StoppedError) as failure:
+    except (InputError, StoppedError, DivergedError) as failure:
         advice = f": {again} goes on from there" if failure.resumable else ""
         print(f"error: {failure}{advice}", file=sys.stderr)
         sys.exit(failure.status)
@@ -91,7 +82,7 @@ def split_experiment(arguments: Sequence[str], command: str) -> tuple[Path, list
 
 
 def load(path: Path) -> Experiment:
-    """Return the `experiment` that a file defines.
+    """Return the `experiment` that a file defines. The file is imported as a module of its name.
 
     Raises:
         InputError: There is no such file, it raises, or it defines none.
@@ -99,28 +90,32 @@ def load(path: Path) -> Experiment:
     if not path.is_file():
         raise InputError(f"there is no experiment file {path}")
     try:
-        found = runpy.run_path(str(path)).get("experiment")
+        found = getattr(classes.import_file(path), "experiment", None)
     except Exception as error:
-        raise InputError(f"{path}{_line(error, path)}: {type(error).__name__}: {error}") from error
+        told = f"{path}{_line(error, path)}: {type(error).__name__}: {error}"
+        raise InputError(told + _first_design(path)) from error
     if not isinstance(found, Experiment):
         raise InputError(f"{path} defines no `experiment = Experiment(...)`")
     return found
 
 
 def parse(options: type, defaults: Any, path: Path, arguments: Sequence[str], command: str) -> Any:
-    """Return `defaults` with the overrides of the command line, its experiment on one domain.
+    """Return `defaults` with the overrides of the command line.
 
-    A word that can't be understood ends the process with exit status 2, `--help` with 0.
+    A word that can't be understood ends the process with exit status 2, `--help` with 0: it shows
+    what people change most, `--help-all` everything.
 
     Raises:
         InputError: The values do not fit together.
     """
-    prog = f"python -m {command} {path}"
+    words, prog = list(arguments), f"python -m {command} {path}"
+    if "--help-all" in words:
+        words = ["--help"]
+    elif "--help" in words or "-h" in words:
+        print(_short_help(options, defaults, prog))
+        sys.exit(0)
     try:
-        parsed = tyro.cli(
-            options, default=defaults, args=list(arguments), prog=prog, config=_CONFIG
-        )
-        return replace(parsed, experiment=on_one_domain(parsed.experiment))
+        return tyro.cli(options, default=defaults, args=words, prog=prog, config=_CONFIG)
     except ValueError as error:
         raise InputError(str(error)) from error
 
@@ -139,10 +134,44 @@ def without(words: Sequence[str], names: Sequence[str]) -> list[str]:
     return kept
 
 
+#: Options that people change, in the order of the short help: ends of their names.
+_COMMON = (
+    "run-dir", "resume", "trace", "seeds", "mode", "seed", "schedule.cycles", "schedule.warmup",
+    ".start", "data.training", "data.steps", "data.noise", "region.fraction", "physical.horizon",
+    "physical.weights.interaction", "physical.solver.iterations", "synthetic.horizon",
+    "synthetic.batch", "synthetic.weights.interaction", "synthetic.solver.learning-rate",
+    "synthetic.solver.updates", "synthetic.model.features", "synthetic.model.levels",
+)  # fmt: skip
+
+
+def _short_help(options: type, defaults: Any, prog: str) -> str:
+    """Return a line for each of the options that people change."""
+    parser = tyro.extras.get_parser(options, default=defaults, prog=prog, config=_CONFIG)
+    found = [a for a in parser._actions if a.option_strings]
+    lines = []
+    for end in _COMMON:
+        for action in found:
+            name = next((o for o in action.option_strings if o.startswith("--")), "")
+            if name.endswith(end) and (end.startswith(".") or name == f"--{end}"):
+                lines.append((name, " ".join(str(action.help or "").split())))
+    width = max(len(name) for name, _ in lines)
+    shown = "\n".join(f"  {name:{width}}  {text[: 98 - width]}" for name, text in lines)
+    about = (options.__doc__ or "").splitlines()[0]
+    return f"usage: {prog} [OPTIONS]\n\n{about}\n\n{shown}\n\n  --help-all for all options"
+
+
 def _line(error: BaseException, path: Path) -> str:
     """Return the line of the experiment file where an error arose."""
     if isinstance(error, SyntaxError):
         return f", line {error.lineno}"
     frames = traceback.extract_tb(error.__traceback__)
-    lines = [f.lineno for f in frames if f.filename == str(path)]
+    lines = [f.lineno for f in frames if f.filename == str(path.resolve())]
     return f", line {lines[-1]}" if lines else ""
+
+
+def _first_design(path: Path) -> str:
+    """Return advice for an experiment file of the first design."""
+    with contextlib.suppress(OSError, UnicodeDecodeError), open(path) as file:
+        if "hycojax.config" in file.read():
+            return " (it is written for hycojax 0.1: see experiments/heat.py for today's form)"
+    return ""

@@ -1,9 +1,9 @@
-"""How a command ends when it can't go on: one message, and a telling exit status."""
+"""What ends a command: one message, and a telling exit status."""
 
 from __future__ import annotations
 
 
-class InputError(Exception):
+class InputError(ValueError):
     """The user's input is wrong; the message says which, and what to do (exit status 2)."""
 
     status = 2

@@ -1,19 +1,21 @@
-"""python -m hycojax.evaluate RUN_DIR: metrics and figures of a run again, from a checkpoint."""
+"""python -m hycojax.evaluate RUN_DIR [--data FILE]: metrics and figures of a run again."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import tyro
 from rich.console import Console
 
 from hycojax import commandline
+from hycojax.data import store
 from hycojax.errors import InputError
-from hycojax.prepare import first_state, simulations
-from hycojax.report.summary import report, show
-from hycojax.run import checkpoint, logbook
-from hycojax.run import directory as rundir
+from hycojax.report.evaluation import Trial
+from hycojax.report.summary import show
+from hycojax.result import Result, load
+from hycojax.run import terminal
 
 
 @dataclass(frozen=True)
@@ -22,24 +24,42 @@ class Options:
 
     run_dir: tyro.conf.Positional[Path]
     """The directory that `train` wrote."""
+    data: Path | None = None
+    """Simulations to try the models on, as `generate` writes them: nothing is written then; None:
+    those of the run."""
 
 
 def main(arguments: list[str]) -> None:
     """Run the command."""
     options = tyro.cli(Options, args=arguments, prog="python -m hycojax.evaluate")
-    directory, experiment = rundir.open_run(options.run_dir)
-    console = Console()
-    if not checkpoint.steps(directory.checkpoints):
-        raise InputError(f"{directory.root} holds no checkpoint yet: train it first")
-    stored, _ = simulations(experiment)
-    game, data, template = first_state(experiment, stored)
-    state, warnings = checkpoint.restore(directory.checkpoints, template)
-    logbook.warn(console, warnings)
-    records = [r for r in logbook.read(directory.log) if r["cycle"] <= int(state.cycle)]
-    if not records:
-        raise InputError(f"{directory.log} is missing or empty: train the run again elsewhere")
-    show(report(directory, experiment, game, data, state, stored, records), console)
-    console.print(f"results: {directory.root}", highlight=False)
+    console, result = Console(), load(options.run_dir)
+    terminal.warn(console, list(result.warnings))
+    if options.data is not None:
+        show(tried_on(result, options.data).summary, console)
+        return
+    result.save(options.run_dir)
+    show(result.summary, console)
+    console.print(f"results: {options.run_dir}", highlight=False)
+
+
+def tried_on(result: Result, path: Path) -> Result:
+    """Return a result whose models are tried on the simulations of a file, as tests.
+
+    Raises:
+        InputError: The file can't be read, or its states are not on the grid of the models.
+    """
+    found = store.read_all(path)
+    simulations = found.get("test", found.get("training"))
+    grid = result.experiment.physics.domain
+    wanted = (*grid.shape, len(grid.channels))
+    frames = result.experiment.mask().shape[0]
+    if simulations.shape[1:] != (frames, *wanted):
+        raise InputError(
+            f"{path}: simulations {simulations.shape[1:]}, where the run has {(frames, *wanted)}"
+        )
+    first = dict.fromkeys(result.tried.get("test", result.tried["recorded"]).first)
+    trial = Trial(simulations, {name: np.asarray(simulations[:, 0]) for name in first})
+    return replace(result, tried={"test": trial})
 
 
 if __name__ == "__main__":

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hycojax import commandline
-from hycojax.experiment import Overridable
-from hycojax.prepare import simulations
+from hycojax.commandline import Overridable
+from hycojax.data import simulated, store
+from hycojax.experiment import Experiment
 
 
 @dataclass(frozen=True)
@@ -24,9 +25,20 @@ def main(arguments: list[str]) -> None:
     file, rest = commandline.split_experiment(arguments, "hycojax.generate")
     defaults = Options(commandline.load(file))
     options = commandline.parse(Options, defaults, file, rest, "hycojax.generate")
-    made, path = simulations(options.experiment, options.out)
+    path = options.out or place(options.experiment)
+    made = simulated.stored(*_about(options.experiment), path)
     shapes = ", ".join(f"{role} {'x'.join(map(str, t.shape))}" for role, t in made.items())
     print(f"{path}: {shapes}")
+
+
+def place(experiment: Experiment) -> Path:
+    """Return where commands keep the simulations of an experiment."""
+    digest = store.digest(simulated.origin(*_about(experiment)))
+    return Path("data") / f"{experiment.name}-{digest}.h5"
+
+
+def _about(experiment: Experiment) -> tuple:
+    return experiment.data, experiment.domain, experiment.interval, experiment.seed
 
 
 if __name__ == "__main__":

@@ -17,14 +17,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import hycojax as hj
 from hycojax import commandline
-from hycojax.data.simulation import simulate
+from hycojax.data import simulated
 from hycojax.game import state as games
-from hycojax.grid.domain import Boundary, Domain
 from hycojax.kernels import programs
-from hycojax.physics import heat, smoke
-from hycojax.prepare import first_state
-from hycojax.train import compile_cycle
+from hycojax.run.compiled import compiled_cycle
+from hycojax.settings.numbers import split
 
 FIXTURES = Path(__file__).parent / "fixtures"
 
@@ -62,17 +61,18 @@ def _no_programs_of_other_files():
 
 @pytest.fixture(scope="session")
 def smoke_box():
-    return Domain((16, 16), (100.0, 100.0), Boundary.CLOSED, smoke.channels(2))
+    return hj.Domain((16, 16), (100.0, 100.0), hj.CLOSED)
 
 
 @pytest.fixture(scope="session")
 def plume(smoke_box):
-    return smoke.Smoke(smoke_box, dt=2.0)
+    """A plume whose buoyancy is unknown, on 16 x 16 cells, with an interval of 2 s."""
+    return hj.physics.Smoke(buoyancy=hj.Unknown(start=0.1)).on(smoke_box, 2.0)
 
 
 @pytest.fixture(scope="session")
 def heat_box():
-    return Domain((16, 16), (100.0, 100.0), Boundary.PERIODIC, heat.CHANNELS)
+    return hj.Domain((16, 16), (100.0, 100.0), hj.PERIODIC)
 
 
 @pytest.fixture(scope="session")
@@ -91,10 +91,10 @@ def tiny_heat():
 class Ready:
     """A game, ready to play: `play(state)` is its compiled cycle."""
 
-    experiment: object
+    experiment: hj.Experiment
     game: games.Game
     stored: dict
-    data: games.Recordings
+    data: object
     program: object
 
     def start(self):
@@ -102,20 +102,29 @@ class Ready:
 
     def play(self, state):
         """Return the state after a cycle, and what it reports."""
-        return self.program(self.data, state, games.turns(self.game, int(state.cycle)))
+        cycle = int(state.cycle)
+        numbers = split(games.stage(self.game, cycle))[1]
+        return self.program(numbers, self.data, state, games.turns(self.game, cycle))
+
+
+def first_state(experiment):
+    """Return game, simulations, recordings and first state of an experiment."""
+    about = experiment.data, experiment.domain, experiment.interval, experiment.seed
+    stored, game = simulated.simulate(*about), experiment.game()
+    data = simulated.known(about[0], game.physics.domain, stored, experiment.seed)
+    return game, stored, data, games.start(game, data, jax.random.key(1))
+
+
+@pytest.fixture(scope="session", name="first_state")
+def first_state_fixture():
+    return first_state
 
 
 @pytest.fixture(scope="session")
 def ready(tiny_heat):
-    data = tiny_heat.data
-    counts = {"training": data.training, "validation": data.validation, "test": data.test}
-    stored = simulate(
-        tiny_heat.physical.model, jax.random.key(0), counts, data.steps, data.refinement
-    )
-    game, known, state = first_state(tiny_heat, stored)
-    stage, turns = games.stage(game, 0), games.turns(game, 0)
-    program = compile_cycle(stage, known, state, turns)[0]
-    return Ready(tiny_heat, game, stored, known, program)
+    game, stored, data, state = first_state(tiny_heat)
+    program = compiled_cycle(games.stage(game, 0), data, state, games.turns(game, 0))
+    return Ready(tiny_heat, game, stored, data, program)
 
 
 @pytest.fixture
@@ -140,9 +149,11 @@ def compilations(monkeypatch):
 
 def changed(game, name, **fields):
     """Return a game with some fields of a player changed."""
-    return dataclasses.replace(
-        game, players={**game.players, name: dataclasses.replace(game.players[name], **fields)}
+    seats = tuple(
+        (own, dataclasses.replace(player, **fields) if own == name else player)
+        for own, player in game.seats
     )
+    return dataclasses.replace(game, seats=seats)
 
 
 @pytest.fixture(scope="session", name="changed")

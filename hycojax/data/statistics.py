@@ -1,4 +1,4 @@
-"""Means and scales of training data, from what is seen of them."""
+"""A recording, and the means and scales of what is seen of it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,16 @@ from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
-from hycojax.data.observation import Recording
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Recording:
+    """Trajectories as they are known: values, 0 where nothing is seen, and what is seen."""
+
+    values: Float[Array, "simulation time *shape channels"]
+    seen: Bool[Array, "simulation time *shape channels"]
 
 
 @jax.tree_util.register_dataclass

@@ -44,14 +44,29 @@ def read(path: Path, provenance: dict[str, Any]) -> Simulations | None:
     Raises:
         InputError: The file can't be read, or its numbers are not finite.
     """
-    import h5py
-
     if not path.exists():
         return None
+    found, simulations = _read(path)
+    return simulations if found == _canonical(provenance) else None
+
+
+def read_all(path: Path) -> Simulations:
+    """Return the simulations in a file, whatever their provenance.
+
+    Raises:
+        InputError: There is no file, it can't be read, or its numbers are not finite.
+    """
+    if not path.exists():
+        raise InputError(f"there is no file {path}")
+    return _read(path)[1]
+
+
+def _read(path: Path) -> tuple[str, Simulations]:
+    import h5py
+
     try:
         with h5py.File(path, "r") as file:
-            if file.attrs["provenance"] != _canonical(provenance):
-                return None
+            provenance = file.attrs["provenance"]
             simulations = {role: file[role][...] for role in file}
     except (OSError, KeyError) as error:
         raise InputError(
@@ -61,7 +76,7 @@ def read(path: Path, provenance: dict[str, Any]) -> Simulations | None:
     for role, trajectories in simulations.items():
         if not np.isfinite(trajectories).all():
             raise InputError(f"{path}: {role} holds values that are not finite numbers: remove it")
-    return simulations
+    return provenance, simulations
 
 
 def _canonical(provenance: dict[str, Any]) -> str:

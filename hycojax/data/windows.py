@@ -9,7 +9,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from hycojax.grid.domain import Domain
 from hycojax.models.model import Starts
 
 
@@ -88,24 +87,6 @@ def tile(source: Source, horizon: int) -> Windows:
     times = np.arange(0, frames - horizon, horizon)
     simulation, time = np.meshgrid(np.arange(simulations), times, indexing="ij")
     return cut(source, jnp.asarray(simulation.ravel()), jnp.asarray(time.ravel()), horizon)
-
-
-def restrict(source: Source, domain: Domain, factor: int) -> Source:
-    """Average trajectories to `domain.coarsen(factor)`; what is seen in part is not seen."""
-    coarse = domain.coarsen(factor)
-    return Source(
-        starts=coarse.restrict(source.starts, factor),
-        targets=coarse.restrict(source.targets, factor),
-        seen=seen_in_full(source.seen, domain, factor),
-    )
-
-
-def seen_in_full(
-    seen: Bool[Array, "... channels"], domain: Domain, factor: int
-) -> Bool[Array, "... channels"]:
-    """Return which values on `domain.coarsen(factor)` are means over nothing but seen ones."""
-    share = domain.coarsen(factor).restrict(seen.astype(np.float32), factor)
-    return share > 1 - 0.5 / factor**domain.dims
 
 
 def seen_values(source: Source, horizon: int) -> Float[Array, ""]:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from hycojax.data.recordings import Recordings
 from hycojax.data.windows import Source
-from hycojax.game.objective import first_frames
-from hycojax.game.player import Turn
-from hycojax.game.state import Game, PlayerState, Recordings
-from hycojax.grid.domain import Domain
+from hycojax.game.schedule import Turn
+from hycojax.game.state import Game, PlayerState
 
 
 def complete(
@@ -40,11 +37,3 @@ def _estimate(
     ours, theirs = (jnp.nan_to_num(players[n].error, nan=jnp.inf) for n in (name, partner))
     trusted = (turn.interaction > 0) & (theirs < ours)
     return jnp.where(trusted, players[partner].recorded, own.recorded)
-
-
-def known_frames(
-    domain: Domain, data: Recordings, params: Any
-) -> Float[Array, "simulation *shape channels"]:
-    """Return the first frames of the training recordings, corrected if a player estimates them."""
-    values, seen = data.training.values[:, 0], data.training.seen[:, 0]
-    return first_frames(params, values, seen & domain.evolves(), data.scale)

@@ -1,13 +1,13 @@
 """The method: two players learn from the same recordings and from each other, cycle by cycle.
 
     L_synthetic(w)  = a_s data(w)  + b_s interaction(w; theta fixed)
-    L_physical(th)  = a_p data(th) + b_p interaction(th; w fixed) + roughness(th)
+    L_physical(th)  = a_p data(th) + b_p interaction(th; w fixed) + penalty(th)
 
 In a cycle each player has a turn: the other one predicts trajectories, it trains on these and on
 the recordings, and is validated (Gauss-Seidel alternation towards a Nash equilibrium). With one
 player it is plain training, by the same code; with a weight of zero, or a player without turns, it
-is a one-way scheme. Everything here is a pure function of arrays: warm-up, schedules and frozen
-players are numbers in a `Turn` (`game.turns`), a turn that did harm is undone in `learning.train`.
+is a one-way scheme. Everything here is a pure function of arrays: warm-up and frozen players are
+numbers in a `Turn`, and all other numbers that a user sets are arguments too (`run.compiled`).
 
 Source: Liverani, Steynberg, Zuazua, "HYCO: Hybrid-Cooperative Learning", arXiv 2509.14123.
 """
@@ -20,30 +20,17 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Key
+from jaxtyping import Array, Key
 
-from hycojax.data.windows import Source
+from hycojax.data.recordings import Recordings
 from hycojax.game.balance import balanced
-from hycojax.game.completion import complete, known_frames
-from hycojax.game.learning import train
+from hycojax.game.completion import complete
+from hycojax.game.lessons import lessons
 from hycojax.game.objective import objective, visible_loss
-from hycojax.game.player import Turn
-from hycojax.game.state import (
-    NAMES,
-    Game,
-    PlayerState,
-    Recordings,
-    TrainingState,
-    fresh,
-    lesson_steps,
-    no_lessons,
-    spread,
-)
+from hycojax.game.schedule import Turn
+from hycojax.game.state import NAMES, Game, PlayerState, TrainingState
+from hycojax.game.turn import train
 from hycojax.game.validation import validated
-from hycojax.kernels import random_arrays as draws
-from hycojax.models import parameters as parameter
-from hycojax.models.model import Starts, beginnings
-from hycojax.solvers.multistart import Members
 
 
 def cycle(
@@ -55,12 +42,13 @@ def cycle(
     """
     key = jax.random.fold_in(jax.random.wrap_key_data(state.key), state.cycle)
     players, metrics = dict(state.players), {}
-    for name in game.players:
+    for name, player in game.seats:
         own = jax.random.fold_in(key, 1 + NAMES.index(name))
         with jax.named_scope(name):
             players[name], metrics[name] = play(game, data, players, name, turns[name], key, own)
         with jax.named_scope("validation"):
-            players[name] = validated(game, name, players[name], data, state.cycle)
+            due = turns[name].validates
+            players[name] = validated(player.model, players[name], data, state.cycle, due)
         metrics[name]["validation"] = players[name].error
     return replace(state, players=players, cycle=state.cycle + 1), metrics
 
@@ -71,78 +59,19 @@ def play(
     players: dict[str, PlayerState],
     name: str,
     turn: Turn,
-    draws: Key[Array, ""],
+    shared: Key[Array, ""],
     key: Key[Array, ""],
 ) -> tuple[PlayerState, dict[str, Any]]:
     """Return a player after its training in a cycle, and what to report of it."""
     player, own = game.players[name], players[name]
     with jax.named_scope("interaction"):
         observed = complete(game, data, players, name, turn)
-        generated, lessons = interact(game, data, players, name, turn, draws)
-    turn = balanced(game, data, players, name, turn, observed, generated)
-    loss = objective(player, observed, generated, turn, data.scale)
+        shown = lessons(game, data, players, name, turn, shared)
+    turn = balanced(game, data, players, name, turn, observed)
+    loss = objective(player, observed, shown, turn, data.scale)
     visible = partial(visible_loss, player, observed, scale=data.scale)
     params, solver, terms = train(player, own, loss, visible, turn, key)
-    if name == "physical":
-        values = parameter.constrain(game.physics, params)
-        terms = {**terms, "parameters": jax.tree.map(jnp.mean, values)}
-        if isinstance(solver, Members):
-            terms["spread"] = jax.tree.map(jnp.mean, spread(game, solver))
-    return replace(own, params=params, solver=solver, lessons=lessons), terms
-
-
-def interact(
-    game: Game,
-    data: Recordings,
-    players: dict[str, PlayerState],
-    name: str,
-    turn: Turn,
-    key: Key[Array, ""],
-) -> tuple[Source | None, Array | None]:
-    """Return the partner's trajectories as something to learn from, and what of them is kept.
-
-    They count at all cells and times, or at the ghost points. None without a partner.
-    """
-    partner, kept = game.partner(name), players[name].lessons
-    if partner is None:
-        return None, None
-    steps = lesson_steps(game, data, name)
-
-    def predict() -> Array:
-        starts = _meeting_places(game, data, players, jax.random.fold_in(key, 0))
-        return game.players[partner].model.predict(players[partner].params, starts, steps)
-
-    def keep() -> Array:
-        return no_lessons(game, data, name) if kept is None else kept
-
-    lessons = jax.lax.cond(turn.renew, predict, keep)
-    # Behind a barrier: XLA would count the values of a constant as it compiles, for seconds.
-    evolves = jax.lax.optimization_barrier(jnp.asarray(game.physics.domain.evolves()))
-    counted = jnp.broadcast_to(evolves, lessons.shape)
-    if game.interaction.points < 1:
-        counted &= _ghosts(game, name, lessons.shape, jax.random.fold_in(key, 3))
-    return Source(lessons, lessons, counted), None if kept is None else lessons
-
-
-def _ghosts(
-    game: Game, name: str, shape: tuple[int, ...], key: Key[Array, ""]
-) -> Bool[Array, "trajectory time *shape one"]:
-    """Return which cells and times count, chosen among the cells on which the player trains."""
-    factor = game.players[name].coarsening
-    places = (*shape[:2], *(n // factor for n in shape[2:-1]), 1)
-    chosen = draws.bernoulli(key, game.interaction.points, places)
-    for axis in range(2, len(shape) - 1):
-        chosen = jnp.repeat(chosen, factor, axis)
-    return chosen
-
-
-def _meeting_places(
-    game: Game, data: Recordings, players: dict[str, PlayerState], key: Key[Array, ""]
-) -> Starts:
-    """Return the states from which the players compare: first frames, then fresh ones."""
-    places = []
-    if game.interaction.recorded:
-        places.append(known_frames(game.physics.domain, data, players["physical"].params))
-    if count := fresh(game, data):
-        places.append(jax.vmap(game.physics.sample)(jax.random.split(key, count)))
-    return beginnings(jnp.concatenate(places))
+    parameters = jax.tree.map(jnp.mean, player.model.estimates(params))
+    spread = jax.tree.map(jnp.mean, player.solver.deviations(solver, player.model.estimates))
+    terms = {**terms, "parameters": parameters, "spread": spread}
+    return replace(own, params=params, solver=solver), terms

@@ -9,18 +9,16 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, Bool, Float, Key
+from jaxtyping import Array, Float, Key
 
-from hycojax.data.windows import Source, Windows, deal, draw, restrict, seen_values, tile
-from hycojax.game.player import Player, Turn
+from hycojax.data.windows import Source, Windows, deal, draw, seen_values, tile
+from hycojax.game.initial_states import corrected
+from hycojax.game.player import Player
+from hycojax.game.schedule import Turn
 from hycojax.inference.losses import relative_square, window_loss
-from hycojax.kernels import random_arrays as draws
-from hycojax.models.model import Model
-from hycojax.solvers import INITIAL_STATES, Objective
-
-#: Corrections of first frames are of this size, relative to the scale.
-_CORRECTION = 0.1
+from hycojax.kernels import random_arrays
+from hycojax.settings.numbers import weighs
+from hycojax.solvers import Objective
 
 
 def objective(
@@ -38,18 +36,18 @@ def objective(
     player's trajectories (none without another player), and the model's own penalty. The weights a
     and b are those of the turn. Of numbered batches, only the gradient backwards is defined.
     """
-    model = _coarse(player)
+    model = player.model
     given = [observed] if generated is None else [observed, generated]
     weights = [turn.data, turn.interaction][: len(given)]
     sources = [_trained_on(player, source) for source in given]
     sizes = [player.batch and player.batch * seen_values(s, player.horizon) for s in sources]
 
     def distance(params: Any, windows: Windows, count: Array | None = None) -> Array:
-        return window_loss(model, params, windows, scale, player.memory, count)
+        return window_loss(model, params, windows, scale, player.truncation, count)
 
     def apart(params: Any, keys: list[Key[Array, ""]], number: int | None) -> list[Array]:
         def term(params: Any, source: Source, key: Key[Array, ""]) -> Array:
-            if player.initial_states and source is sources[0]:
+            if player.corrects_first_frames and source is sources[0]:
                 return _from_estimated_states(player, distance, params, observed, scale, key)
             return distance(params, _windows(player, source, scale, key, number))
 
@@ -89,7 +87,7 @@ def _from_estimated_states(
     key: Key[Array, ""],
 ) -> Array:
     """Return the loss on the recordings from first frames that are estimated, these included."""
-    frames = first_frames(params, observed.starts[:, 0], observed.seen[:, 0], scale)
+    frames = corrected(params, observed.starts[:, 0], observed.seen[:, 0], scale)
     own = relative_square(frames, observed.targets[:, 0], observed.seen[:, 0], scale)
     source = replace(observed, starts=observed.starts.at[:, 0].set(frames))
     later = _windows(player, _trained_on(player, source), scale, key, None)
@@ -145,40 +143,16 @@ def visible_loss(
     player: Player, observed: Source, params: Any, scale: Float[Array, " channels"]
 ) -> Float[Array, ""]:
     """Return the loss on all windows of the recordings that lie end to end, without noise."""
-    whole = replace(player, batch=None, noise=0.0, solver=None)
-    loss = objective(whole, observed, None, Turn(True, 1.0, 0.0, False), scale)
+    whole = replace(player, batch=None, noise=0.0)
+    loss = objective(whole, observed, None, Turn(True, 1.0, 0.0, False, False), scale)
     return loss(params, jax.random.key(0))[1]["data"]
 
 
-def _coarse(player: Player) -> Model:
-    coarser = player.coarsening > 1
-    return replace(player.model, coarsening=player.coarsening) if coarser else player.model
-
-
-def first_frames(
-    params: Any,
-    frames: Float[Array, "simulation *shape channels"],
-    seen: Bool[Array, "simulation *shape channels"],
-    scale: Float[Array, " channels"],
-) -> Float[Array, "simulation *shape channels"]:
-    """Return first frames with the corrections that a player estimates, where they are measured.
-
-    The corrections of n values are in units of `_CORRECTION` scale sqrt(n). All of them together
-    then curve the loss less than a coefficient that matters: the search moves coefficients first.
-    """
-    if not (isinstance(params, dict) and INITIAL_STATES in params):
-        return frames
-    unit = _CORRECTION * np.sqrt(frames.size) * scale
-    return frames + jnp.where(seen, params[INITIAL_STATES] * unit, 0)
-
-
 def _trained_on(player: Player, source: Source) -> Source:
-    """Return what of trajectories the player's windows are cut from, on its cells."""
-    if player.early.first:
-        source = jax.tree.map(lambda frames: frames[:, : player.horizon + 1], source)
-    if player.coarsening == 1:
+    """Return what of trajectories the player's windows are cut from."""
+    if not player.early.first:
         return source
-    return restrict(source, player.model.domain, player.coarsening)
+    return jax.tree.map(lambda frames: frames[:, : player.horizon + 1], source)
 
 
 def _windows(
@@ -203,10 +177,10 @@ def _disturbed(
     player: Player, windows: Windows, scale: Float[Array, " channels"], key: Key[Array, ""]
 ) -> Windows:
     """Return windows with noise on what evolves of their starts."""
-    if player.noise == 0:
+    if not weighs(player.noise):
         return windows
     state = windows.starts.state
-    noise = player.noise * scale * draws.normal(key, state.shape)
-    evolves = player.model.domain.coarsen(player.coarsening).evolves()
+    noise = player.noise * scale * random_arrays.normal(key, state.shape)
+    evolves = player.model.domain.evolves()
     noisy = replace(windows.starts, state=state + jnp.where(evolves, noise, 0))
     return replace(windows, starts=noisy)

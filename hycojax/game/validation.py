@@ -9,26 +9,24 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from hycojax.game.completion import known_frames
-from hycojax.game.state import Game, PlayerState, Recordings, Schedule
+from hycojax.data.recordings import Recordings
+from hycojax.game.initial_states import known_frames
+from hycojax.game.state import PlayerState
 from hycojax.inference.losses import relative_square
 from hycojax.models.model import Model, beginnings
 
 
 def validated(
-    game: Game, name: str, own: PlayerState, data: Recordings, cycle: Int[Array, ""]
+    model: Model, own: PlayerState, data: Recordings, cycle: Int[Array, ""], due: Bool[Array, ""]
 ) -> PlayerState:
     """Return a player after its turn in a cycle, with its predictions, validated if that is due."""
-    schedule: Schedule = game.schedule
-    due: Bool[Array, ""] = (cycle % schedule.validation == 0) | (cycle == schedule.cycles - 1)
-    model = game.players[name].model
     error, recorded = jax.lax.cond(
         due | (not data.whole),
         lambda: predictions(model, own.params, data),
         lambda: (own.error, own.recorded),
     )
     error = jnp.where(due, error, own.error)
-    better = due & (error < (1 - schedule.improvement) * own.best_error)
+    better = due & (error < own.best_error)
     new, old = (own.params, error, cycle + 1), (own.best, own.best_error, own.best_cycle)
     best, best_error, best_cycle = jax.tree.map(lambda n, o: jnp.where(better, n, o), new, old)
     return replace(

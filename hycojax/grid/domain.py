@@ -1,16 +1,17 @@
-"""The box that a system lives in: its grid, its boundary and the channels of its state."""
+"""The box that a system lives in, its grid, and the channels of a state on it."""
 
 from __future__ import annotations
 
 import enum
 import itertools
-import math
 from dataclasses import dataclass, replace
+from typing import Self
 
 import jax.numpy as jnp
 import numpy as np
-import tyro
 from jaxtyping import Array, Float
+
+from hycojax.settings.checked import Checked
 
 
 class Boundary(enum.Enum):
@@ -20,8 +21,11 @@ class Boundary(enum.Enum):
     CLOSED = "closed"
 
 
+PERIODIC, CLOSED = Boundary.PERIODIC, Boundary.CLOSED
+
+
 @dataclass(frozen=True)
-class Channel:
+class Channel(Checked):
     """One component of a state.
 
     `static` channels describe the set-up (a source, a coefficient): known exactly, carried through
@@ -37,12 +41,8 @@ class Channel:
 
 
 @dataclass(frozen=True)
-class Domain:
-    """A uniform Cartesian grid in a box, and what is stored on it.
-
-    A state is one array `[*shape, channels]`. A closed box has walls on all sides; the lower faces
-    that lie in a wall store zero, so that closed and periodic boxes share one layout.
-    """
+class Domain(Checked):
+    """A uniform Cartesian grid in a box. A closed box has walls on all sides."""
 
     shape: tuple[int, ...]
     """Number of cells along each axis."""
@@ -50,7 +50,6 @@ class Domain:
     """Length of the box along each axis, in metres."""
     boundary: Boundary
     """How the box ends."""
-    channels: tyro.conf.Suppress[tuple[Channel, ...]]
 
     def __post_init__(self):
         if not 1 <= len(self.shape) <= 3:
@@ -61,7 +60,7 @@ class Domain:
             )
         if min(self.shape) < 4:
             raise ValueError(f"domain.shape: at least 4 cells along each axis, got {self.shape}")
-        if not all(math.isfinite(s) and s > 0 for s in self.size):
+        if not all(s > 0 for s in self.size):
             raise ValueError(f"domain.size: lengths must be positive, got {self.size}")
 
     @property
@@ -74,33 +73,16 @@ class Domain:
         """Cell width along each axis, in metres."""
         return tuple(s / n for s, n in zip(self.size, self.shape, strict=True))
 
-    @property
-    def dynamic(self) -> tuple[int, ...]:
-        """Indices of the channels that a model predicts."""
-        return tuple(i for i, c in enumerate(self.channels) if not c.static)
-
     def centers(self) -> list[np.ndarray]:
         """Coordinates of the cell centres, one array `[*shape]` an axis, in metres."""
         axes = [(np.arange(n) + 0.5) * dx for n, dx in zip(self.shape, self.dx, strict=True)]
         return np.meshgrid(*axes, indexing="ij")
 
-    def evolves(self) -> np.ndarray:
-        """Which entries of a state change in time, `bool[*shape, channels]`.
-
-        False for static channels and for the faces that lie in a wall.
-        """
-        mask = np.ones((*self.shape, len(self.channels)), bool)
-        for i, channel in enumerate(self.channels):
-            mask[..., i] = not channel.static
-            if channel.face is not None and self.boundary is Boundary.CLOSED:
-                np.moveaxis(mask[..., i], channel.face, 0)[0] = False
-        return mask
-
-    def refine(self, factor: int) -> Domain:
+    def refine(self, factor: int) -> Self:
         """The same box with `factor` times as many cells along each axis."""
         return replace(self, shape=tuple(n * factor for n in self.shape))
 
-    def coarsen(self, factor: int) -> Domain:
+    def coarsen(self, factor: int) -> Self:
         """The same box with cells that are `factor` times as wide.
 
         Raises:
@@ -126,6 +108,34 @@ class Domain:
             coarse = jnp.moveaxis(moved, 0, axis)
         return coarse
 
+
+@dataclass(frozen=True)
+class Grid(Domain):
+    """A domain with the channels that are stored on it.
+
+    A state is one array `[*shape, channels]`. The lower faces that lie in a wall store zero, so
+    that closed and periodic boxes share one layout.
+    """
+
+    channels: tuple[Channel, ...]
+
+    @property
+    def dynamic(self) -> tuple[int, ...]:
+        """Indices of the channels that a model predicts."""
+        return tuple(i for i, c in enumerate(self.channels) if not c.static)
+
+    def evolves(self) -> np.ndarray:
+        """Which entries of a state change in time, `bool[*shape, channels]`.
+
+        False for static channels and for the faces that lie in a wall.
+        """
+        mask = np.ones((*self.shape, len(self.channels)), bool)
+        for i, channel in enumerate(self.channels):
+            mask[..., i] = not channel.static
+            if channel.face is not None and self.boundary is Boundary.CLOSED:
+                np.moveaxis(mask[..., i], channel.face, 0)[0] = False
+        return mask
+
     def restrict(
         self, fine: Float[Array, "... channels"], factor: int
     ) -> Float[Array, "... channels"]:
@@ -144,6 +154,11 @@ class Domain:
             ],
             axis=-1,
         )
+
+
+def with_channels(domain: Domain, channels: tuple[Channel, ...]) -> Grid:
+    """Return a domain with channels in place of any that it has."""
+    return Grid(domain.shape, domain.size, domain.boundary, channels)
 
 
 def _interpolation(n: int, factor: int, boundary: Boundary) -> np.ndarray:

@@ -7,8 +7,9 @@ from typing import Any
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from hycojax.data.windows import Windows
-from hycojax.models.model import Memory, Model
+from hycojax.data.recordings import Recordings
+from hycojax.data.windows import Source, Windows, tile
+from hycojax.models.model import Model
 
 
 def relative_square(
@@ -36,10 +37,27 @@ def window_loss(
     params: Any,
     windows: Windows,
     scale: Float[Array, " channels"],
-    memory: Memory | None = None,
+    truncation: int | None = None,
     count: Float[Array, ""] | None = None,
 ) -> Float[Array, ""]:
     """Return the `relative_square` of predictions from the starts of windows, without these."""
     horizon = windows.targets.shape[1]
-    predicted = model.predict(params, windows.starts, horizon, memory)
+    predicted = model.predict(params, windows.starts, horizon, truncation)
     return relative_square(predicted[:, 1:], windows.targets, windows.seen, scale, count)
+
+
+def data_loss(
+    model: Model, params: Any, recordings: Recordings, horizon: int | None = None
+) -> Float[Array, ""]:
+    """Return how far a model is from training recordings: `window_loss`, windows end to end.
+
+    Args:
+        model: A bound model.
+        params: Its parameters.
+        recordings: What is known of the system. Windows start from its values.
+        horizon: Intervals of a window; None: the whole recordings, from their first frames.
+    """
+    known = recordings.training
+    source = Source(known.values, known.values, known.seen & model.domain.evolves())
+    windows = tile(source, horizon or known.values.shape[1] - 1)
+    return window_loss(model, params, windows, recordings.scale)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import flax.linen as nn
 
-from hycojax.grid.domain import Boundary
+from hycojax.grid.domain import Boundary, Domain
 from hycojax.networks.convolution import Convolution
 from hycojax.networks.emulator import Emulator
 
@@ -28,9 +28,9 @@ class ConvNet(Emulator):
         if min(self.features, self.layers) < 1:
             raise ValueError("features and layers must be at least 1")
 
-    def network(self) -> nn.Module:
+    def network(self, domain: Domain) -> nn.Module:
         """Return the network without its last layer."""
-        return _Network(self.features, self.layers, self.domain.boundary)
+        return _Network(self.features, self.layers, domain.boundary)
 
 
 class _Network(nn.Module):

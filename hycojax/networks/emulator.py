@@ -1,4 +1,8 @@
-"""What all emulators of a time step share: scaling, the residual, what stays as it is."""
+"""What all emulators of an interval share: scaling, the residual, what stays as it is.
+
+To write a network: a frozen dataclass that inherits `Emulator`, with `network`; or, for a module of
+your own, `Custom(MyModule())`.
+"""
 
 from __future__ import annotations
 
@@ -13,16 +17,20 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from hycojax.data.statistics import Statistics
-from hycojax.grid.domain import Boundary
-from hycojax.models.model import SharedDomain, Stepper, SyntheticModel
+from hycojax.grid.domain import Boundary, Channel, Grid
+from hycojax.models.model import Stepper
+from hycojax.settings.checked import Checked
+from hycojax.settings.numbers import STATIC
 
 
 @dataclass(frozen=True)
-class Emulator(Stepper, SyntheticModel):
-    """state + s * net((state - m) / r), on the channels and faces that evolve.
+class Emulator(Checked):
+    """A network that advances a state by one interval, on any domain.
 
-    m and r are mean and standard deviation of the training data, s is the rms of their change in a
-    time step, so that the network maps numbers of order 1 to numbers of order 1. They are stored
+        state + s * net((state - m) / r), on the channels and faces that evolve
+
+    m and r are mean and standard deviation of the training data, s is the rms of their change in an
+    interval, so that the network maps numbers of order 1 to numbers of order 1. They are stored
     with the weights. Static channels are read, not predicted, and leave as they came. The last
     layer starts at zero: an untrained network predicts no change.
 
@@ -30,7 +38,6 @@ class Emulator(Stepper, SyntheticModel):
     and the CoordConv solution", NeurIPS 2018.
     """
 
-    domain: SharedDomain
     bfloat16: bool = field(default=False, kw_only=True)
     """Compute the network in bfloat16; weights, scaling and sums stay in single precision."""
     coordinates: bool = field(default=False, kw_only=True)
@@ -38,8 +45,48 @@ class Emulator(Stepper, SyntheticModel):
     another one at another place."""
 
     @abstractmethod
-    def network(self) -> nn.Module:
-        """Return the network without its last layer, `[*shape, channels] -> [*shape, features]`."""
+    def network(self, domain: Grid) -> nn.Module:
+        """Return the network without its last layer, `[*shape, channels] -> [*shape, features]`.
+
+        Raises:
+            ValueError: It does not suit the domain; the message says why.
+        """
+
+    def on(self, domain: Grid, interval: float) -> BoundEmulator:
+        """Return the model on a domain with channels, with frames an interval [s] apart.
+
+        Raises:
+            ValueError: The network does not suit the domain.
+        """
+        self.network(domain)
+        return BoundEmulator(self, domain, interval)
+
+
+@dataclass(frozen=True)
+class Custom(Emulator):
+    """A `flax.linen` module of your own, `[*shape, channels] -> [*shape, features]`."""
+
+    module: nn.Module
+    """The module."""
+
+    def network(self, domain: Grid) -> nn.Module:
+        """Return the module."""
+        del domain
+        return self.module
+
+
+@dataclass(frozen=True)
+class BoundEmulator(Stepper):
+    """An emulator on a domain: its parameters are weights and statistics of the training data."""
+
+    emulator: Emulator = field(metadata=STATIC)
+    domain: Grid = field(metadata=STATIC)
+    interval: float = field(metadata=STATIC)
+
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        """The channels of a state."""
+        return self.domain.channels
 
     def init(self, key: Key[Array, ""]) -> dict[str, Any]:
         """Return random weights, and statistics that leave a state as it is."""
@@ -57,7 +104,7 @@ class Emulator(Stepper, SyntheticModel):
     def forward(
         self, params: dict[str, Any], state: Float[Array, "*shape channels"]
     ) -> Float[Array, "*shape channels"]:
-        """Return the state one time step later."""
+        """Return the state one interval later."""
         statistics = jax.lax.stop_gradient(params["statistics"])
         dynamic = np.array(self.domain.dynamic)
         scaled = (state - statistics.mean) / statistics.std
@@ -68,7 +115,7 @@ class Emulator(Stepper, SyntheticModel):
 
     def _placed(self, scaled: Float[Array, "*shape channels"]) -> Float[Array, "*shape inputs"]:
         """Return the inputs: with coordinates, -1 to 1 in a closed box, else a wave along each."""
-        if not self.coordinates:
+        if not self.emulator.coordinates:
             return scaled
         shares = zip(self.domain.centers(), self.domain.size, strict=True)
         places = np.stack([2 * x / length - 1 for x, length in shares], -1)
@@ -77,7 +124,8 @@ class Emulator(Stepper, SyntheticModel):
         return jnp.concatenate([scaled, jnp.asarray(places, scaled.dtype)], -1)
 
     def _whole(self) -> nn.Module:
-        return _Whole(self.network(), len(self.domain.dynamic), self.bfloat16)
+        body, outputs = self.emulator.network(self.domain), len(self.domain.dynamic)
+        return _Whole(body, outputs, self.emulator.bfloat16)
 
 
 class _Whole(nn.Module):

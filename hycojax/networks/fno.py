@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from hycojax.grid.domain import Boundary
-from hycojax.kernels import random_arrays as draws
+from hycojax.grid.domain import Boundary, Domain
+from hycojax.kernels import random_arrays
 from hycojax.networks.emulator import Emulator
 
 
@@ -35,15 +35,15 @@ class FNO(Emulator):
     def __post_init__(self):
         if min(self.features, self.layers, self.modes) < 1:
             raise ValueError("features, layers and modes must be at least 1")
-        if self.modes > min(self.domain.shape) // 2:
+
+    def network(self, domain: Domain) -> nn.Module:
+        """Return the network without its last layer."""
+        if self.modes > min(domain.shape) // 2:
             raise ValueError(
                 f"modes = {self.modes}: at most half of the smallest number of cells, "
-                f"{min(self.domain.shape) // 2}"
+                f"{min(domain.shape) // 2}"
             )
-
-    def network(self) -> nn.Module:
-        """Return the network without its last layer."""
-        return _Network(self.features, self.layers, self.modes, self.domain.boundary)
+        return _Network(self.features, self.layers, self.modes, domain.boundary)
 
 
 class _Network(nn.Module):
@@ -76,7 +76,7 @@ class _SpectralMixing(nn.Module):
         dims, inputs = x.ndim - 1, x.shape[-1]
         numbers = [np.arange(1 - self.modes, self.modes)] * (dims - 1) + [np.arange(self.modes)]
         shape = (2, *(len(k) for k in numbers), inputs, self.features)
-        real, imaginary = self.param("waves", lambda key: draws.normal(key, shape) / inputs)
+        real, imaginary = self.param("waves", lambda key: random_arrays.normal(key, shape) / inputs)
         amplitudes = x.astype(jnp.float32)
         for axis, k in enumerate(numbers):
             amplitudes = _along(np.exp(-_phase(k, x.shape[axis])) / x.shape[axis], amplitudes, axis)

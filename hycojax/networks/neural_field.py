@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import flax.linen as nn
@@ -12,12 +12,14 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from hycojax.data.statistics import Statistics
-from hycojax.grid.domain import Boundary, Domain
-from hycojax.models.model import Memory, SharedDomain, Starts, SyntheticModel
+from hycojax.grid.domain import Boundary, Channel, Domain, Grid
+from hycojax.models.model import Model, Starts
+from hycojax.settings.checked import Checked
+from hycojax.settings.numbers import STATIC
 
 
 @dataclass(frozen=True)
-class NeuralField(SyntheticModel):
+class NeuralField(Checked):
     """u(x, t) = m + r * net(x / L, t / T), a net for each recorded simulation.
 
     It knows these simulations only, and predicts nothing from another initial state: the players
@@ -30,7 +32,6 @@ class NeuralField(SyntheticModel):
     dimensional domains", NeurIPS 2020.
     """
 
-    domain: SharedDomain
     simulations: int = 1
     """Recorded simulations: as many as there are in training."""
     steps: int = 100
@@ -51,10 +52,28 @@ class NeuralField(SyntheticModel):
         if not 0 < self.bandwidth < float("inf"):
             raise ValueError(f"bandwidth = {self.bandwidth}: it must be positive")
 
+    def on(self, domain: Grid, interval: float) -> BoundField:
+        """Return the model on a domain with channels, with frames an interval [s] apart."""
+        return BoundField(self, domain, interval)
+
+
+@dataclass(frozen=True)
+class BoundField(Model):
+    """A neural field on a domain: its parameters are weights and statistics."""
+
+    network: NeuralField = field(metadata=STATIC)
+    domain: Grid = field(metadata=STATIC)
+    interval: float = field(metadata=STATIC)
+
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        """The channels of a state."""
+        return self.domain.channels
+
     def init(self, key: Key[Array, ""]) -> dict[str, Any]:
         """Return random weights, and statistics that leave numbers as they are."""
         channels, blank = len(self.domain.channels), jnp.zeros((1, self.domain.dims + 1))
-        keys = jax.random.split(key, self.simulations)
+        keys = jax.random.split(key, self.network.simulations)
         return {
             "weights": jax.vmap(lambda k: self._network().init(k, blank))(keys),
             "statistics": Statistics(jnp.zeros(channels), jnp.ones(channels), jnp.ones(channels)),
@@ -65,17 +84,17 @@ class NeuralField(SyntheticModel):
         return {**params, "statistics": statistics}
 
     def predict(
-        self, params: dict[str, Any], starts: Starts, steps: int, memory: Memory | None = None
+        self, params: dict[str, Any], starts: Starts, steps: int, truncation: int | None = None
     ) -> Float[Array, "batch time *shape channels"]:
         """Return the states after the starts, which are the trajectories' time 0."""
-        del memory  # there are no steps to go back through
+        del truncation  # there are no steps to go back through
         statistics = jax.lax.stop_gradient(params["statistics"])
         dynamic = np.array(self.domain.dynamic)
         evolves = jnp.asarray(self.domain.evolves()[..., dynamic])
         mean, std = statistics.mean[dynamic], statistics.std[dynamic]
 
         def trajectory(state: Array, simulation: Array, time: Array) -> Array:
-            index = simulation if self.simulations > 1 else 0
+            index = simulation if self.network.simulations > 1 else 0
             weights = jax.tree.map(lambda w: w[index], params["weights"])
             values = self._network().apply(weights, self._places(time + 1 + jnp.arange(steps)))
             after = jnp.where(evolves, mean + std * values, state[..., dynamic])
@@ -88,15 +107,17 @@ class NeuralField(SyntheticModel):
         """Return coordinates between 0 and 1: along each axis of the box, and the time."""
         centres = zip(self.domain.centers(), self.domain.size, strict=True)
         x = jnp.stack([jnp.asarray(c / length, jnp.float32) for c, length in centres], -1)
-        t = (frames / self.steps).astype(jnp.float32).reshape(-1, *(1,) * x.ndim)
+        t = (frames / self.network.steps).astype(jnp.float32).reshape(-1, *(1,) * x.ndim)
         x = jnp.broadcast_to(x, (len(frames), *x.shape))
         return jnp.concatenate([x, jnp.broadcast_to(t, (*x.shape[:-1], 1))], -1)
 
     def _network(self) -> nn.Module:
-        numbers = _waves(self.domain, self.waves, self.bandwidth)
+        numbers = _waves(self.domain, self.network.waves, self.network.bandwidth)
         periodic = self.domain.boundary is Boundary.PERIODIC
         raw = (self.domain.dims,) if periodic else tuple(range(self.domain.dims + 1))
-        return _Network(numbers, raw, self.features, self.layers, len(self.domain.dynamic))
+        return _Network(
+            numbers, raw, self.network.features, self.network.layers, len(self.domain.dynamic)
+        )
 
 
 class _Network(nn.Module):

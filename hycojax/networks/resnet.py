@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import flax.linen as nn
 
-from hycojax.grid.domain import Boundary
+from hycojax.grid.domain import Boundary, Domain
 from hycojax.networks.convolution import Convolution
 from hycojax.networks.emulator import Emulator
 
@@ -29,16 +29,16 @@ class ResNet(Emulator):
     def __post_init__(self):
         if min(self.features, self.blocks) < 1 or not self.dilations:
             raise ValueError("features and blocks must be at least 1, and there must be dilations")
+
+    def network(self, domain: Domain) -> nn.Module:
+        """Return the network without its last layer."""
         for dilation in self.dilations:
-            if not 1 <= dilation < min(self.domain.shape):
+            if not 1 <= dilation < min(domain.shape):
                 raise ValueError(
                     f"dilations: {dilation} must lie between 1 and the smallest of the numbers of "
-                    f"cells, {min(self.domain.shape)}"
+                    f"cells, {min(domain.shape)}"
                 )
-
-    def network(self) -> nn.Module:
-        """Return the network without its last layer."""
-        return _Network(self.features, self.blocks, self.dilations, self.domain.boundary)
+        return _Network(self.features, self.blocks, self.dilations, domain.boundary)
 
 
 class _Network(nn.Module):

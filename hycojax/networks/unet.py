@@ -9,7 +9,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from hycojax.grid.domain import Boundary
+from hycojax.grid.domain import Boundary, Domain
 from hycojax.networks.convolution import Convolution
 from hycojax.networks.emulator import Emulator
 
@@ -40,32 +40,29 @@ class UNet(Emulator):
     """Factor of the features from a level to the next."""
     block: Block = Block.RESIDUAL
     """Two convolutions a level: residual with GELU, or plain with ReLU."""
-    norm: bool = False
-    """Whether residual blocks scale the features of each cell to mean 0 and variance 1 first."""
 
     def __post_init__(self):
         if min(self.levels, self.features, self.growth) < 1:
             raise ValueError("levels, features and growth must be at least 1")
+
+    def network(self, domain: Domain) -> nn.Module:
+        """Return the network without its last layer."""
         divisor = 2**self.levels
-        for n in self.domain.shape:
+        for n in domain.shape:
             if n % divisor:
                 down, up = n // divisor * divisor, -(-n // divisor) * divisor
                 near = f"{up}" if down == 0 else f"{down} or {up}"
                 raise ValueError(
                     f"domain.shape: {n} cells cannot be halved {self.levels} times; take {near} "
-                    f"cells (a multiple of 2^levels = {divisor}), or fewer synthetic.model.levels"
+                    f"cells (a multiple of 2^levels = {divisor}), or fewer levels"
                 )
-
-    def network(self) -> nn.Module:
-        """Return the network without its last layer."""
         widths = tuple(self.features * self.growth**level for level in range(self.levels + 1))
-        return _Network(widths, self.block, self.norm, self.domain.boundary)
+        return _Network(widths, self.block, domain.boundary)
 
 
 class _Network(nn.Module):
     widths: tuple[int, ...]
     block: Block
-    norm: bool
     boundary: Boundary
 
     @nn.compact
@@ -87,7 +84,7 @@ class _Network(nn.Module):
             for _ in range(2):
                 x = nn.relu(Convolution(width, self.boundary)(x))
             return x
-        inner = nn.LayerNorm(dtype=x.dtype)(x) if self.norm else x
+        inner = x
         for _ in range(2):
             inner = Convolution(width, self.boundary)(nn.gelu(inner))
         return nn.Dense(width, dtype=x.dtype)(x) + inner

@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from hycojax.grid.domain import Boundary, Channel
+from hycojax.grid.domain import Boundary, Channel, Domain
 from hycojax.grid.random_fields import random_field
-from hycojax.models import parameters as parameter
-from hycojax.models.model import PhysicalModel, SharedDomain
-from hycojax.models.parameters import Parameter, quantity
+from hycojax.models.coefficients import Coefficient, coefficient
+from hycojax.models.pde import PDE, Setting
 from hycojax.physics import phi
-from hycojax.physics.checks import check, diffusion_stages
 from hycojax.physics.operators import advect, diffuse
-
-
-def channels(dims: int) -> tuple[Channel, ...]:
-    """Return the channels of a Burgers state."""
-    return tuple(Channel(f"velocity_{'xyz'[i]}", "m/s") for i in range(dims))
+from hycojax.physics.stages import diffusion_stages
 
 
 @dataclass(frozen=True)
-class Burgers(PhysicalModel):
+class Burgers(PDE):
     """Velocity u that carries itself and diffuses.
 
         du/dt + u . grad u = div(nu grad u)
@@ -38,37 +33,40 @@ class Burgers(PhysicalModel):
     width nu / u no thinner than a cell.
     """
 
-    domain: SharedDomain
-    dt: float = 1.0
-    """Time step, in seconds."""
-    viscosity: Parameter = quantity(1.0, unit="m²/s", low=0.0, varies=True)
+    boundaries = (Boundary.PERIODIC,)
+
+    viscosity: Coefficient = coefficient(1.0, unit="m²/s", low=0.0, varies=True)
     """Kinematic viscosity nu, in m^2/s."""
 
-    def __post_init__(self):
-        check(self, channels(self.domain.dims), (Boundary.PERIODIC,))
-        if self.viscosity.varies:
-            diffusion_stages(self, "viscosity")
+    def plan(self, domain: Domain, dt: float) -> int | None:
+        """Return the stages of half a step of diffusion, if the viscosity is a field."""
+        return diffusion_stages(self, "viscosity", domain, dt, field_only=True)
 
-    def forward(
-        self, params: dict[str, Array], state: Float[Array, "*shape dims"]
+    def channels(self, dims: int) -> tuple[Channel, ...]:
+        """Return the components of the velocity."""
+        return tuple(Channel(f"velocity_{'xyz'[i]}", "m/s") for i in range(dims))
+
+    def step(
+        self, at: Setting, values: dict[str, Any], state: Float[Array, "*shape dims"]
     ) -> Float[Array, "*shape dims"]:
-        """Return the state `dt` later."""
-        viscosity = parameter.coefficients(self, params)["viscosity"]
+        """Return the state `at.dt` later."""
+        viscosity = values["viscosity"]
         with phi.precision(state):
-            velocity = phi.centered_vector(self.domain, list(jnp.moveaxis(state, -1, 0)))
-            velocity = self._diffuse(velocity, viscosity)
-            velocity = advect.self_advect(velocity, self.dt)
-            velocity = self._diffuse(velocity, viscosity)
+            velocity = phi.centered_vector(at.domain, list(jnp.moveaxis(state, -1, 0)))
+            velocity = _diffuse(at, velocity, viscosity)
+            velocity = advect.self_advect(velocity, at.dt)
+            velocity = _diffuse(at, velocity, viscosity)
             return jnp.stack(phi.components(velocity), axis=-1)
 
-    def sample(self, key: Key[Array, ""]) -> Float[Array, "*shape dims"]:
+    def draw(self, domain: Domain, key: Key[Array, ""]) -> Float[Array, "*shape dims"]:
         """Draw long waves for each component, 1 m/s on average (root mean square)."""
-        keys = jax.random.split(key, self.domain.dims)
-        return jnp.stack([random_field(k, self.domain, waves=2) for k in keys], axis=-1)
+        keys = jax.random.split(key, domain.dims)
+        return jnp.stack([random_field(k, domain, waves=2) for k in keys], axis=-1)
 
-    def _diffuse(self, velocity: phi.Field, viscosity: float | Array) -> phi.Field:
-        if not self.viscosity.varies:
-            return diffuse.fourier(velocity, viscosity, self.dt / 2)
-        local = phi.centered(self.domain, viscosity)
-        stages = diffusion_stages(self, "viscosity")
-        return diffuse.super_time_step(velocity, local, self.dt / 2, stages)
+
+def _diffuse(at: Setting, velocity: phi.Field, viscosity: float | Array) -> phi.Field:
+    """Return a velocity after half a step of diffusion."""
+    if at.plan is None:
+        return diffuse.fourier(velocity, viscosity, at.dt / 2)
+    local = phi.centered(at.domain, viscosity)
+    return diffuse.super_time_step(velocity, local, at.dt / 2, at.plan)

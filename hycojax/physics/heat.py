@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from jaxtyping import Array, Float, Key
 
-from hycojax.grid.domain import Channel
+from hycojax.grid.domain import Channel, Domain
 from hycojax.grid.random_fields import random_field
-from hycojax.models import parameters as parameter
-from hycojax.models.model import PhysicalModel, SharedDomain
-from hycojax.models.parameters import Parameter, quantity
+from hycojax.models.coefficients import Coefficient, coefficient
+from hycojax.models.pde import PDE, Setting
 from hycojax.physics import phi
-from hycojax.physics.checks import check, diffusion_stages
 from hycojax.physics.operators import diffuse
-
-CHANNELS = (Channel("temperature", "K"),)
+from hycojax.physics.stages import diffusion_stages
 
 
 @dataclass(frozen=True)
-class Heat(PhysicalModel):
+class Heat(PDE):
     """Temperature T that spreads with a diffusivity a.
 
         dT/dt = div(a grad T),    for a constant a mode k decays as exp(-a |k|^2 t)
@@ -32,32 +30,32 @@ class Heat(PhysicalModel):
     State: temperature T [K] at cell centres. Good values: a dt / L^2 from 1e-5 to 1e-3.
     """
 
-    domain: SharedDomain
-    dt: float = 1.0
-    """Time step, in seconds."""
-    diffusivity: Parameter = quantity(1.0, unit="m²/s", low=0.0, varies=True)
+    diffusivity: Coefficient = coefficient(1.0, unit="m²/s", low=0.0, varies=True)
     """Thermal diffusivity a, in m^2/s: a number or a field."""
 
-    def __post_init__(self):
-        check(self, CHANNELS)
-        if self.diffusivity.varies:
-            diffusion_stages(self, "diffusivity")
+    def plan(self, domain: Domain, dt: float) -> int | None:
+        """Return the stages of a step, if the diffusivity is a field."""
+        return diffusion_stages(self, "diffusivity", domain, dt, field_only=True)
 
-    def forward(
-        self, params: dict[str, Array], state: Float[Array, "*shape 1"]
+    def channels(self, dims: int) -> tuple[Channel, ...]:
+        """Return the channels of a state."""
+        del dims  # the same in all
+        return (Channel("temperature", "K"),)
+
+    def step(
+        self, at: Setting, values: dict[str, Any], state: Float[Array, "*shape 1"]
     ) -> Float[Array, "*shape 1"]:
-        """Return the state `dt` later."""
-        diffusivity = parameter.coefficients(self, params)["diffusivity"]
+        """Return the state `at.dt` later."""
+        diffusivity = values["diffusivity"]
         with phi.precision(state):
-            temperature = phi.centered(self.domain, state[..., 0])
-            if self.diffusivity.varies:
-                local = phi.centered(self.domain, diffusivity)
-                stages = diffusion_stages(self, "diffusivity")
-                temperature = diffuse.super_time_step(temperature, local, self.dt, stages)
+            temperature = phi.centered(at.domain, state[..., 0])
+            if at.plan is None:
+                temperature = diffuse.fourier(temperature, diffusivity, at.dt)
             else:
-                temperature = diffuse.fourier(temperature, diffusivity, self.dt)
+                local = phi.centered(at.domain, diffusivity)
+                temperature = diffuse.super_time_step(temperature, local, at.dt, at.plan)
             return phi.cell_values(temperature)[..., None]
 
-    def sample(self, key: Key[Array, ""]) -> Float[Array, "*shape 1"]:
+    def draw(self, domain: Domain, key: Key[Array, ""]) -> Float[Array, "*shape 1"]:
         """Draw a random sum of long waves: mean square 1, no two alike."""
-        return random_field(key, self.domain)[..., None]
+        return random_field(key, domain)[..., None]

@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from hycojax.grid.domain import Boundary, Channel
+from hycojax.grid.domain import Boundary, Channel, Domain
 from hycojax.grid.random_fields import random_flow
-from hycojax.models import parameters as parameter
-from hycojax.models.model import PhysicalModel, SharedDomain
-from hycojax.models.parameters import Parameter, quantity
+from hycojax.models.coefficients import Coefficient, coefficient
+from hycojax.models.pde import PDE, Setting
 from hycojax.physics import phi
-from hycojax.physics.checks import check
 from hycojax.physics.operators import advect, diffuse
 from hycojax.physics.operators.fluid import make_incompressible
 
 
-def channels(dims: int) -> tuple[Channel, ...]:
-    """Return the channels of a Kolmogorov flow in `dims` (2 or 3) dimensions."""
-    return tuple(Channel(f"velocity_{'xyz'[i]}", "m/s", face=i) for i in range(dims))
-
-
 @dataclass(frozen=True)
-class Kolmogorov(PhysicalModel):
+class Kolmogorov(PDE):
     """Incompressible velocity u, driven by a force along x that waves along y.
 
         du/dt + u . grad u = -grad p + nu laplace u + F sin(2 pi n y / L_y) e_x,     div u = 0
@@ -40,48 +34,56 @@ class Kolmogorov(PhysicalModel):
     Source: L. D. Meshalkin, Ya. G. Sinai, J. Appl. Math. Mech. 25 (1961).
     """
 
-    domain: SharedDomain
-    dt: float = 1.0
-    """Time step, in seconds. Best if the fastest flow crosses no more than two cells in it."""
-    viscosity: Parameter = quantity(0.5, unit="m²/s", low=0.0)
+    boundaries = (Boundary.PERIODIC,)
+    dimensions = (2, 3)
+
+    viscosity: Coefficient = coefficient(0.5, unit="m²/s", low=0.0)
     """Kinematic viscosity nu, in m^2/s."""
-    forcing: Parameter = quantity(0.05, unit="m/s²")
+    forcing: Coefficient = coefficient(0.05, unit="m/s²")
     """Amplitude F of the force, in m/s^2."""
     waves: int = 4
     """Waves n of the force along y."""
 
     def __post_init__(self):
-        check(self, channels(self.domain.dims), (Boundary.PERIODIC,), dims=(2, 3))
-        if not 1 <= self.waves <= self.domain.shape[1] // 4:
+        super().__post_init__()
+        if self.waves < 1:
+            raise ValueError(f"waves = {self.waves}: at least 1 is needed")
+
+    def channels(self, dims: int) -> tuple[Channel, ...]:
+        """Return the components of the velocity, on lower faces."""
+        return tuple(Channel(f"velocity_{'xyz'[i]}", "m/s", face=i) for i in range(dims))
+
+    def plan(self, domain: Domain, dt: float) -> None:
+        """Check that the grid resolves the force."""
+        if self.waves > domain.shape[1] // 4:
             raise ValueError(
-                f"waves = {self.waves}: between 1 and a quarter of the cells along y is needed"
+                f"waves = {self.waves}: at most a quarter of the cells along y is needed"
             )
 
-    def forward(
-        self, params: dict[str, Array], state: Float[Array, "*shape dims"]
+    def step(
+        self, at: Setting, values: dict[str, Any], state: Float[Array, "*shape dims"]
     ) -> Float[Array, "*shape dims"]:
-        """Return the state `dt` later."""
-        values = parameter.coefficients(self, params)
+        """Return the state `at.dt` later."""
         with phi.precision(state):
-            velocity = phi.staggered(self.domain, list(jnp.moveaxis(state, -1, 0)))
-            velocity = advect.mac_cormack(velocity, velocity, self.dt)
-            velocity = self._push(velocity, values["forcing"])
-            velocity = diffuse.fourier(velocity, values["viscosity"], self.dt)
-            velocity = self._push(velocity, values["forcing"])
+            velocity = phi.staggered(at.domain, list(jnp.moveaxis(state, -1, 0)))
+            velocity = advect.mac_cormack(velocity, velocity, at.dt)
+            velocity = self._push(at, velocity, values["forcing"])
+            velocity = diffuse.fourier(velocity, values["viscosity"], at.dt)
+            velocity = self._push(at, velocity, values["forcing"])
             velocity, _ = make_incompressible(velocity)
             return jnp.stack(phi.face_values(velocity), axis=-1)
 
-    def sample(self, key: Key[Array, ""]) -> Float[Array, "*shape dims"]:
+    def draw(self, domain: Domain, key: Key[Array, ""]) -> Float[Array, "*shape dims"]:
         """Draw a flow of long waves, 1 m/s on average (root mean square)."""
-        faces = random_flow(key, self.domain, staggered=True)
-        velocity, _ = make_incompressible(phi.staggered(self.domain, faces))
+        faces = random_flow(key, domain, staggered=True)
+        velocity, _ = make_incompressible(phi.staggered(domain, faces))
         return jnp.stack(phi.face_values(velocity), axis=-1)
 
-    def _push(self, velocity: phi.Field, forcing: float | Array) -> phi.Field:
+    def _push(self, at: Setting, velocity: phi.Field, forcing: float | Array) -> phi.Field:
         """Add half a step of the force."""
-        n, length = self.domain.shape[1], self.domain.size[1]
+        n, length = at.domain.shape[1], at.domain.size[1]
         height = (np.arange(n) + 0.5) * length / n  # the faces across x are at half heights
         wave = np.sin(2 * np.pi * self.waves * height / length)
         first, *others = phi.components(velocity)
-        profile = wave.reshape(-1, *(1,) * (self.domain.dims - 2)).astype(first.dtype)
-        return phi.with_components(velocity, [first + self.dt / 2 * forcing * profile, *others])
+        profile = wave.reshape(-1, *(1,) * (at.domain.dims - 2)).astype(first.dtype)
+        return phi.with_components(velocity, [first + at.dt / 2 * forcing * profile, *others])

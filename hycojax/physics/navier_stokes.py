@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from hycojax.grid.domain import Boundary, Channel
+from hycojax.grid.domain import Boundary, Channel, Domain
 from hycojax.grid.random_fields import Waves, random_field
-from hycojax.models import parameters as parameter
-from hycojax.models.model import PhysicalModel, SharedDomain
-from hycojax.models.parameters import Parameter, quantity
+from hycojax.models.coefficients import Coefficient, coefficient
+from hycojax.models.pde import PDE, Setting
 from hycojax.physics import phi
-from hycojax.physics.checks import check, diffusion_stages
 from hycojax.physics.operators import advect
 from hycojax.physics.operators.fluid import flow_step
-
-
-def channels(dims: int) -> tuple[Channel, ...]:
-    """Return the channels of a buoyant flow in `dims` (2 or 3) dimensions."""
-    faces = (Channel(f"velocity_{'xyz'[i]}", "m/s", face=i) for i in range(dims))
-    return (Channel("density"), *faces)
+from hycojax.physics.stages import diffusion_stages
 
 
 @dataclass(frozen=True)
-class NavierStokes(PhysicalModel):
+class NavierStokes(PDE):
     """Density d of a light substance in an incompressible flow u, which its buoyancy drives.
 
         dd/dt + u . grad d = 0
@@ -41,37 +35,44 @@ class NavierStokes(PhysicalModel):
     by, the data say nothing about b.
     """
 
-    domain: SharedDomain
-    dt: float = 1.0
-    """Time step, in seconds. Best if the fastest flow crosses no more than two cells in it."""
-    buoyancy: Parameter = quantity(Waves(mean=0.1, amplitude=0.03), unit="m/s²", varies=True)
+    boundaries = (Boundary.CLOSED,)
+    dimensions = (2, 3)
+
+    buoyancy: Coefficient = coefficient(Waves(mean=0.1, amplitude=0.03), unit="m/s²", varies=True)
     """Upward acceleration b of the pure substance, in m/s^2: a field or a number."""
-    viscosity: Parameter = quantity(0.5, unit="m²/s", low=0.0)
+    viscosity: Coefficient = coefficient(0.5, unit="m²/s", low=0.0)
     """Kinematic viscosity nu, in m^2/s."""
 
-    def __post_init__(self):
-        check(self, channels(self.domain.dims), (Boundary.CLOSED,), dims=(2, 3))
-        diffusion_stages(self, "viscosity")
+    def plan(self, domain: Domain, dt: float) -> int:
+        """Return the stages of a step of diffusion."""
+        return diffusion_stages(self, "viscosity", domain, dt)
 
-    def forward(
-        self, params: dict[str, Array], state: Float[Array, "*shape channels"]
+    def channels(self, dims: int) -> tuple[Channel, ...]:
+        """Return the density and the components of the velocity, on lower faces."""
+        faces = (Channel(f"velocity_{'xyz'[i]}", "m/s", face=i) for i in range(dims))
+        return (Channel("density"), *faces)
+
+    def step(
+        self, at: Setting, values: dict[str, Any], state: Float[Array, "*shape channels"]
     ) -> Float[Array, "*shape channels"]:
-        """Return the state `dt` later."""
-        values = parameter.coefficients(self, params)
+        """Return the state `at.dt` later."""
         with phi.precision(state):
-            density = phi.centered(self.domain, state[..., 0])
-            faces = [state[..., 1 + axis] for axis in range(self.domain.dims)]
-            velocity = phi.staggered(self.domain, faces)
-            density = advect.mac_cormack(density, velocity, self.dt)
-            lift = values["buoyancy"] * phi.cell_values(density)
-            stages = diffusion_stages(self, "viscosity")
-            velocity = flow_step(velocity, lift, values["viscosity"], self.dt, stages)
-            return jnp.stack([phi.cell_values(density), *phi.face_values(velocity)], axis=-1)
+            density = phi.centered(at.domain, state[..., 0])
+            velocity = phi.staggered(at.domain, list(jnp.moveaxis(state[..., 1:], -1, 0)))
+            density = advect.mac_cormack(density, velocity, at.dt)
+            return buoyant_state(at, values, density, velocity)
 
-    def sample(self, key: Key[Array, ""]) -> Float[Array, "*shape channels"]:
+    def draw(self, domain: Domain, key: Key[Array, ""]) -> Float[Array, "*shape channels"]:
         """Draw clouds of the substance, density 0 to 1, in a fluid at rest: no two alike."""
-        waves = random_field(key, self.domain, waves=2)
+        waves = random_field(key, domain, waves=2)
         density = jax.nn.sigmoid(3 * waves)[..., None]
-        return jnp.concatenate(
-            [density, jnp.zeros((*self.domain.shape, self.domain.dims))], axis=-1
-        )
+        return jnp.concatenate([density, jnp.zeros((*domain.shape, domain.dims))], axis=-1)
+
+
+def buoyant_state(
+    at: Setting, values: dict[str, Any], density: phi.Field, velocity: phi.Field
+) -> Float[Array, "*shape channels"]:
+    """Return a state with the density as given and the velocity after a step under its buoyancy."""
+    lift = values["buoyancy"] * phi.cell_values(density)
+    velocity = flow_step(velocity, lift, values["viscosity"], at.dt, at.plan)
+    return jnp.stack([phi.cell_values(density), *phi.face_values(velocity)], axis=-1)

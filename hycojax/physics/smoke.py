@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from hycojax.grid.domain import Boundary, Channel, Domain
-from hycojax.models import parameters as parameter
-from hycojax.models.model import PhysicalModel, SharedDomain
-from hycojax.models.parameters import Parameter, quantity
+from hycojax.models.coefficients import Coefficient, coefficient
+from hycojax.models.pde import PDE, Setting
 from hycojax.physics import phi
-from hycojax.physics.checks import check, diffusion_stages
+from hycojax.physics.navier_stokes import buoyant_state
 from hycojax.physics.operators import advect
-from hycojax.physics.operators.fluid import flow_step
-
-
-def channels(dims: int) -> tuple[Channel, ...]:
-    """Return the channels of a smoke state in `dims` (2 or 3) dimensions."""
-    faces = (Channel(f"velocity_{'xyz'[i]}", "m/s", face=i) for i in range(dims))
-    return (Channel("density"), *faces, Channel("source", static=True))
+from hycojax.physics.stages import diffusion_stages
 
 
 @dataclass(frozen=True)
-class Smoke(PhysicalModel):
+class Smoke(PDE):
     """Smoke of density d, carried by an incompressible flow u which its buoyancy drives.
 
         dd/dt + u . grad d = q s(x)
@@ -42,53 +36,53 @@ class Smoke(PhysicalModel):
     simulation to the next.
     """
 
-    domain: SharedDomain
-    dt: float = 1.0
-    """Time step, in seconds. Best if the fastest smoke crosses no more than two cells in it."""
-    buoyancy: Parameter = quantity(0.1, unit="m/s²", low=0.0)
+    boundaries = (Boundary.CLOSED,)
+    dimensions = (2, 3)
+
+    buoyancy: Coefficient = coefficient(0.1, unit="m/s²", low=0.0)
     """Upward acceleration b of smoke of density 1, in m/s^2. Good values: 0.02 to 1."""
-    viscosity: Parameter = quantity(1.0, unit="m²/s", low=0.0)
+    viscosity: Coefficient = coefficient(1.0, unit="m²/s", low=0.0)
     """Kinematic viscosity nu, in m^2/s."""
-    inflow: Parameter = quantity(0.1, unit="1/s", low=0.0)
+    inflow: Coefficient = coefficient(0.1, unit="1/s", low=0.0)
     """Rate q at which a source of strength 1 makes smoke, in 1/s."""
 
-    def __post_init__(self):
-        check(self, channels(self.domain.dims), (Boundary.CLOSED,), dims=(2, 3))
-        diffusion_stages(self, "viscosity")
+    def plan(self, domain: Domain, dt: float) -> int:
+        """Return the stages of a step of diffusion."""
+        return diffusion_stages(self, "viscosity", domain, dt)
 
-    def forward(
-        self, params: dict[str, Array], state: Float[Array, "*shape channels"]
+    def channels(self, dims: int) -> tuple[Channel, ...]:
+        """Return the density, the velocity on lower faces, and the source."""
+        faces = (Channel(f"velocity_{'xyz'[i]}", "m/s", face=i) for i in range(dims))
+        return (Channel("density"), *faces, Channel("source", static=True))
+
+    def step(
+        self, at: Setting, values: dict[str, Any], state: Float[Array, "*shape channels"]
     ) -> Float[Array, "*shape channels"]:
-        """Return the state `dt` later."""
-        values = parameter.coefficients(self, params)
+        """Return the state `at.dt` later."""
         with phi.precision(state):
-            density = phi.centered(self.domain, state[..., 0])
-            source = phi.centered(self.domain, state[..., -1])
-            faces = [state[..., 1 + axis] for axis in range(self.domain.dims)]
-            velocity = phi.staggered(self.domain, faces)
-            density = advect.mac_cormack(density, velocity, self.dt)
-            density = density + source * (self.dt * values["inflow"])
-            lift = values["buoyancy"] * phi.cell_values(density)
-            stages = diffusion_stages(self, "viscosity")
-            velocity = flow_step(velocity, lift, values["viscosity"], self.dt, stages)
-            moving = [phi.cell_values(density), *phi.face_values(velocity)]
-        return jnp.stack([*moving, state[..., -1]], axis=-1)
+            density = phi.centered(at.domain, state[..., 0])
+            source = phi.centered(at.domain, state[..., -1])
+            velocity = phi.staggered(at.domain, list(jnp.moveaxis(state[..., 1:-1], -1, 0)))
+            density = advect.mac_cormack(density, velocity, at.dt)
+            density = density + source * (at.dt * values["inflow"])
+            moving = buoyant_state(at, values, density, velocity)
+        return jnp.concatenate([moving, state[..., -1:]], axis=-1)
 
-    def sample(self, key: Key[Array, ""]) -> Float[Array, "*shape channels"]:
+    def draw(self, domain: Domain, key: Key[Array, ""]) -> Float[Array, "*shape channels"]:
         """Draw a source low in the box: radius 7 to 11 % of the width, strength 0.5 to 1.5.
 
         Smoke of density 1 fills it; the fluid is at rest.
         """
         place, height, size, strength = (jax.random.fold_in(key, i) for i in range(4))
-        lengths = jnp.asarray(self.domain.size)
+        lengths = jnp.asarray(domain.size)
         center = lengths * jax.random.uniform(place, lengths.shape, minval=0.35, maxval=0.65)
         center = center.at[1].set(
             lengths[1] * jax.random.uniform(height, (), minval=0.15, maxval=0.3)
         )
         radius = lengths[0] * jax.random.uniform(size, (), minval=0.07, maxval=0.11)
-        ball = _ball(self.domain, center, radius)
+        ball = _ball(domain, center, radius)
         source = ball * jax.random.uniform(strength, (), minval=0.5, maxval=1.5)
-        at_rest = jnp.zeros((*self.domain.shape, self.domain.dims))
+        at_rest = jnp.zeros((*domain.shape, domain.dims))
         return jnp.concatenate([ball[..., None], at_rest, source[..., None]], axis=-1)
 
 

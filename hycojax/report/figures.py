@@ -5,23 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.animation import FuncAnimation
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
-from hycojax.grid.domain import Channel, Domain
+from hycojax.grid.domain import Channel, Domain, Grid
 from hycojax.report.metrics import RolloutErrors
-
-mpl.use("Agg")
+from hycojax.report.summary import Estimate
+from hycojax.run.record import Record
 
 COLORS = {"physical": "tab:blue", "synthetic": "tab:orange"}
 
 
 def states(
-    domain: Domain,
+    domain: Grid,
     channel: int,
     truth: np.ndarray,
     predictions: dict[str, np.ndarray],
@@ -85,13 +84,14 @@ def error_over_time(errors: dict[str, RolloutErrors], dt: float, kind: str) -> F
     return figure
 
 
-def losses(records: Sequence[dict[str, Any]], warmup: int) -> Figure:
+def losses(records: Sequence[Record], warmup: int) -> Figure:
     """Show the terms of each player's loss, and its validation error, against the cycle."""
-    names = [name for name in COLORS if name in records[-1]]
+    names = [name for name in COLORS if name in records[-1].players]
     figure = Figure(figsize=(5.2 * len(names), 3.8), layout="constrained")
     for ax, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
         for term, style in (("data", "-"), ("interaction", "--"), ("validation", ":")):
-            points = [(r["cycle"], r[name][term]) for r in records if r[name][term] > 0]
+            path = [(r.cycle, getattr(r.players[name], term)) for r in records]
+            points = [(cycle, value) for cycle, value in path if value > 0]
             if points:
                 label = "validation error" if term == "validation" else f"{term} loss"
                 ax.plot(*zip(*points, strict=True), style, color=COLORS[name], label=label)
@@ -103,32 +103,30 @@ def losses(records: Sequence[dict[str, Any]], warmup: int) -> Figure:
     return figure
 
 
-def parameters(
-    records: Sequence[dict[str, Any]],
-    found: dict[str, dict[str, float]],
-    units: dict[str, str],
-    warmup: int,
-) -> Figure:
-    """Show each estimate (of a field, its mean) against the cycle, from its start, with the truth.
+def parameters(records: Sequence[Record], found: dict[str, Estimate], warmup: int) -> Figure:
+    """Show each estimate (of a field, its mean) against the cycle, from its start on.
 
     Args:
-        records: The logbook.
-        found: `{name: {"true", "start", "estimate"}}`, as in the summary.
-        units: Units of the parameters.
+        records: The cycles.
+        found: What was identified.
         warmup: Cycles without cooperation.
     """
     figure = Figure(figsize=(5.2 * len(found), 3.6), layout="constrained")
     axes = figure.subplots(1, len(found), squeeze=False)[0]
     for ax, (name, value) in zip(axes, found.items(), strict=True):
-        path = [value["start"], *(r["physical"]["parameters"][name] for r in records)]
-        cycles = [0, *(r["cycle"] for r in records)]
-        ax.plot(cycles, path, ".-", color=COLORS["physical"])
-        ax.axhline(value["true"], color="k", lw=1, ls="--", label=f"truth {value['true']:g}")
+        later = (r.players["physical"].parameters[name] for r in records)
+        cycles = [0, *(r.cycle for r in records)]
+        ax.plot(cycles, [np.mean(value.start), *later], ".-", color=COLORS["physical"])
+        if value.true is not None:
+            true = float(np.mean(value.true))
+            ax.axhline(true, color="k", lw=1, ls="--", label=f"truth {true:g}")
         _mark_warmup(ax, warmup, records)
-        ax.set(xlabel="cycle", ylabel=f"{name} [{units[name]}]")
-        ax.set_title(f"{name}: estimate (best in validation) {value['estimate']:.4g}", fontsize=10)
+        ax.set(xlabel="cycle", ylabel=f"{name} [{value.unit}]")
+        best = float(np.mean(value.estimate))
+        ax.set_title(f"{name}: estimate (best in validation) {best:.4g}", fontsize=10)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-        ax.legend(fontsize=8)
+        if ax.get_legend_handles_labels()[0]:
+            ax.legend(fontsize=8)
         ax.grid(alpha=0.3)
     return figure
 
@@ -141,22 +139,21 @@ def parameter_map(
     Args:
         domain: Where it lives.
         label: Name and unit.
-        values: "true", "estimate" and, if there is one, "spread": arrays `[*shape]`.
+        values: "estimate" and, if there are any, "true" and "spread": arrays `[*shape]`.
         region: Which cells are seen in training (outlined).
     """
-    true, estimate = values["true"], values["estimate"]
-    difference = estimate - true
-    style = _value_style(true)
-    panels = {
-        "truth": (true, style),
-        "estimate": (estimate, style),
-        "estimate - truth": (difference, _difference_style(abs(difference).max())),
-    }
+    estimate = values["estimate"]
+    true = values.get("true", estimate)
+    style, difference = _value_style(true), estimate - true
+    panels = {"estimate": (estimate, style)}
+    if "true" in values:
+        panels = {"truth": (true, style)} | panels
+        panels["estimate - truth"] = (difference, _difference_style(abs(difference).max()))
     if "spread" in values:
         spread = values["spread"]
         panels["spread over starts"] = (spread, {"cmap": style["cmap"], "vmin": 0.0})
     figure = Figure(figsize=(3.2 * len(panels), 3.2), layout="constrained")
-    axes = figure.subplots(1, len(panels))
+    axes = figure.subplots(1, len(panels), squeeze=False)[0]
     for ax, (title, (shown, colors)) in zip(axes, panels.items(), strict=True):
         image = _show(ax, domain, shown, region, colors)
         ax.set_title(title, fontsize=10)
@@ -166,7 +163,7 @@ def parameter_map(
 
 
 def animation(
-    domain: Domain,
+    domain: Grid,
     channel: int,
     truth: np.ndarray,
     predictions: dict[str, np.ndarray],
@@ -268,6 +265,6 @@ def _label(channel: Channel) -> str:
     return channel.name if channel.unit == "1" else f"{channel.name} [{channel.unit}]"
 
 
-def _mark_warmup(ax, warmup: int, records: Sequence[dict[str, Any]]) -> None:
-    if 0 < warmup < records[-1]["cycle"] and len([n for n in COLORS if n in records[-1]]) > 1:
+def _mark_warmup(ax, warmup: int, records: Sequence[Record]) -> None:
+    if 0 < warmup < records[-1].cycle and len(records[-1].players) > 1:
         ax.axvspan(0, warmup + 0.5, color="0.9", zorder=0, label="warm-up")

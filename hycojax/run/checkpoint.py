@@ -7,6 +7,8 @@ import hashlib
 import logging
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +25,6 @@ KEPT = 3
 
 #: Room that a checkpoint needs beside its numbers, in bytes: orbax's own files.
 _OVERHEAD = 500_000
-
-logging.getLogger("absl").setLevel(logging.CRITICAL)  # orbax logs each file, and what it raises
 
 
 def save(directory: Path, step: int, state: Any) -> None:
@@ -65,48 +65,73 @@ def restore(directory: Path, template: Any) -> tuple[Any, list[str]]:
     """Return the latest sound state, and a warning for each damaged one that was passed over.
 
     Raises:
-        InputError: None can be read, or they hold a state of another shape than `template`.
+        InputError: None can be read, or it holds a state of another shape than `template`.
     """
-    wanted = _named_leaves(template)
+    leaves, warnings = read(directory)
+    return part(leaves, "", template), warnings
+
+
+def read(directory: Path) -> tuple[dict[str, np.ndarray], list[str]]:
+    """Return the leaves of the latest sound state by their paths, and warnings as `restore`.
+
+    Raises:
+        InputError: None can be read.
+    """
     warnings = []
     with _manager(directory) as manager:
         for step in sorted(manager.all_steps(), reverse=True):
-            problem, leaves = _read(manager, step, wanted)
+            problem, leaves = _read(manager, step)
             if problem is None:
-                structure = jax.tree.structure(template)
-                return jax.tree.unflatten(structure, [leaves[n] for n in wanted]), warnings
+                return leaves, warnings
             warnings.append(f"checkpoint {directory / str(step)} is passed over: {problem}")
     raise InputError("\n".join([*warnings, f"{directory} holds no checkpoint that can be used"]))
+
+
+def part(leaves: dict[str, np.ndarray], path: str, template: Any) -> Any:
+    """Return the part of a state below a path, in the structure of a template.
+
+    Raises:
+        InputError: It has another structure or other shapes.
+    """
+    wanted = {f"{path}.{name}".strip("."): leaf for name, leaf in _named_leaves(template).items()}
+    for name, leaf in wanted.items():
+        if name not in leaves or np.shape(leaves[name]) != np.shape(leaf):
+            raise InputError(f"the checkpoint does not belong to this experiment: {name} differs")
+    return jax.tree.unflatten(jax.tree.structure(template), [leaves[name] for name in wanted])
 
 
 def _full_disk(directory: Path) -> OSError:
     return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(directory))
 
 
-def _read(manager: ocp.CheckpointManager, step: int, wanted: dict) -> tuple[str | None, Any]:
+def _read(manager: ocp.CheckpointManager, step: int) -> tuple[str | None, Any]:
     import orbax.checkpoint as ocp
 
-    shapes = jax.tree.map(ocp.utils.to_shape_dtype_struct, wanted)
-    arguments = ocp.args.Composite(
-        state=ocp.args.StandardRestore(shapes), proof=ocp.args.JsonRestore()
-    )
+    arguments = ocp.args.Composite(state=ocp.args.StandardRestore(), proof=ocp.args.JsonRestore())
     try:
         saved = manager.restore(step, args=arguments)
-    # Orbax and tensorstore tell of a missing, truncated or foreign file by whatever is at hand.
-    except (ValueError, KeyError, TypeError, OSError, RuntimeError) as error:
+        leaves = {name: np.asarray(leaf) for name, leaf in saved["state"].items()}
+        sound = saved["proof"] == _proof(leaves)
+    except Exception as error:  # whatever is at hand, of a missing, truncated or foreign file
         return f"it can't be read ({type(error).__name__})", None
-    if saved["proof"] != _proof(saved["state"]):
-        return "its bytes have changed since it was written", None
-    return None, saved["state"]
+    return (None, leaves) if sound else ("its bytes have changed since it was written", None)
 
 
-def _manager(directory: Path) -> ocp.CheckpointManager:
+@contextmanager
+def _manager(directory: Path) -> Iterator[ocp.CheckpointManager]:
     import orbax.checkpoint as ocp
 
     options = ocp.CheckpointManagerOptions(
         max_to_keep=KEPT, enable_async_checkpointing=False, cleanup_tmp_directories=True
     )
-    return ocp.CheckpointManager(directory.absolute(), options=options)
+    logger = logging.getLogger("absl")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)  # orbax logs each file, and what it raises
+    try:
+        with ocp.CheckpointManager(directory.absolute(), options=options) as manager:
+            yield manager
+    finally:
+        logger.setLevel(level)
 
 
 def _named_leaves(state: Any) -> dict[str, Any]:

@@ -1,22 +1,30 @@
-"""The directory of a run: what lies where, and whose it is."""
+"""The directory of a run: what lies where, whose it is, and who is at work in it."""
 
 from __future__ import annotations
 
 import json
+import os
+import platform
 import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
+from filelock import FileLock, Timeout
 
 from hycojax import __version__
-from hycojax.commandline import RunOptions, load, parse
 from hycojax.errors import InputError
-from hycojax.experiment import Experiment, as_dict, differences
-from hycojax.run import logbook
+from hycojax.experiment import Experiment
+from hycojax.run import classes
+from hycojax.settings.values import as_json, differences, from_json
 
+#: Of experiment.json; runs of the first design have none.
+FORMAT = 2
 _PACKAGES = ("jax", "jaxlib", "phiflow", "phiml", "flax", "optax", "jaxopt", "numpy")
 _PACKAGES += ("orbax-checkpoint",)
 
@@ -29,13 +37,18 @@ class RunDir:
 
     @property
     def record(self) -> Path:
-        """The resolved experiment, how it was asked for, versions and device."""
+        """The experiment as values, its schedules, versions and device."""
         return self.root / "experiment.json"
 
     @property
-    def source(self) -> Path:
-        """A copy of the experiment file."""
-        return self.root / "experiment.py"
+    def arrays(self) -> Path:
+        """Arrays that belong to the experiment."""
+        return self.root / "experiment.nc"
+
+    @property
+    def code(self) -> Path:
+        """Copies of the user's modules that the experiment's classes come from."""
+        return self.root / "code"
 
     @property
     def log(self) -> Path:
@@ -59,43 +72,154 @@ class RunDir:
 
     @property
     def parameters(self) -> Path:
-        """Truth, start and estimate of each parameter, as arrays."""
-        return self.root / "parameters.npz"
+        """Truth, start and estimate of each parameter."""
+        return self.root / "parameters.nc"
+
+    @property
+    def predictions(self) -> Path:
+        """What the models were tried on, and what they predict."""
+        return self.root / "predictions.nc"
 
     @property
     def summary(self) -> Path:
         """The figures that count."""
         return self.root / "summary.json"
 
+    @property
+    def lock(self) -> Path:
+        """The lock of the process that trains."""
+        return self.root / ".lock"
+
+    @property
+    def holder(self) -> Path:
+        """Who holds the lock."""
+        return self.root / ".holder.json"
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What experiment.json says.
+
+    Attributes:
+        experiment: The experiment.
+        legs: Cycles of each schedule, in order.
+    """
+
+    experiment: Experiment
+    legs: tuple[int, ...]
+
 
 def default(experiment: Experiment) -> Path:
-    """Return where a run goes unless it is told."""
+    """Return where a command keeps a run unless it is told."""
     return Path("runs") / experiment.name / f"{experiment.mode.value}-{experiment.seed}"
 
 
-def claim(
-    directory: RunDir, experiment: Experiment, file: Path, overrides: list[str], resume: bool
-) -> None:
-    """Make the directory this run's own, or raise if it holds what must not be overwritten.
+@contextmanager
+def held(directory: RunDir) -> Iterator[None]:
+    """Hold the lock of a run directory, which is made if there is none.
 
     Raises:
-        InputError: It holds another run, or this one and `resume` is not asked for.
+        InputError: Another process holds it, or there is something else in that place.
     """
     root = directory.root
-    if directory.record.exists():
-        _check_same_run(directory, experiment, resume)
-        return
-    if root.exists() and (not root.is_dir() or any(root.iterdir())):
-        raise InputError(f"{root} exists and is no run directory: choose another --run-dir")
-    record = {
-        "experiment": as_dict(experiment),
-        "overrides": overrides,
-        "versions": {"hycojax": __version__, **{name: version(name) for name in _PACKAGES}},
-        "device": f"{jax.devices()[0].device_kind} ({jax.default_backend()})",
-    }
+    if root.exists() and not root.is_dir():
+        raise InputError(f"{root} exists and is no run directory: choose another")
     root.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(file, directory.source)
-    write_json(directory.record, record)
+    lock = FileLock(directory.lock)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise InputError(f"{root} is in use by {_holder(directory)}: wait for it") from None
+    try:
+        write_json(directory.holder, {"process": os.getpid(), "host": platform.node()})
+        yield
+    finally:
+        directory.holder.unlink(missing_ok=True)
+        lock.release()
+        directory.lock.unlink(missing_ok=True)
+        if not any(root.iterdir()):
+            root.rmdir()
+
+
+def is_claimed(directory: RunDir) -> bool:
+    """Return whether a directory holds a run.
+
+    Raises:
+        InputError: It holds something else.
+    """
+    if directory.record.exists():
+        return True
+    own = {directory.lock.name, directory.holder.name, directory.code.name, directory.arrays.name}
+    if directory.root.exists() and any(
+        entry.name not in own and entry.suffix != ".partial" for entry in directory.root.iterdir()
+    ):
+        raise InputError(f"{directory.root} exists and is no run directory: choose another")
+    return False
+
+
+def claim(directory: RunDir, experiment: Experiment, legs: tuple[int, ...]) -> None:
+    """Write what a run is. It is the run's own from the moment that experiment.json is there."""
+    arrays: dict[str, np.ndarray] = {}
+    value = as_json(experiment, arrays)
+    shutil.rmtree(directory.code, ignore_errors=True)
+    names = classes.keep_copies(experiment, directory.code)
+    _write_arrays(directory.arrays, arrays)
+    write_json(
+        directory.record,
+        {
+            "format": FORMAT,
+            "experiment": value,
+            "legs": list(legs),
+            "modules": names,
+            "versions": {"hycojax": __version__, **{name: version(name) for name in _PACKAGES}},
+            "device": f"{jax.devices()[0].device_kind} ({jax.default_backend()})",
+        },
+    )
+
+
+def open_run(directory: RunDir, own: Iterable[type] = ()) -> Stored:
+    """Return what a run is. Of classes that a user wrote, its copies are executed.
+
+    Args:
+        directory: Its place.
+        own: Classes that are taken in place of those of their names.
+
+    Raises:
+        InputError: There is no run, or one of the first design, or its classes can't be found.
+    """
+    found = read_record(directory)
+    find = classes.finder(directory.code, found["modules"], own)
+    try:
+        experiment = from_json(found["experiment"], _read_arrays(directory.arrays), find)
+    except (ValueError, TypeError, KeyError) as error:
+        raise InputError(f"{directory.record} can't be read: {error}") from error
+    return Stored(experiment, tuple(found["legs"]))
+
+
+def read_record(directory: RunDir) -> dict[str, Any]:
+    """Return experiment.json.
+
+    Raises:
+        InputError: There is none, or it is damaged or of the first design.
+    """
+    path = directory.record
+    if not path.exists():
+        raise InputError(f"{directory.root} holds no run: there is no {path.name} in it")
+    try:
+        found = json.loads(path.read_text())
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is damaged ({error}): remove the run") from error
+    if found.get("format") != FORMAT:
+        raise InputError(f"{directory.root} was written by hycojax 0.1, which only 0.1 can read")
+    return found
+
+
+def changes(directory: RunDir, experiment: Experiment) -> list[str]:
+    """Return in what an experiment differs from that of a run, but for its number of cycles."""
+    one, other = read_record(directory)["experiment"], as_json(experiment)
+    for value in (one, other):
+        value["schedule"].pop("cycles")
+    return differences(one, other)
 
 
 def is_finished(directory: RunDir) -> bool:
@@ -105,23 +229,6 @@ def is_finished(directory: RunDir) -> bool:
     return json.loads(directory.summary.read_text())["finished"]
 
 
-def open_run(root: Path) -> tuple[RunDir, Experiment]:
-    """Return the run in a directory: its paths, and its experiment as it was resolved.
-
-    Raises:
-        InputError: It holds no run, or one that this version reads differently.
-    """
-    directory = RunDir(root)
-    if not directory.record.exists():
-        raise InputError(f"{root} holds no run: there is no {directory.record.name} in it")
-    record = _read_record(directory)
-    defaults = RunOptions(load(directory.source))
-    options = parse(RunOptions, defaults, directory.source, record["overrides"], "hycojax.evaluate")
-    if changes := differences(as_dict(options.experiment), record["experiment"]):
-        raise InputError(f"{root} was written by another version: " + "; ".join(changes))
-    return directory, options.experiment
-
-
 def write_json(path: Path, value: Any) -> None:
     """Write JSON so that a killed process leaves the old file or the new one."""
     partial = path.with_suffix(".partial")
@@ -129,29 +236,28 @@ def write_json(path: Path, value: Any) -> None:
     partial.replace(path)
 
 
-def _check_same_run(directory: RunDir, experiment: Experiment, resume: bool) -> None:
-    root = directory.root
-    if changes := differences(_read_record(directory)["experiment"], as_dict(experiment)):
-        raise InputError(
-            f"{root} holds another run ({'; '.join(changes)}): "
-            "choose another --run-dir, or remove it"
-        )
-    if resume:
-        return
-    if is_finished(directory):
-        state, aim = "finished", "see its result"
-    else:
-        records = logbook.read(directory.log)
-        done = records[-1]["cycle"] if records else 0
-        state, aim = f"{done} of {experiment.schedule.cycles} cycles", "continue it"
-    raise InputError(
-        f"{root} holds this run already ({state}): add --resume to {aim}, "
-        "choose another --run-dir, or remove it"
-    )
-
-
-def _read_record(directory: RunDir) -> dict[str, Any]:
+def _holder(directory: RunDir) -> str:
     try:
-        return json.loads(directory.record.read_text())
-    except json.JSONDecodeError as error:
-        raise InputError(f"{directory.record} is damaged ({error}): remove the run") from error
+        found = json.loads(directory.holder.read_text())
+        return f"process {found['process']} on {found['host']}"
+    except (OSError, ValueError, KeyError):
+        return "another process"
+
+
+def _write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    import xarray as xr
+
+    path.unlink(missing_ok=True)
+    if not arrays:
+        return
+    variables = {name: ([f"{name}_{i}" for i in range(a.ndim)], a) for name, a in arrays.items()}
+    xr.Dataset(variables).to_netcdf(path, engine="h5netcdf")
+
+
+def _read_arrays(path: Path) -> dict[str, np.ndarray]:
+    if not path.exists():
+        return {}
+    import xarray as xr
+
+    with xr.open_dataset(path, engine="h5netcdf") as found:
+        return {str(name): found[name].values for name in found}

@@ -1,6 +1,7 @@
-"""Optimisers behind one interface: `from hycojax.solvers import Adam, LBFGS, MultiStart`."""
+"""Optimisers behind one interface: `from hycojax.solvers import Adam, LBFGS`."""
 
 from hycojax.solvers.adam import Adam
+from hycojax.solvers.jaxopt import JaxoptLBFGS
 from hycojax.solvers.lbfgs import LBFGS
 from hycojax.solvers.multistart import MultiStart
 from hycojax.solvers.solver import INITIAL_STATES, Objective, Reason, Solver, Terms
@@ -9,6 +10,7 @@ __all__ = [
     "INITIAL_STATES",
     "LBFGS",
     "Adam",
+    "JaxoptLBFGS",
     "MultiStart",
     "Objective",
     "Reason",

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Bool, Float, Int, Key
+from jaxtyping import Array, Float, Int, Key
 
+from hycojax.settings.checked import Checked
+from hycojax.settings.numbers import weighs
 from hycojax.solvers.solver import Cycles, Objective, Reason, Terms
 
 
@@ -32,14 +34,14 @@ class AdamState:
 
 
 @dataclass(frozen=True)
-class Adam:
+class Adam(Checked):
     """Adam with cosine decay of the learning rate to zero over all turns of the player.
 
     A cycle that leads to numbers which are not finite is undone.
 
-    Source: Kingma, Ba, "Adam", ICLR 2015; Loshchilov, Hutter, "SGDR", ICLR 2017, and "Decoupled
-    Weight Decay Regularization", ICLR 2019; the average is that of Polyak, Juditsky, SIAM J.
-    Control Optim. 30 (1992), with weights that fall exponentially.
+    Source: Kingma, Ba, "Adam", ICLR 2015; Loshchilov, Hutter, "SGDR", ICLR 2017; the average is
+    that of Polyak, Juditsky, SIAM J. Control Optim. 30 (1992), with weights that fall
+    exponentially.
     """
 
     learning_rate: float = 1e-3
@@ -50,8 +52,6 @@ class Adam:
     """Updates over which the learning rate rises linearly from zero."""
     clip: float | None = None
     """Largest norm of a gradient, which is scaled down to it; None: no limit."""
-    weight_decay: float = 0.0
-    """Part of each weight matrix that an update takes away, times the learning rate."""
     average: float = 0.0
     """Share that a moving average of the weights keeps in an update; the average is what is used.
     It is shorter at the beginning. 0: the weights themselves."""
@@ -61,9 +61,8 @@ class Adam:
             raise ValueError(f"learning_rate = {self.learning_rate}: it must be positive")
         if self.updates < 1:
             raise ValueError(f"updates = {self.updates}: at least one is needed")
-        for name in ("warmup", "weight_decay"):
-            if not 0 <= getattr(self, name) < float("inf"):
-                raise ValueError(f"{name} = {getattr(self, name)}: it must not be negative")
+        if self.warmup < 0:
+            raise ValueError(f"warmup = {self.warmup}: it must not be negative")
         if self.clip is not None and not self.clip > 0:
             raise ValueError(f"clip = {self.clip}: it must be positive")
         if not 0 <= self.average < 1:
@@ -72,8 +71,8 @@ class Adam:
     def init(self, params: Any, cycles: int) -> AdamState:
         """Return the state before the first cycle."""
         point = ravel_pytree(params)[0]
-        iterate = jnp.copy(point) if self.average else None
-        moments = self._transform(cycles, _matrices(params)).init(point)
+        iterate = jnp.copy(point) if weighs(self.average) else None
+        moments = self._transform(cycles).init(point)
         return AdamState(moments, iterate, jnp.asarray(0, jnp.int32))
 
     def run(
@@ -85,7 +84,7 @@ class Adam:
         cycles: Cycles,
     ) -> tuple[Any, AdamState, Terms]:
         """Do one cycle's updates on batches 0, 1, ...; report the mean of the terms."""
-        transform = self._transform(cycles, _matrices(params))
+        transform = self._transform(cycles)
         # One vector: an update is then a few operations, however many layers a network has.
         start, unflatten = ravel_pytree(params)
 
@@ -118,15 +117,13 @@ class Adam:
     ) -> tuple[Array, AdamState]:
         """Return what is used after an update that ended at a point, and the state."""
         updates = state.updates + 1
-        if not self.average:
+        if not weighs(self.average):
             return point, AdamState(moments, None, updates)
         kept = jnp.minimum(self.average, updates / (updates + 9.0))
         average = kept * average + (1 - kept) * point
         return average, AdamState(moments, point, updates)
 
-    def _transform(
-        self, cycles: Cycles, matrices: Bool[np.ndarray, " n"]
-    ) -> optax.GradientTransformation:
+    def _transform(self, cycles: Cycles) -> optax.GradientTransformation:
         total = jnp.maximum(cycles * self.updates - self.warmup, 1)  # a number, not known yet
 
         def rate(made: Int[Array, ""]) -> Float[Array, ""]:
@@ -136,21 +133,16 @@ class Adam:
 
         steps = [] if self.clip is None else [optax.clip_by_global_norm(self.clip)]
         steps += [optax.scale_by_adam()]
-        if self.weight_decay:
-            decay = self.weight_decay * matrices
-            steps += [optax.stateless(lambda change, point: change + decay * point)]
         return optax.chain(*steps, optax.scale_by_learning_rate(rate))
 
+    def restart(self, state: AdamState) -> AdamState:
+        """Return the state for a schedule that starts anew: no moments, no updates made."""
+        optax_state, updates = jax.tree.map(jnp.zeros_like, (state.optax, state.updates))
+        return AdamState(optax_state, state.iterate, updates)
 
-def _matrices(params: Any) -> Bool[np.ndarray, " n"]:
-    """Return which numbers belong to weight matrices; not biases and statistics of the data.
-
-    A bias of several networks side by side is a matrix too: its name tells.
-    """
-
-    def is_matrix(path: tuple[Any, ...], leaf: Any) -> np.ndarray:
-        matrix = leaf.ndim > 1 and getattr(path[-1], "key", None) not in ("bias", "scale")
-        return np.full(leaf.size, matrix)
-
-    marked = jax.tree_util.tree_map_with_path(is_matrix, params)
-    return np.concatenate([np.zeros(0, bool), *jax.tree.leaves(marked)])
+    def deviations(
+        self, state: AdamState, values: Callable[[Any], dict[str, Array]]
+    ) -> dict[str, Array]:
+        """Return how far other ends are that fit as well: there is only one."""
+        del state, values
+        return {}

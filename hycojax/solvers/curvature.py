@@ -1,4 +1,4 @@
-"""What L-BFGS knows of the curvature of a loss. The only place that imports jaxopt."""
+"""What L-BFGS knows of the curvature of a loss."""
 
 from __future__ import annotations
 
@@ -24,7 +24,6 @@ class Curvature:
     y: Float[Array, "memory n"]
     rho: Float[Array, " memory"]
     used: Int[Array, ""]
-    solves: Int[Array, ""]
 
 
 def nothing_known(point: Float[Array, " n"], memory: int) -> Curvature:
@@ -40,7 +39,6 @@ def nothing_known(point: Float[Array, " n"], memory: int) -> Curvature:
         y=zeros(memory, point.size),
         rho=zeros(memory),
         used=zeros(dtype=jnp.int32),
-        solves=zeros(dtype=jnp.int32),
     )
 
 
@@ -67,14 +65,35 @@ def forget(known: Curvature) -> Curvature:
 
 def direction(known: Curvature) -> tuple[Curvature, Array]:
     """Return the quasi-Newton direction; where it does not lead down, forget, and the steepest."""
-    # Loaded on use, as it loads SciPy's optimisers; jaxopt is pinned exactly.
-    from jaxopt._src.lbfgs import compute_gamma, inv_hessian_product
-
-    gamma = compute_gamma(known.s, known.y, -1)
-    newton = -inv_hessian_product(known.gradient, known.s, known.y, known.rho, gamma)
+    newton = -_inverse_hessian(known, known.gradient)
     trusted = (known.used > 0) & (known.gradient @ newton < 0)
     known = select(trusted, known, forget(known))
     return known, jnp.where(trusted, newton, steepest(known))
+
+
+def _inverse_hessian(known: Curvature, vector: Array) -> Array:
+    """Return the product of the estimated inverse Hessian and a vector: two loops over the steps.
+
+    Steps that are not there yet have rho = 0. The Hessian before the oldest step is s y / (y y) of
+    the newest, times the identity.
+
+    Source: Nocedal, Wright, "Numerical Optimization", 2nd ed., algorithm 7.4 and equation 7.20.
+    """
+
+    def backward(q: Array, one: tuple[Array, Array, Array]) -> tuple[Array, Array]:
+        s, y, rho = one
+        alpha = rho * (s @ q)
+        return q - alpha * y, alpha
+
+    def forward(r: Array, one: tuple[Array, Array, Array, Array]) -> tuple[Array, None]:
+        s, y, rho, alpha = one
+        return r + s * (alpha - rho * (y @ r)), None
+
+    steps = known.s, known.y, known.rho
+    rest, alphas = jax.lax.scan(backward, vector, steps, reverse=True)
+    square = known.y[-1] @ known.y[-1]
+    gamma = jnp.where(square > 0, known.s[-1] @ known.y[-1] / jnp.where(square > 0, square, 1), 1)
+    return jax.lax.scan(forward, gamma * rest, (*steps, alphas))[0]
 
 
 def steepest(known: Curvature) -> Array:

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int, Key
 
+from hycojax.settings.checked import Checked
 from hycojax.solvers.curvature import (
     Curvature,
     direction,
@@ -72,7 +73,7 @@ class _Search:
 
 
 @dataclass(frozen=True)
-class LBFGS:
+class LBFGS(Checked):
     """L-BFGS with a line search for the weak Wolfe conditions, warm-started in every cycle.
 
     It starts where the last cycle ended, with what that one learned of the curvature. From cycle to
@@ -92,9 +93,6 @@ class LBFGS:
     """Largest number of iterations in a cycle."""
     tolerance: float = 1e-6
     """It has converged where a step can lower the loss by no more than this part of it."""
-    first_tolerance: float | None = None
-    """Tolerance in its first turn, from where it falls by equal factors to its last; None: the
-    same."""
     memory: int = 10
     """Steps from which the curvature is estimated."""
 
@@ -102,10 +100,8 @@ class LBFGS:
         for name in ("iterations", "memory"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} = {getattr(self, name)}: at least one is needed")
-        for name in ("tolerance", "first_tolerance"):
-            value = getattr(self, name)
-            if value is not None and not 0 < value < 1:
-                raise ValueError(f"{name} = {value}: it must lie between 0 and 1")
+        if not 0 < self.tolerance < 1:
+            raise ValueError(f"tolerance = {self.tolerance}: it must lie between 0 and 1")
 
     def init(self, params: Any, cycles: int) -> Curvature:
         """Return that nothing is known yet."""
@@ -127,10 +123,10 @@ class LBFGS:
         def evaluate(point):
             return _value_and_gradient(lambda x: objective(unflatten(x), key), point)
 
-        tolerance = self._tolerance(state.solves, cycles)
+        del cycles
         search = jax.lax.while_loop(
             lambda s: s.reason == _RUNNING,
-            lambda s: self._advance(s, evaluate(s.point + s.step * s.direction), tolerance),
+            lambda s: self._advance(s, evaluate(s.point + s.step * s.direction)),
             _first(start, state, jax.eval_shape(evaluate, start)[0][1]),
         )
         terms = {
@@ -141,14 +137,20 @@ class LBFGS:
             "evaluations": search.evaluations,
         }
         end = jnp.where(search.known.value <= search.start, search.point, start)
-        return unflatten(end), replace(search.known, solves=state.solves + 1), terms
+        return unflatten(end), search.known, terms
 
-    def _tolerance(self, solves: Int[Array, ""], cycles: Cycles) -> Float[Array, ""]:
-        first = self.first_tolerance or self.tolerance
-        done = jnp.minimum(solves / jnp.maximum(cycles - 1, 1), 1.0)
-        return first * (self.tolerance / first) ** done
+    def restart(self, state: Curvature) -> Curvature:
+        """Return the state for a schedule that starts anew: the curvature stays known."""
+        return state
 
-    def _advance(self, search: _Search, found: Any, tolerance: Array) -> _Search:
+    def deviations(
+        self, state: Curvature, values: Callable[[Any], dict[str, Array]]
+    ) -> dict[str, Array]:
+        """Return how far other ends are that fit as well: there is only one."""
+        del state, values
+        return {}
+
+    def _advance(self, search: _Search, found: Any) -> _Search:
         """Use an evaluation: accept the point, or look elsewhere on the line."""
         (value, terms), gradient = found
         search = replace(search, evaluations=search.evaluations + 1, tries=search.tries + 1)
@@ -159,14 +161,12 @@ class LBFGS:
         far = (search.step >= 0.99 * _longest(search.direction)) | (search.tries >= _PATIENT)
         accepted = (lower & (level | far)) | (alike & level)
         first = search.iterations < 0
-        moved = self._accept(search, value, gradient, terms, tolerance)
+        moved = self._accept(search, value, gradient, terms)
         at = jnp.stack([search.step, jnp.where(finite, value, jnp.inf), slope])
         stuck = select(first, _hopeless(search, value, terms), _narrow(search, at, lower | alike))
         return select(finite & (first | accepted), moved, stuck)
 
-    def _accept(
-        self, search: _Search, value: Array, gradient: Array, terms: Terms, tolerance: Array
-    ) -> _Search:
+    def _accept(self, search: _Search, value: Array, gradient: Array, terms: Terms) -> _Search:
         """Go on from the point that was evaluated, or end the solve there."""
         first = search.iterations < 0
         same = (value == search.known.value) & jnp.all(gradient == search.known.gradient)
@@ -175,9 +175,9 @@ class LBFGS:
         known, downwards = direction(learned)
         slope = gradient @ downwards
         iterations = search.iterations + 1
-        newton = (known.used > 0) & (-0.5 * slope <= tolerance * value)
+        newton = (known.used > 0) & (-0.5 * slope <= self.tolerance * value)
         flat = jnp.all(gradient == 0)
-        short = ~first & (search.known.value - value <= tolerance * value)
+        short = ~first & (search.known.value - value <= self.tolerance * value)
         stalled = jnp.where(newton | short, search.stalled + 1, 0)
         ended = first & same & newton  # the last cycle has shown it
         done = flat | (stalled >= _STALLED) | ended

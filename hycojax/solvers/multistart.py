@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Key
 
+from hycojax.settings.checked import Checked
 from hycojax.solvers.solver import INITIAL_STATES, Cycles, Objective, Solver, Terms
 
 #: Members whose loss is this much above the lowest fit the data as well.
@@ -26,16 +28,14 @@ class Members:
 
 
 @dataclass(frozen=True)
-class MultiStart:
+class MultiStart(Checked):
     """The same solver from many starts, side by side; the lowest loss wins.
 
     The first start is the given one; in the others each parameter is shifted by a normal number (a
     field as a whole) in the unconstrained form: 1 stands for a factor e of a positive parameter.
     The members whose loss is within 10 % of the lowest are all answers that the data allow: their
     spread is large where the data say nothing. That noise could have been different it does not
-    tell; with `resample` it does (the bootstrap over windows).
-
-    Source: Efron, Tibshirani, "An Introduction to the Bootstrap" (1993), section 6.
+    tell.
     """
 
     solver: Solver
@@ -44,10 +44,6 @@ class MultiStart:
     """How many."""
     spread: float = 1.0
     """Standard deviation of the starts."""
-    seed: int = 0
-    """Seed of the starts."""
-    resample: bool = False
-    """Whether each member draws windows of its own: the player needs a batch."""
 
     def __post_init__(self):
         if self.members < 2:
@@ -58,7 +54,7 @@ class MultiStart:
     def init(self, params: Any, cycles: int) -> Members:
         """Scatter the starts."""
         paths, structure = jax.tree_util.tree_flatten_with_path(params)
-        keys = jax.random.split(jax.random.key(self.seed), len(paths))
+        keys = jax.random.split(jax.random.key(0), len(paths))
 
         def scatter(path, leaf: Array, key: Array) -> Array:
             shifts = self.spread * jax.random.normal(key, (self.members,)).at[0].set(0.0)
@@ -77,15 +73,28 @@ class MultiStart:
         """Run all members; return the best one and what it reports."""
         del params  # the best member of the last cycle
 
-        def one(params, state, key):
+        def one(params, state):
             return self.solver.run(objective, params, state, key, cycles)
 
-        keys = jax.random.split(key, self.members) if self.resample else key
-        axes = (0, 0, 0 if self.resample else None)
-        ends, states, terms = jax.vmap(one, axes)(state.params, state.states, keys)
+        ends, states, terms = jax.vmap(one)(state.params, state.states)
         losses = jnp.where(jnp.isfinite(terms["loss"]), terms["loss"], jnp.inf)
         best = jnp.argmin(losses)
-        as_good = losses <= _AS_GOOD * losses[best] + _NOTHING
-        good = jnp.isfinite(losses) & (self.resample | as_good)
+        good = jnp.isfinite(losses) & (losses <= _AS_GOOD * losses[best] + _NOTHING)
         end, terms = jax.tree.map(lambda leaf: leaf[best], (ends, terms))
         return end, Members(ends, states, good), terms
+
+    def restart(self, state: Members) -> Members:
+        """Return the state for a schedule that starts anew."""
+        return replace(state, states=jax.vmap(self.solver.restart)(state.states))
+
+    def deviations(
+        self, state: Members, values: Callable[[Any], dict[str, Array]]
+    ) -> dict[str, Array]:
+        """Return the standard deviation of each value over the members that fit the data."""
+        share = state.good / jnp.maximum(jnp.sum(state.good), 1)
+
+        def deviation(members: Array) -> Array:
+            mean = jnp.tensordot(share, members, 1)
+            return jnp.sqrt(jnp.tensordot(share, (members - mean) ** 2, 1))
+
+        return jax.tree.map(deviation, jax.vmap(values)(state.params))

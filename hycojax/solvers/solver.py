@@ -60,3 +60,9 @@ class Solver(Protocol):
         self, objective: Objective, params: Any, state: Any, key: Key[Array, ""], cycles: Cycles
     ) -> tuple[Any, Any, Terms]:
         """Do one of `cycles` cycles; return parameters, state and the terms to report."""
+
+    def restart(self, state: Any) -> Any:
+        """Return the state for more cycles after the last one, whose schedule starts anew."""
+
+    def deviations(self, state: Any, values: Callable[[Any], dict[str, Array]]) -> dict[str, Array]:
+        """Return how far other ends that fit as well lie from each other, by `values(params)`."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Key
 
-from hycojax.game.player import Player, Turn
+from hycojax.game.player import Player
+from hycojax.game.schedule import Turn
 from hycojax.game.state import PlayerState
 from hycojax.solvers import Objective, Reason
 
@@ -17,13 +19,14 @@ def train(
     player: Player,
     own: PlayerState,
     loss: Objective,
-    visible: Any,
+    visible: Callable[[Any], Array],
     turn: Turn,
     key: Key[Array, ""],
 ) -> tuple[Any, Any, dict[str, Any]]:
     """Return parameters, optimiser state and terms after a cycle's share of training.
 
-    A player that has no turn stays as it is; so does one whose `visible` loss would rise.
+    A player that has no turn stays as it is. If a turn raises the `visible` loss of the parameters
+    by more than `player.revert`, parameters and optimiser state are restored.
     """
 
     @jax.jit  # for the sake of its trace, of which the shapes are asked first
@@ -31,8 +34,8 @@ def train(
         params, solver, terms = player.solver.run(loss, own.params, own.solver, key, turn.cycles)
         if player.revert is None:
             return params, solver, terms
-        before = visible(params=own.params)
-        kept = (visible(params=params) <= (1 + player.revert) * before) | ~jnp.isfinite(before)
+        before = visible(own.params)
+        kept = (visible(params) <= (1 + player.revert) * before) | ~jnp.isfinite(before)
         new, old = (params, solver), (own.params, own.solver)
         params, solver = jax.tree.map(lambda n, o: jnp.where(kept, n, o), new, old)
         return params, solver, {**terms, "reverted": ~kept}

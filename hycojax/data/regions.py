@@ -1,24 +1,16 @@
-"""What of a trajectory is seen: where, when, and with what noise.
-
-To add a region: a class with `mask`. To add a choice of times: a class with `frames`.
-"""
+"""Where a system is seen. To add a region: a class with `mask`."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, Key
+from jaxtyping import Bool, Float
 
 from hycojax.grid.domain import Boundary, Domain
-from hycojax.kernels import programs
-from hycojax.kernels import random_arrays as draws
+from hycojax.settings.checked import Checked
 
 
 @runtime_checkable
@@ -30,7 +22,7 @@ class Region(Protocol):
 
 
 @dataclass(frozen=True)
-class Everywhere:
+class Everywhere(Checked):
     """The whole box."""
 
     def mask(self, domain: Domain, frames: int) -> Bool[np.ndarray, "*shape"]:
@@ -39,7 +31,7 @@ class Everywhere:
 
 
 @dataclass(frozen=True)
-class Range:
+class Range(Checked):
     """A box along the axes, between two corners."""
 
     low: tuple[float, ...]
@@ -65,7 +57,7 @@ class Range:
 
 
 @dataclass(frozen=True)
-class Centre:
+class Centre(Checked):
     """A box in the middle, of the domain's proportions."""
 
     fraction: float = 0.5
@@ -84,7 +76,7 @@ class Centre:
 
 
 @dataclass(frozen=True)
-class Scattered:
+class Scattered(Checked):
     """Sensors in single cells, anywhere in the box."""
 
     fraction: float = 0.25
@@ -108,7 +100,7 @@ class Scattered:
 
 
 @dataclass(frozen=True)
-class Sensors:
+class Sensors(Checked):
     """Sensors at given places."""
 
     positions: tuple[tuple[float, ...], ...]
@@ -129,7 +121,7 @@ class Sensors:
 
 
 @dataclass(frozen=True)
-class MovingSensors:
+class MovingSensors(Checked):
     """Sensors that start on a grid and turn about a point which they slowly approach.
 
         dx/dt = omega J (x - c) - g (x - c)
@@ -188,164 +180,6 @@ class MovingSensors:
             return _cells(domain, places % domain.size)
         inside = ((places >= 0) & (places <= domain.size)).all(-1)
         return _cells(domain, places[inside])
-
-
-@runtime_checkable
-class Times(Protocol):
-    """The frames of a recording at which something is seen."""
-
-    def frames(self, count: int) -> Bool[np.ndarray, " count"]:
-        """Return which of `count` frames are seen."""
-
-
-@dataclass(frozen=True)
-class AllFrames:
-    """All frames."""
-
-    def frames(self, count: int) -> Bool[np.ndarray, " count"]:
-        """Return which frames are seen: all."""
-        return np.ones(count, bool)
-
-
-@dataclass(frozen=True)
-class Endpoints:
-    """The first and the last frame."""
-
-    def frames(self, count: int) -> Bool[np.ndarray, " count"]:
-        """Return which frames are seen."""
-        return np.isin(np.arange(count), (0, count - 1))
-
-
-@dataclass(frozen=True)
-class EveryNth:
-    """Each n-th frame, from the first on."""
-
-    n: int = 2
-    """Frames from one that is seen to the next."""
-
-    def __post_init__(self):
-        if self.n < 1:
-            raise ValueError(f"n = {self.n}: at least 1 is needed")
-
-    def frames(self, count: int) -> Bool[np.ndarray, " count"]:
-        """Return which frames are seen."""
-        return np.arange(count) % self.n == 0
-
-
-@dataclass(frozen=True)
-class Chosen:
-    """Given frames."""
-
-    numbers: tuple[int, ...]
-    """Which, from 0 on."""
-
-    def frames(self, count: int) -> Bool[np.ndarray, " count"]:
-        """Return which frames are seen.
-
-        Raises:
-            ValueError: There is no such frame.
-        """
-        if not all(0 <= number < count for number in self.numbers):
-            raise ValueError(f"numbers = {self.numbers}: frames 0 to {count - 1} exist")
-        return np.isin(np.arange(count), self.numbers)
-
-
-@dataclass(frozen=True)
-class Observation:
-    """How recordings are made. The first frame and static channels are known in full."""
-
-    region: Region
-    """The part of the box that is seen after the first frame."""
-    times: Times = AllFrames()
-    """The frames at which it is seen."""
-    noise: float = 0.0
-    """Standard deviation of the noise, relative to that of the seen values of a channel."""
-
-    def __post_init__(self):
-        if not (math.isfinite(self.noise) and self.noise >= 0):
-            raise ValueError(f"noise = {self.noise}: it must not be negative")
-
-    def mask(self, domain: Domain, frames: int) -> Bool[np.ndarray, " frames *shape"]:
-        """Return which cells are seen in each frame; in the first one all are.
-
-        Raises:
-            ValueError: The region or the times do not suit the box or the frames.
-        """
-        with _named("region"):
-            cells = np.broadcast_to(self.region.mask(domain, frames), (frames, *domain.shape))
-        with _named("times"):
-            seen = cells & self.times.frames(frames).reshape(-1, *(1,) * domain.dims)
-        seen[0] = True
-        return seen
-
-
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True)
-class Recording:
-    """Trajectories as they are known: values, 0 where nothing is seen, and what is seen."""
-
-    values: Float[Array, "simulation time *shape channels"]
-    seen: Bool[Array, "simulation time *shape channels"]
-
-
-def observe(
-    observation: Observation,
-    domain: Domain,
-    trajectories: Float[Array, "simulation time *shape channels"],
-    key: Key[Array, ""],
-) -> Recording:
-    """Return what is seen of trajectories, with noise on the dynamic channels.
-
-    Values outside the mask are never used: they may be anything, NaN included.
-
-    Raises:
-        ValueError: A value inside the mask is not finite.
-    """
-    static = np.array([c.static for c in domain.channels])
-    mask = observation.mask(domain, trajectories.shape[1])
-    seen = np.broadcast_to(mask[..., None] | static, trajectories.shape)
-    program = programs.jit(_noisy, programs.ONCE)
-    # Faces in a wall hold exactly zero, which no sensor has to measure.
-    recording, bad = program(trajectories, seen, domain.evolves(), observation.noise, key)
-    if bad:
-        raise ValueError(f"{int(bad)} of the observed values are not finite numbers")
-    return recording
-
-
-def _noisy(
-    trajectories: Array, seen: Array, evolves: Array, noise: Array, key: Key[Array, ""]
-) -> tuple[Recording, Int[Array, ""]]:
-    """Return what is seen, with noise on what evolves, and how many values are not finite."""
-    values = jnp.where(seen, trajectories, 0)
-    scale = jnp.std(values, tuple(range(values.ndim - 1)), where=seen)
-    drawn = noise * scale * draws.normal(key, values.shape)
-    noisy = jnp.where(seen, values + jnp.where(evolves, drawn, 0), 0)
-    return Recording(noisy, seen), jnp.sum(~jnp.isfinite(values))
-
-
-def hold_out(
-    recording: Recording, domain: Domain, share: float, key: Key[Array, ""]
-) -> tuple[Recording, Recording]:
-    """Split what a recording sees into a part to learn from and a part to validate on.
-
-    Each cell and time after the first frame belongs to the latter with probability `share`. The
-    first frames are in both.
-    """
-    drawn = draws.bernoulli(key, share, (*recording.seen.shape[:-1], 1))
-    held = recording.seen & drawn & domain.evolves()
-    first = jnp.arange(held.shape[1]).reshape(1, -1, *(1,) * (held.ndim - 2)) == 0
-    parts = recording.seen & (first | ~held), recording.seen & (first | held)
-    training, validation = (Recording(jnp.where(s, recording.values, 0), s) for s in parts)
-    return training, validation
-
-
-@contextmanager
-def _named(part: str) -> Iterator[None]:
-    """Put the name of a part before what it complains about."""
-    try:
-        yield
-    except ValueError as error:
-        raise ValueError(f"{part}.{error}") from error
 
 
 def _check_fraction(fraction: float) -> None:

@@ -1,0 +1,168 @@
+"""Is it worth to cooperate? Each model alone, one-way both ways, and hybrid.
+
+The same data, the same number of updates (no run ends early), the same program, other weights.
+One-way from the network, the physics trains in the last quarter of the cycles only. "Early
+stopping" means the parameters that were best in validation, as everywhere for the networks.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from hycojax.data import simulated
+from hycojax.errors import DivergedError, InputError, StoppedError
+from hycojax.experiment import Experiment, Mode
+from hycojax.fitting import fit
+from hycojax.game.player import Player
+from hycojax.game.state import NAMES
+from hycojax.report import comparison
+from hycojax.report.comparison import Comparison
+from hycojax.run import directory as directories
+from hycojax.run.directory import RunDir
+from hycojax.run.loop import Logger
+
+Scheme = Callable[[Experiment], Experiment]
+
+
+def _with(player: Player, **weights: float) -> Player:
+    return replace(player, weights=replace(player.weights, **weights))
+
+
+def _synthetic_alone(experiment: Experiment) -> Experiment:
+    return replace(experiment, synthetic=_with(experiment.synthetic, interaction=0.0))
+
+
+def _physical_alone(experiment: Experiment) -> Experiment:
+    return replace(experiment, physical=_with(experiment.physical, interaction=0.0))
+
+
+def _fitted_to_the_network(experiment: Experiment) -> Experiment:
+    """Return an experiment in which the physics is fitted to the network, one way.
+
+    In the last quarter of the cycles, when it changes little; at most half of these turns are early
+    ones.
+    """
+    cycles, warmup = experiment.schedule.cycles, experiment.schedule.warmup
+    begin = max(3 * cycles // 4, warmup)
+    physical = _with(experiment.physical, data=0.0, interaction=1.0)
+    early = replace(physical.early, cycles=min(physical.early.cycles, (cycles - begin) // 2))
+    physical = replace(physical, begin=begin, early=early)
+    return replace(_synthetic_alone(experiment), physical=physical)
+
+
+#: What is compared.
+SCHEMES: dict[str, Scheme] = {
+    "alone": lambda experiment: _synthetic_alone(_physical_alone(experiment)),
+    "physics-to-network": _physical_alone,
+    "network-to-physics": _fitted_to_the_network,
+    "hybrid": lambda experiment: experiment,
+}
+
+
+def compare(
+    experiment: Experiment,
+    seeds: int = 3,
+    run: Path | str | None = None,
+    loggers: Callable[[str, int], Sequence[Logger]] = lambda scheme, seed: (),
+) -> Comparison:
+    """Train both players of an experiment in each scheme, for several seeds; return what was found.
+
+    A run that diverges is left out, and counted.
+
+    Args:
+        experiment: What to fit. Its mode is not used: both players train.
+        seeds: How many, from the experiment's own on: initial states, noise, weights, batches.
+        run: Directory that keeps the runs and the comparison: what is there already is not made
+            again; None: no file is written.
+        loggers: Who is told of a run, by its scheme and seed.
+
+    Raises:
+        ValueError: The experiment can't be compared, or the directory holds runs of another one.
+        StoppedError: Somebody asked to stop.
+        DivergedError: All runs diverged.
+    """
+    if seeds < 1:
+        raise InputError(f"seeds = {seeds}: at least 1 is needed")
+    _check(experiment)
+    plain = replace(
+        experiment, mode=Mode.HYBRID, schedule=replace(experiment.schedule, patience=None)
+    )
+    root = None if run is None else Path(run)
+    found: dict[str, list[dict[str, Any]]] = {scheme: [] for scheme in SCHEMES}
+    for seed in range(experiment.seed, experiment.seed + seeds):
+        own = replace(plain, seed=seed)
+        about, stored = (own.data, own.domain, own.interval, seed), None
+        for scheme, change in SCHEMES.items():
+            directory = root / f"{scheme}-{seed}" if root else None
+            summary = _finished(directory, change(own))
+            if summary is None:
+                stored = stored or simulated.simulate(*about)
+                try:
+                    result = fit(
+                        change(own),
+                        run=directory,
+                        resume=True,
+                        simulations=stored,
+                        loggers=loggers(scheme, seed),
+                    )
+                except DivergedError:
+                    continue
+                summary = result.summary
+                if not summary["finished"]:
+                    raise StoppedError(f"stopped in {scheme}, seed {seed}")
+            found[scheme].append(summary)
+    if not any(found.values()):
+        raise DivergedError(
+            "all runs diverged, so there is nothing to compare: make the settings of the players "
+            "gentler"
+        )
+    compared = comparison.compared(experiment.name, seeds, found, ROWS)
+    if root is not None:
+        comparison.write(compared, root)
+    return compared
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table: which player of which scheme, at its end or where it was best."""
+
+    label: str
+    scheme: str
+    player: str
+    last: bool = False
+
+
+ROWS = (
+    Row("physical only", "alone", "physical", last=True),
+    Row("physical only, early stopping", "alone", "physical"),
+    Row("network to physics: physical", "network-to-physics", "physical"),
+    Row("hybrid: physical", "hybrid", "physical", last=True),
+    Row("hybrid: physical, early stopping", "hybrid", "physical"),
+    Row("synthetic only", "alone", "synthetic"),
+    Row("physics to network: synthetic", "physics-to-network", "synthetic"),
+    Row("hybrid: synthetic", "hybrid", "synthetic"),
+)
+
+
+def _check(experiment: Experiment) -> None:
+    for name in NAMES:
+        if not getattr(experiment, name).weights.data:
+            raise InputError(
+                f"{name}.weights.data = 0: a comparison trains each player alone too, and without "
+                "a partner there is nothing else to fit"
+            )
+
+
+def _finished(root: Path | None, experiment: Experiment) -> dict[str, Any] | None:
+    """Return the summary of a run that is made already."""
+    directory = None if root is None else RunDir(root)
+    if directory is None or not directory.record.exists():
+        return None
+    if changes := directories.changes(directory, experiment):
+        raise InputError(f"{root} holds another run ({'; '.join(changes)}): choose another")
+    summary = directory.summary
+    return json.loads(summary.read_text()) if directories.is_finished(directory) else None

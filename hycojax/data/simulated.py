@@ -1,0 +1,209 @@
+"""Simulated recordings: a true system on a finer grid, averaged to the model's, seen in part."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Key
+
+from hycojax.data import store
+from hycojax.data.provenance import provenance
+from hycojax.data.recordings import Recordings, hold_out, observe, recordings
+from hycojax.data.regions import Everywhere, Region
+from hycojax.data.store import Simulations
+from hycojax.data.times import AllFrames, Times
+from hycojax.errors import InputError
+from hycojax.grid.domain import Domain, Grid
+from hycojax.kernels import programs
+from hycojax.models.model import rollout
+from hycojax.models.pde import PDE, BoundPDE, refined
+from hycojax.settings.checked import Checked
+from hycojax.settings.numbers import join, split
+
+ROLES = ("training", "validation", "test")
+# Streams of random numbers under a seed.
+_SIMULATIONS, _NOISE = range(2)
+
+
+@dataclass(frozen=True)
+class Simulated(Checked):
+    """Simulations that stand for reality; each starts from a state of its own.
+
+    They are made on a finer grid, so that the model which is fitted to them can't be exact. The
+    first frame and static channels are known in full, the first frame with noise.
+    """
+
+    truth: PDE
+    """The true system, which may be another PDE on the same channels. Nothing in it is unknown."""
+    training: int = 4
+    """Simulations that are recorded for training."""
+    validation: int = 2
+    """Simulations that are recorded for choosing the best parameters of a run; 0: a part of what is
+    seen of the training ones is held out for that."""
+    held_out: float = 0.1
+    """That part: share of the cells and times."""
+    test: int = 4
+    """Simulations that are kept for the final figures: seen in full, never trained on; 0: none, the
+    figures are then those of the recorded ones, hidden part included."""
+    steps: int = 24
+    """Intervals of a simulation."""
+    refinement: int = 2
+    """How many times finer the truth's grid and time step are than those of its PDE on the domain
+    of the models."""
+    region: Region = Everywhere()
+    """The part of the box that is seen after the first frame."""
+    times: Times = AllFrames()
+    """The frames at which it is seen."""
+    noise: float = 0.0
+    """Standard deviation of the noise, relative to that of the seen values of a channel."""
+
+    def __post_init__(self):
+        for name in ("training", "steps", "refinement"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} = {getattr(self, name)}: at least 1 is needed")
+        for name in ("validation", "test", "noise"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} = {getattr(self, name)}: it must not be negative")
+        if not 0 < self.held_out < 1:
+            raise ValueError(f"held_out = {self.held_out}: it must lie between 0 and 1")
+
+    def bound(self, domain: Domain, interval: float) -> BoundPDE:
+        """Return the truth on its own grid.
+
+        Raises:
+            ValueError: It does not work there, or something in it is unknown.
+        """
+        try:
+            truth = refined(self.truth, domain, interval, self.refinement)
+        except ValueError as error:
+            raise ValueError(
+                f"truth: on its grid, refinement = {self.refinement}: {error}"
+            ) from error
+        if truth.unknowns:
+            raise ValueError(f"truth.{next(iter(truth.unknowns))}: a truth knows its values")
+        return truth
+
+    def mask(self, domain: Domain) -> Bool[np.ndarray, " time *shape"]:
+        """Return which cells are seen in each frame; in the first one all are.
+
+        Raises:
+            ValueError: The region or the times do not suit the box or the frames.
+        """
+        frames = self.steps + 1
+        with _named("region"):
+            cells = np.broadcast_to(self.region.mask(domain, frames), (frames, *domain.shape))
+        with _named("times"):
+            seen = cells & self.times.frames(frames).reshape(-1, *(1,) * domain.dims)
+        seen[0] = True
+        return seen
+
+
+def origin(data: Simulated, domain: Domain, interval: float, seed: int) -> dict[str, Any]:
+    """Return all that decides the simulated numbers (see `provenance`)."""
+    sizes = {name: getattr(data, name) for name in (*ROLES, "steps", "refinement")}
+    box = Domain(domain.shape, domain.size, domain.boundary)
+    return provenance(data.truth, domain=box, interval=interval, seed=seed, **sizes)
+
+
+def stored(data: Simulated, domain: Domain, interval: float, seed: int, path: Path) -> Simulations:
+    """Return simulations from a file, which is made if there is none.
+
+    Raises:
+        InputError: The file holds something else, or the truth produced no finite numbers.
+    """
+    about = origin(data, domain, interval, seed)
+    found = store.read(path, about)
+    if found is None:
+        if path.exists():
+            raise InputError(
+                f"{path} holds simulations of another origin: choose another, or remove it"
+            )
+        found = simulate(data, domain, interval, seed)
+        store.write(path, found, about)
+    return found
+
+
+def simulate(data: Simulated, domain: Domain, interval: float, seed: int) -> Simulations:
+    """Return the trajectories of each role that has any, no two from the same state.
+
+    Raises:
+        InputError: The truth produced no finite numbers, or has no more than one state to start
+            from, so that simulations to test on would be those that are learned from.
+    """
+    programs.keep()
+    key = jax.random.fold_in(jax.random.key(seed), _SIMULATIONS)
+    counts = {role: getattr(data, role) for role in ROLES if getattr(data, role)}
+    keys = [
+        jax.random.split(jax.random.fold_in(key, ROLES.index(role)), count)
+        for role, count in counts.items()
+    ]
+    program = programs.jit(_trajectories, programs.LOOP, static_argnums=(0, 3, 4))
+    structure, numbers = split(data.bound(domain, interval))
+    made = program(structure, numbers, jnp.concatenate(keys), data.steps, data.refinement)
+    trajectories = np.asarray(made)
+    if not np.isfinite(trajectories).all():
+        raise InputError("the simulation of the true system diverged: give the truth more pieces")
+    first = trajectories[:, 0]
+    if len(np.unique(first.reshape(len(first), -1), axis=0)) < len(first):
+        raise InputError(
+            f"{len(first)} simulations were asked for, but this truth starts from the same state "
+            "always: set data.training to 1, data.validation and data.test to 0"
+        )
+    parts = np.split(trajectories, np.cumsum(list(counts.values()))[:-1])
+    return dict(zip(counts, parts, strict=True))
+
+
+def known(data: Simulated, domain: Grid, simulations: Simulations, seed: int) -> Recordings:
+    """Return what training may see of simulations.
+
+    Raises:
+        InputError: A value that is seen is not finite, or nothing is seen to learn from or to
+            validate on.
+    """
+    key = jax.random.fold_in(jax.random.key(seed), _NOISE)
+    seen, mask = {}, data.mask(domain)
+    for i, role in enumerate(ROLES[: 2 if data.validation else 1]):
+        own = jax.random.fold_in(key, i)
+        try:
+            seen[role] = observe(mask, data.noise, domain, simulations[role], own)
+        except ValueError as error:
+            raise InputError(f"{role} simulations: {error}") from error
+    if not data.validation:
+        own = jax.random.fold_in(key, 2)
+        parts = hold_out(seen["training"], domain, data.held_out, own)
+        seen = dict(zip(ROLES, parts, strict=False))
+    for role, recording in seen.items():
+        if not (np.asarray(recording.seen) & domain.evolves())[:, 1:].any():
+            raise InputError(
+                f"nothing is seen after the first frame that is left for {role}: observe more, "
+                "change data.held_out, or set data.validation to 1"
+            )
+    return recordings(**seen, held_out=not data.validation)
+
+
+def _trajectories(
+    structure: BoundPDE, numbers: Any, keys: Key[Array, " simulation"], steps: int, refinement: int
+) -> Array:
+    truth = join(structure, numbers)
+
+    def trajectory(key: Key[Array, ""]) -> Array:
+        path = rollout(truth, {}, truth.sample(key), steps)
+        return truth.domain.coarsen(refinement).restrict(path, refinement)
+
+    return jax.vmap(trajectory)(keys)
+
+
+@contextmanager
+def _named(part: str) -> Iterator[None]:
+    """Put the name of a part before what it complains about."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{part}.{error}") from error

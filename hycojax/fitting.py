@@ -1,0 +1,269 @@
+"""Fit an experiment: from its data to a result, in memory or in a run directory."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import jax
+
+from hycojax.data import simulated
+from hycojax.data.recordings import Recordings
+from hycojax.data.store import Simulations
+from hycojax.errors import InputError
+from hycojax.experiment import Experiment
+from hycojax.game import state as games
+from hycojax.game.state import Game, TrainingState
+from hycojax.kernels import programs
+from hycojax.report import evaluation
+from hycojax.result import Result, concluded, load, replace_cycles
+from hycojax.run import checkpoint, logbook, loop
+from hycojax.run import directory as directories
+from hycojax.run.directory import RunDir
+from hycojax.run.logbook import Logbook
+from hycojax.run.loop import Logger
+from hycojax.run.record import Record
+
+# Stream of random numbers under an experiment's seed; those of its data are 0 and 1.
+_TRAINING = 2
+
+
+@dataclass(frozen=True)
+class _Position:
+    """Where a fit stands before it goes on."""
+
+    experiment: Experiment
+    legs: tuple[int, ...]
+    state: TrainingState
+    history: tuple[Record, ...]
+    warnings: tuple[str, ...] = ()
+
+
+def fit(
+    start: Experiment | Result,
+    cycles: int | None = None,
+    run: Path | str | None = None,
+    resume: bool = False,
+    simulations: Simulations | Path | str | None = None,
+    loggers: Sequence[Logger] = (),
+    trace: bool = False,
+) -> Result:
+    """Train the players of an experiment, or train on from a result.
+
+    An interrupt (Ctrl-C), or a signal that asks to end, ends it after the cycle in hand: the result
+    is what there is then.
+
+    Args:
+        start: What to fit, or a result to add cycles to: their schedule starts anew.
+        cycles: How many, in place of the schedule's own; needed for a result.
+        run: Directory that keeps it; None: no file is written.
+        resume: Go on with what the directory holds, if it holds something.
+        simulations: The simulated data, or their file, which is made if there is none; None: they
+            are made in memory.
+        loggers: Who is told how it goes.
+        trace: Write a profiler's trace of a cycle into the run directory.
+
+    Raises:
+        ValueError: The input is wrong; the message says where, and what to do.
+        DivergedError: Training diverged. What was saved before is kept.
+    """
+    if trace and run is None:
+        raise InputError("trace: it is written into the run directory, so `run` is needed")
+    programs.keep()
+    experiment = start.experiment if isinstance(start, Result) else start
+    if isinstance(start, Result) and cycles is None:
+        raise InputError("cycles: how many to add to the result?")
+    if cycles is not None and not isinstance(start, Result):
+        experiment = replace(experiment, schedule=replace(experiment.schedule, cycles=cycles))
+    directory = None if run is None else RunDir(Path(run))
+    with ExitStack() as context:
+        if directory is not None:
+            context.enter_context(directories.held(directory))
+            _check_place(directory, experiment, resume or isinstance(start, Result))
+        stored = _simulations(experiment, simulations)
+        data = simulated.known(experiment.data, experiment.physics.domain, stored, experiment.seed)
+        first = _beginning(start, experiment, cycles, data, directory)
+        if directory is not None:
+            _claim(directory, first)
+        stop = context.enter_context(_stop_requests(loggers))
+        return _play(first, data, stored, directory, loggers, stop, trace)
+
+
+def _play(
+    first: _Position,
+    data: Recordings,
+    stored: Simulations,
+    directory: RunDir | None,
+    loggers: Sequence[Logger],
+    stop: Callable[[], bool],
+    trace: bool,
+) -> Result:
+    """Play a game to its end, and conclude."""
+    game, own = _game(first), list(loggers)
+    if directory is not None:
+        own.insert(0, Logbook(directory.log))
+    state, history = loop.train(
+        game,
+        data,
+        first.state,
+        first.history,
+        leg=len(first.legs),
+        loggers=own,
+        save=_saver(directory),
+        stop=stop,
+        traced=directory.trace if trace and directory else None,
+    )
+    for logger in own:
+        logger.phase("evaluating")
+    result = concluded(
+        replace_cycles(first.experiment, first.legs),
+        first.legs,
+        history,
+        game,
+        state,
+        evaluation.trials(game, data, state.players, stored),
+        warnings=first.warnings,
+        run=directory.root if directory else None,
+    )
+    if directory is not None:
+        result.save(directory.root)
+    for logger in own:
+        logger.close(result.summary)
+    return result
+
+
+def _game(position: _Position) -> Game:
+    """Return the game of the schedule at hand."""
+    game = position.experiment.game()
+    if len(position.legs) == 1:
+        return game
+    *before, cycles = position.legs
+    return games.continued(game, sum(before), cycles)
+
+
+def _beginning(
+    start: Experiment | Result,
+    experiment: Experiment,
+    cycles: int | None,
+    data: Recordings,
+    directory: RunDir | None,
+) -> _Position:
+    """Return where a fit goes on: at a result, at what a run directory holds, or at nothing."""
+    game = experiment.game()
+    key = jax.random.fold_in(jax.random.key(experiment.seed), _TRAINING)
+    empty = games.start(game, data, key)
+    if isinstance(start, Result):
+        state = start.state or _restored(start, empty)
+        played = len(start.history)
+        legs = (played, cycles) if len(start.legs) == 1 else (*_played(start), cycles)
+        return _Position(experiment, legs, _again(game, state), start.history)
+    wanted = experiment.schedule.cycles
+    if directory is None or not checkpoint.steps(directory.checkpoints):
+        return _Position(experiment, (wanted,), empty, ())
+    state, warnings = checkpoint.restore(directory.checkpoints, empty)
+    history, damaged = logbook.read(directory.log)
+    history = tuple(r for r in history if r.cycle <= int(state.cycle))
+    legs, told = directories.open_run(directory).legs, (*warnings, *damaged)
+    if wanted == sum(legs):
+        return _Position(experiment, legs, state, history, told)
+    played = int(state.cycle)
+    if wanted <= played:
+        raise InputError(f"schedule.cycles = {wanted}: {played} cycles were played already")
+    begun = sum(legs[:-1])
+    legs = (*legs[:-1], played - begun, wanted - played)
+    return _Position(experiment, legs, _again(game, state), history, told)
+
+
+def _played(result: Result) -> tuple[int, ...]:
+    """Return the legs of a result as they were played."""
+    begun = sum(result.legs[:-1])
+    return (*result.legs[:-1], len(result.history) - begun)
+
+
+def _again(game: Game, state: TrainingState) -> TrainingState:
+    """Return a copy of a state whose schedules begin anew."""
+    return jax.tree.map(jax.numpy.copy, games.restarted(game, state))
+
+
+def _restored(result: Result, template: TrainingState) -> TrainingState:
+    """Return the state of a result from disk."""
+    return checkpoint.restore(RunDir(result.run).checkpoints, template)[0]
+
+
+def _simulations(experiment: Experiment, given: Simulations | Path | str | None) -> Simulations:
+    about = experiment.data, experiment.domain, experiment.interval, experiment.seed
+    if given is None:
+        return simulated.simulate(*about)
+    if isinstance(given, Path | str):
+        return simulated.stored(*about, Path(given))
+    return given
+
+
+def _check_place(directory: RunDir, experiment: Experiment, resume: bool) -> None:
+    """Raise an InputError if a directory holds what must not be overwritten."""
+    if not directories.is_claimed(directory):
+        return
+    root = directory.root
+    if changes := directories.changes(directory, experiment):
+        raise InputError(
+            f"{root} holds another run ({'; '.join(changes)}): choose another directory, or remove "
+            "it"
+        )
+    if resume:
+        return
+    if directories.is_finished(directory):
+        state, aim = "finished", "see its result"
+    else:
+        records, _ = logbook.read(directory.log)
+        done = records[-1].cycle if records else 0
+        state, aim = f"{done} of {experiment.schedule.cycles} cycles", "continue it"
+    raise InputError(
+        f"{root} holds this run already ({state}): resume it (--resume) to {aim}, choose another "
+        "directory, or remove it"
+    )
+
+
+def _claim(directory: RunDir, first: _Position) -> None:
+    """Write what the run is, and drop the records after its checkpoint."""
+    kept = directories.is_claimed(directory)
+    if not kept or directories.open_run(directory).legs != first.legs:
+        directories.claim(directory, replace_cycles(first.experiment, first.legs), first.legs)
+    logbook.keep(directory.log, first.history)
+
+
+def _saver(directory: RunDir | None) -> Callable[[int, TrainingState], None] | None:
+    if directory is None:
+        return None
+    return lambda cycle, state: checkpoint.save(directory.checkpoints, cycle, state)
+
+
+@contextmanager
+def _stop_requests(loggers: Sequence[Logger]) -> Iterator[Callable[[], bool]]:
+    """Collect the first interrupt or termination signal; a second one has its usual effect.
+
+    Only the main thread can: elsewhere nothing asks to stop.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    requests: list[int] = []
+
+    def note(number, frame):
+        requests.append(number)
+        signal.signal(number, previous[number])
+        for logger in loggers:
+            logger.phase("stopping after this cycle")
+
+    previous = {n: signal.signal(n, note) for n in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: bool(requests)
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+__all__ = ["fit", "load"]

@@ -1,0 +1,75 @@
+"""How long a game lasts, where its players meet, and what each does in a cycle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import jax
+from jaxtyping import Array, Bool, Float, Int
+
+from hycojax.settings.checked import Checked
+from hycojax.settings.numbers import STATIC
+
+
+@dataclass(frozen=True)
+class Schedule(Checked):
+    """How long the game lasts."""
+
+    warmup: int = 2
+    """Cycles at the start in which each player learns from the recordings alone."""
+    cycles: int = 20
+    """Cycles in all."""
+    validation: int = 1
+    """Cycles from a validation to the next: full rollouts of the validation recordings."""
+    patience: int | None = None
+    """Cycles without a better validation error, of any player, that end the run; None: no limit."""
+
+    def __post_init__(self):
+        if self.cycles < 1:
+            raise ValueError("cycles must be at least 1")
+        if not 0 <= self.warmup <= self.cycles:
+            raise ValueError(f"warmup = {self.warmup}: it must lie between 0 and cycles")
+        if self.validation < 1:
+            raise ValueError(f"validation = {self.validation}: at least 1 is needed")
+        if self.patience is not None and self.patience < self.validation:
+            raise ValueError(f"patience = {self.patience}: at least validation = {self.validation}")
+
+
+@dataclass(frozen=True)
+class Interaction(Checked):
+    """Where the players compare their trajectories: they need no recordings there."""
+
+    alpha: float = field(default=2.0, metadata=STATIC)
+    """Trajectories from fresh initial states, drawn from the physical model's distribution, for
+    each recorded one; 0: none."""
+    recorded: bool = False
+    """Whether they also compare along the recordings, from the first frames on."""
+    points: float | None = None
+    """Share of the cells and times that count (ghost points), chosen anew in each cycle; None: all
+    count."""
+
+    def __post_init__(self):
+        if self.alpha < 0:
+            raise ValueError(f"alpha = {self.alpha}: it must not be negative")
+        if self.alpha == 0 and not self.recorded:
+            raise ValueError("alpha = 0: the players need fresh initial states, or recorded=True")
+        if self.points is not None and not 0 < self.points < 1:
+            raise ValueError(f"points = {self.points}: it must lie between 0 and 1")
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Turn:
+    """A player's part in a cycle: whether it trains, on which weights, on trajectories or not.
+
+    After it, the player is validated if that is due. `cycles` is the number of its turns in the
+    run, by which its solver makes plans. These are numbers, no part of the program: one program
+    serves all of them.
+    """
+
+    active: Bool[Array, ""]
+    data: Float[Array, ""]
+    interaction: Float[Array, ""]
+    meets: Bool[Array, ""]
+    validates: Bool[Array, ""]
+    cycles: Int[Array, ""] | int = 1

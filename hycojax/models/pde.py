@@ -1,0 +1,226 @@
+"""The contract of a PDE, and what it is on a domain: a model that steps from state to state.
+
+To write a PDE: a frozen dataclass that inherits `PDE`, with a `coefficient` for each number or
+field in its equation, and the methods `channels`, `step` and `draw`.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, ClassVar
+
+import jax
+import numpy as np
+from jaxtyping import Array, Float, Key
+
+from hycojax.grid.domain import Boundary, Channel, Domain, Grid, with_channels
+from hycojax.models import coefficients as own
+from hycojax.models.model import Stepper
+from hycojax.settings.checked import Checked
+from hycojax.settings.numbers import STATIC
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Where and how a PDE is stepped.
+
+    Attributes:
+        domain: The box, its grid and the channels of a state.
+        dt: Time step, in seconds.
+        plan: What `PDE.plan` has returned.
+    """
+
+    domain: Grid
+    dt: float
+    plan: Any = None
+
+
+@dataclass(frozen=True)
+class PDE(Checked, ABC):
+    """A partial differential equation with its coefficients, wherever it is solved."""
+
+    boundaries: ClassVar[tuple[Boundary, ...]] = tuple(Boundary)
+    """How the box may end."""
+    dimensions: ClassVar[tuple[int, ...]] = (1, 2, 3)
+    """In how many dimensions it lives."""
+
+    pieces: int = field(default=1, kw_only=True)
+    """Equal time steps in the interval between two frames."""
+
+    def __post_init__(self):
+        if self.pieces < 1:
+            raise ValueError(f"pieces = {self.pieces}: at least 1 is needed")
+        own.check_coefficients(self)
+
+    @abstractmethod
+    def channels(self, dims: int) -> tuple[Channel, ...]:
+        """Return the channels of a state in so many dimensions."""
+
+    @abstractmethod
+    def step(
+        self, at: Setting, values: dict[str, Any], state: Float[Array, "*shape channels"]
+    ) -> Float[Array, "*shape channels"]:
+        """Return the state `at.dt` later, with the values of the coefficients by name.
+
+        It is traced: coefficients are read from `values`, not from the object.
+        """
+
+    @abstractmethod
+    def draw(self, domain: Domain, key: Key[Array, ""]) -> Float[Array, "*shape channels"]:
+        """Draw an initial state: the same continuous state for a key, whatever the grid."""
+
+    def plan(self, domain: Domain, dt: float) -> Any:
+        """Return what a step needs that depends on bounds, worked out before anything is traced.
+
+        Raises:
+            ValueError: The PDE can't be solved like that.
+        """
+        del domain, dt
+
+    def on(self, domain: Domain, interval: float) -> BoundPDE:
+        """Return the model on a domain, with frames an interval [s] apart.
+
+        Raises:
+            ValueError: The PDE can't be solved there; the message names what does not suit.
+        """
+        domain = _checked(self, domain, interval)
+        coefficients = own.bind(self, domain)
+        dt = interval / self.pieces
+        at = Setting(domain, dt, self.plan(domain, dt))
+        bare = copy.copy(self)  # the values are the model's own: equal structures are equal
+        for name, _ in coefficients:
+            object.__setattr__(bare, name, None)
+        return BoundPDE(bare, at, coefficients)
+
+
+@dataclass(frozen=True)
+class BoundPDE(Stepper):
+    """A PDE on a domain: a model whose parameters are the values of its unknown coefficients."""
+
+    pde: PDE = field(metadata=STATIC)
+    at: Setting = field(metadata=STATIC)
+    coefficients: tuple[tuple[str, Any], ...]
+
+    @property
+    def domain(self) -> Grid:
+        """The box, its grid and the channels of a state."""
+        return self.at.domain
+
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        """The channels of a state."""
+        return self.at.domain.channels
+
+    @property
+    def interval(self) -> float:
+        """Time from one frame to the next, in seconds."""
+        return self.at.dt * self.pde.pieces
+
+    @property
+    def units(self) -> dict[str, str]:
+        """The units of the coefficients."""
+        return {name: about.unit for name, about in own.quantities(self.pde).items()}
+
+    @property
+    def unknowns(self) -> dict[str, own.Unknown]:
+        """The coefficients that are to be identified."""
+        return {n: c for n, c in self.coefficients if isinstance(c, own.Unknown)}
+
+    def init(self, key: Key[Array, ""]) -> dict[str, Array]:
+        """Return the start values of the unknown coefficients."""
+        del key  # nothing is random here
+        return own.starts(self.coefficients, self.domain)
+
+    def forward(
+        self, params: dict[str, Array], state: Float[Array, "*shape channels"]
+    ) -> Float[Array, "*shape channels"]:
+        """Return the state one interval later, after the `pieces` steps of the PDE."""
+        values = own.values(self.coefficients, params)
+        step = partial(self.pde.step, self.at, values)
+        if self.pde.pieces == 1:
+            return step(state)
+        return jax.lax.scan(lambda s, _: (step(s), None), state, length=self.pde.pieces)[0]
+
+    def sample(self, key: Key[Array, ""]) -> Float[Array, "*shape channels"]:
+        """Draw an initial state: the same continuous state for a key, whatever the grid."""
+        return self.pde.draw(self.domain, key)
+
+    def constrain(self, free: dict[str, Array]) -> dict[str, Array]:
+        """Return the parameters that unconstrained numbers stand for (`coefficients.constrain`)."""
+        return own.constrain(self.coefficients, self.domain, free)
+
+    def unconstrain(self, params: dict[str, Array]) -> dict[str, Array]:
+        """Invert `constrain`."""
+        return own.unconstrain(self.coefficients, self.domain, params)
+
+
+@dataclass(frozen=True)
+class Unconstrained(Stepper):
+    """The same model as an optimiser sees it: its parameters are numbers without bounds."""
+
+    model: BoundPDE
+
+    @property
+    def domain(self) -> Grid:
+        """The domain of the states."""
+        return self.model.domain
+
+    def init(self, key: Key[Array, ""]) -> dict[str, Array]:
+        """Return the start values, unconstrained."""
+        return self.model.unconstrain(self.model.init(key))
+
+    def forward(
+        self, params: dict[str, Array], state: Float[Array, "*shape channels"]
+    ) -> Float[Array, "*shape channels"]:
+        """Return the state one interval later."""
+        return self.model.forward(self.model.constrain(params), state)
+
+    def penalty(self, params: dict[str, Array]) -> Float[Array, ""]:
+        """Return the penalty on the roughness of fields and on the distance from the start."""
+        model = self.model
+        rough = own.roughness(model.coefficients, model.domain, model.constrain(params))
+        return rough + own.distance(model.coefficients, model.domain, params)
+
+    def estimates(self, params: dict[str, Array]) -> dict[str, Array]:
+        """Return the values of the coefficients."""
+        return self.model.constrain(params)
+
+
+def refined(pde: PDE, domain: Domain, interval: float, factor: int) -> BoundPDE:
+    """Return a PDE on a grid `factor` times finer, with as many times more steps an interval.
+
+    Known fields that are arrays are interpolated linearly.
+
+    Raises:
+        ValueError: There it does not work; the message says why.
+    """
+    fine = domain.refine(factor)
+    finer = {"pieces": pde.pieces * factor}
+    for name in own.quantities(pde):
+        value = getattr(pde, name)
+        if isinstance(value, np.ndarray) and factor > 1:
+            finer[name] = np.asarray(fine.prolong(value, factor))
+    return replace(pde, **finer).on(fine, interval)
+
+
+def _checked(pde: PDE, domain: Domain, interval: float) -> Grid:
+    """Return the domain with the channels of a PDE, if it can be solved there."""
+    name = type(pde).__name__
+    if domain.dims not in pde.dimensions:
+        raise ValueError(f"domain.shape: {name} lives in {_either(pde.dimensions)} dimensions")
+    if domain.boundary not in pde.boundaries:
+        words = _either([b.value for b in pde.boundaries])
+        raise ValueError(f"domain.boundary: {name} needs a {words} box")
+    if not (math.isfinite(interval) and interval > 0):
+        raise ValueError(f"interval = {interval}: the time between frames must be positive")
+    return with_channels(domain, pde.channels(domain.dims))
+
+
+def _either(words: Sequence[Any]) -> str:
+    *most, last = map(str, words)
+    return f"{', '.join(most)} or {last}" if most else last

@@ -1,0 +1,389 @@
+"""The result of a fit: parameters, both trained models, predictions; in memory, and on disk."""
+
+from __future__ import annotations
+
+import functools
+import warnings as python_warnings
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from hycojax.data import labelled
+from hycojax.errors import InputError
+from hycojax.experiment import Experiment
+from hycojax.game.state import Game, TrainingState
+from hycojax.kernels import programs
+from hycojax.models import model as models
+from hycojax.models.model import Stepper
+from hycojax.report import evaluation, summary
+from hycojax.report.evaluation import Prediction, Trial
+from hycojax.report.summary import Estimate
+from hycojax.run import checkpoint, logbook
+from hycojax.run import directory as directories
+from hycojax.run.directory import RunDir
+from hycojax.run.record import Record
+from hycojax.solvers import INITIAL_STATES
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model with its trained parameters: `trained(state)` is the state one interval later.
+
+    It is compiled, and works on a batch of states under `jax.vmap`.
+
+    Attributes:
+        model: The model, on its domain.
+        params: Its parameters.
+    """
+
+    model: Stepper
+    params: Any
+
+    def __call__(self, state: Float[Array, "*shape channels"]) -> Float[Array, "*shape channels"]:
+        """Return the state one interval later."""
+        return self._forward(self.params, state)
+
+    @functools.cached_property
+    def _forward(self) -> Callable[..., Array]:
+        return jax.jit(self.model.forward)
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What a player has learned.
+
+    Attributes:
+        best: Its parameters where it was best in validation, as its optimiser sees them.
+        last: Those after the last cycle.
+        best_cycle: How many cycles were played at the best.
+        spread: Standard deviations of coefficients over the starts of a search from many.
+    """
+
+    best: Any
+    last: Any
+    best_cycle: int
+    spread: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a fit has come to.
+
+    Attributes:
+        experiment: What was asked.
+        legs: Cycles of each schedule, in order.
+        history: A record of each cycle.
+        learned: What each player has learned.
+        tried: What the models were tried on.
+        warnings: What a user should know but need not act on.
+        state: The state after the last cycle; None of a result from disk.
+        run: Where it is kept; None if it is not.
+    """
+
+    experiment: Experiment
+    legs: tuple[int, ...]
+    history: tuple[Record, ...]
+    learned: dict[str, Learned]
+    tried: dict[str, Trial]
+    warnings: tuple[str, ...] = ()
+    state: TrainingState | None = None
+    run: Path | None = None
+
+    @property
+    def finished(self) -> bool:
+        """Whether all cycles were played, or the run ended early because nothing became better."""
+        played, cycles = len(self.history), sum(self.legs)
+        patience = self.experiment.schedule.patience
+        if patience is None or played >= cycles:
+            return played >= cycles
+        begun = cycles - self.legs[-1]
+        waited = [played - max(own.best_cycle, begun) for own in self.learned.values()]
+        return min(waited) >= patience
+
+    @functools.cached_property
+    def parameters(self) -> dict[str, Estimate]:
+        """The coefficients that were identified; none if the PDE did not play."""
+        if "physical" not in self.learned:
+            return {}
+        own = self.learned["physical"]
+        truth = self.experiment.data.truth
+        return summary.estimates(self.experiment.physics, truth, own.best, own.last, own.spread)
+
+    @property
+    def surrogate(self) -> Trained:
+        """The network, where it was best in validation.
+
+        Raises:
+            ValueError: It did not play, or it is a function of space and time.
+        """
+        model = self.experiment.surrogate
+        if not isinstance(model, Stepper):
+            raise ValueError(_FIELD.format(type(self.experiment.synthetic.model).__name__))
+        return Trained(model, self._learned("synthetic").best)
+
+    @property
+    def physics(self) -> Trained:
+        """The PDE with its identified coefficients, where it was best in validation.
+
+        Raises:
+            ValueError: It did not play.
+        """
+        model = self.experiment.physics
+        free = {k: v for k, v in self._learned("physical").best.items() if k != INITIAL_STATES}
+        return Trained(model, model.constrain(free))
+
+    @functools.cached_property
+    def predictions(self) -> dict[str, dict[str, Prediction]]:
+        """What each player predicts of the simulations that it was tried on."""
+        return self._predictions("best")
+
+    @functools.cached_property
+    def summary(self) -> dict[str, Any]:
+        """The figures that count, as they are in summary.json."""
+        found: dict[str, Any] = {
+            "experiment": self.experiment.name,
+            "mode": self.experiment.mode.value,
+            "seed": self.experiment.seed,
+            "cycles": len(self.history),
+            "finished": self.finished,
+            "wall_seconds": round(self.history[-1].elapsed, 3),
+            "compile_seconds": round(self.history[-1].compile_seconds, 3),
+        }
+        last = self._predictions("last")
+        for name, own in self.learned.items():
+            errors = evaluation.errors(self.predictions[name])
+            ends = evaluation.errors(last[name])
+            ends = {f"last_{k}": v for k, v in ends.items() if k.endswith("_nrmse")}
+            found[name] = {**errors, **ends, "best_cycle": own.best_cycle}
+        if "synthetic" in found:
+            leaves = jax.tree.leaves(self.learned["synthetic"].best["weights"])
+            found["synthetic"]["weights"] = sum(np.size(leaf) for leaf in leaves)
+        if "physical" in found:
+            found["physical"]["reason"] = self.history[-1].players["physical"].reason
+            short = {name: p.in_short() for name, p in self.parameters.items()}
+            found["physical"]["parameters"] = short
+        return found
+
+    def predict(self, initial: Any, steps: int, model: str | None = None) -> xr.Dataset:
+        """Return what follows from initial states, as labelled data.
+
+        Args:
+            initial: A state, or several along a first axis: an array `[*shape, channels]`, or a
+                Dataset with a variable for each channel.
+            steps: Intervals.
+            model: "synthetic" or "physical"; None: the network if it played, else the PDE.
+
+        Raises:
+            ValueError: The model did not play, is a function of space and time, or the states are
+                not on its grid.
+        """
+        name = model or next(name for name in ("synthetic", "physical") if name in self.learned)
+        if name not in ("synthetic", "physical"):
+            raise ValueError(f'model = {name!r}: "synthetic" or "physical" is needed')
+        trained = self.surrogate if name == "synthetic" else self.physics
+        grid = trained.model.domain
+        states = labelled.states(grid, initial)
+        run = jax.jit(lambda p, s: models.rollout(trained.model, p, s, steps))
+        if states.ndim > grid.dims + 1:
+            run = jax.vmap(run, (None, 0))
+        values = np.asarray(run(trained.params, jnp.asarray(states)))
+        return labelled.to_xarray(grid, self.experiment.interval, values)
+
+    def save(self, run: Path | str) -> None:
+        """Write the results to a run directory: numbers first, pictures after them.
+
+        A picture that can't be drawn is a warning.
+        """
+        directory = RunDir(Path(run))
+        self._write_parameters(directory.parameters)
+        self._write_predictions(directory.predictions)
+        directories.write_json(directory.summary, self.summary)
+        try:
+            from hycojax.report import pictures  # matplotlib is loaded where something is drawn
+
+            pictures.draw(self, directory.figures)
+        except Exception as error:
+            told = f"the figures are not complete: {type(error).__name__}: {error}"
+            python_warnings.warn(told, stacklevel=2)
+
+    def _learned(self, name: str) -> Learned:
+        if name not in self.learned:
+            raise ValueError(f"the {name} player did not play: mode is {self.summary['mode']}")
+        return self.learned[name]
+
+    def _predictions(self, which: str) -> dict[str, dict[str, Prediction]]:
+        programs.keep()
+        models, mask = dict(self.experiment.game().seats), self.experiment.mask()
+        return {
+            name: evaluation.predictions(
+                models[name].model, getattr(own, which), name, self.tried, mask
+            )
+            for name, own in self.learned.items()
+        }
+
+    def _write_parameters(self, path: Path) -> None:
+        if not self.parameters:
+            return
+        import xarray as xr
+
+        domain = self.experiment.domain
+        variables = {
+            f"{name}_{part}": labelled.field(domain, values, p.unit)
+            for name, p in self.parameters.items()
+            for part, values in p.arrays().items()
+        }
+        _write(path, lambda file: xr.Dataset(variables).to_netcdf(file, engine="h5netcdf"))
+
+    def _write_predictions(self, path: Path) -> None:
+        import xarray as xr
+
+        grid, interval = self.experiment.physics.domain, self.experiment.interval
+        groups = {}
+        for kind, trial in self.tried.items():
+            groups[f"/{kind}/truth"] = labelled.to_xarray(grid, interval, trial.truth)
+            for name, first in trial.first.items():
+                whole = np.asarray(self.predictions[name][kind].values)
+                groups[f"/{kind}/{name}"] = labelled.to_xarray(grid, interval, whole)
+                groups[f"/{kind}/{name}_first"] = labelled.to_xarray(grid, interval, first[:, None])
+        tree = xr.DataTree.from_dict(groups)
+        _write(path, lambda file: tree.to_netcdf(file, engine="h5netcdf"))
+
+
+_FIELD = (
+    "{} is a function of space and time for the recorded simulations: it predicts nothing from "
+    'another initial state; take model="physical"'
+)
+
+
+def concluded(
+    experiment: Experiment,
+    legs: tuple[int, ...],
+    history: tuple[Record, ...],
+    game: Game,
+    state: TrainingState,
+    tried: dict[str, Trial],
+    **more: Any,
+) -> Result:
+    """Return the result of a game that stands at a state."""
+    learned = {}
+    for name, player in game.seats:
+        own = state.players[name]
+        spread = player.solver.deviations(own.solver, player.model.estimates)
+        numbers = jax.device_get((own.best, own.params, own.best_cycle, spread))
+        best, last, cycle, spread = numbers
+        learned[name] = Learned(best, last, int(cycle), spread)
+    return Result(experiment, legs, history, learned, tried, state=state, **more)
+
+
+def rollout(trained: Trained, steps: int) -> Callable[[Array], Array]:
+    """Return the compiled function from a state to its trajectory `[steps + 1, *shape, channels]`.
+
+    Args:
+        trained: `Result.surrogate` or `Result.physics`.
+        steps: Intervals; the state is time 0.
+    """
+    run = jax.jit(lambda params, state: models.rollout(trained.model, params, state, steps))
+    return lambda state: run(trained.params, state)
+
+
+def load(run: Path | str, classes: Iterable[type] = ()) -> Result:
+    """Return the result that a run directory keeps; it needs neither data nor a simulation.
+
+    Args:
+        run: The directory.
+        classes: Classes of your own that are defined nowhere but here, as in a notebook's cell.
+
+    Raises:
+        ValueError: It holds no run, or none that was trained.
+    """
+    directory = RunDir(Path(run))
+    stored = directories.open_run(directory, classes)
+    if not checkpoint.steps(directory.checkpoints):
+        raise InputError(f"{directory.root} holds no checkpoint yet: train it first")
+    leaves, warnings = checkpoint.read(directory.checkpoints)
+    history, damaged = logbook.read(directory.log)
+    history = tuple(r for r in history if r.cycle <= int(leaves["cycle"]))
+    if not history:
+        raise InputError(f"{directory.log} is missing or empty: train the run again elsewhere")
+    learned = {
+        name: _stored(stored.experiment, leaves, name, history)
+        for name in stored.experiment.mode.players
+    }
+    tried = _read_trials(stored.experiment, directory)
+    return Result(
+        replace_cycles(stored.experiment, stored.legs),
+        stored.legs,
+        history,
+        learned,
+        tried,
+        warnings=(*warnings, *damaged),
+        run=directory.root,
+    )
+
+
+def replace_cycles(experiment: Experiment, legs: tuple[int, ...]) -> Experiment:
+    """Return an experiment whose schedule has the cycles of all legs."""
+    return replace(experiment, schedule=replace(experiment.schedule, cycles=sum(legs)))
+
+
+def _stored(
+    experiment: Experiment, leaves: dict[str, np.ndarray], name: str, history: tuple[Record, ...]
+) -> Learned:
+    """Return what a player has learned, from the leaves of a checkpoint."""
+    player = dict(experiment.game().seats)[name]
+    template = jax.eval_shape(player.model.init, jax.random.key(0))
+    at = f"players.{name}"
+    if f"{at}.best.{INITIAL_STATES}" in leaves:
+        template = {**template, INITIAL_STATES: leaves[f"{at}.best.{INITIAL_STATES}"]}
+    best, last = (
+        checkpoint.part(leaves, f"{at}.{which}", template) for which in ("best", "params")
+    )
+    spread = {k: np.asarray(v) for k, v in history[-1].players[name].spread.items()}
+    return Learned(best, last, int(leaves[f"{at}.best_cycle"]), spread)
+
+
+def _read_trials(experiment: Experiment, directory: RunDir) -> dict[str, Trial]:
+    """Return what a run's models were tried on.
+
+    Raises:
+        InputError: The file is missing or damaged.
+    """
+    import xarray as xr
+
+    grid, path = experiment.physics.domain, directory.predictions
+    if not path.exists():
+        raise InputError(
+            f"{path} is missing: the run was stopped before it was evaluated; resume it"
+        )
+    try:
+        with xr.open_datatree(path, engine="h5netcdf") as tree:
+            return {
+                kind: Trial(
+                    labelled.from_xarray(grid, groups["truth"].to_dataset()),
+                    {
+                        name: labelled.from_xarray(grid, groups[f"{name}_first"].to_dataset())[:, 0]
+                        for name in ("synthetic", "physical")
+                        if f"{name}_first" in groups
+                    },
+                )
+                for kind, groups in tree.children.items()
+            }
+    except (OSError, KeyError, ValueError) as error:
+        raise InputError(f"{path} can't be read: {error}") from error
+
+
+def _write(path: Path, write: Callable[[Path], None]) -> None:
+    """Write a file so that a killed process leaves the old one or the new one."""
+    partial = path.with_suffix(".partial")
+    partial.unlink(missing_ok=True)
+    write(partial)
+    partial.replace(path)
