@@ -25,9 +25,7 @@ diffuse = _flow.diffuse
 fluid = _flow.fluid
 field = _flow.field
 Field = _flow.Field
-Obstacle = _flow.Obstacle
 Solve = _flow.Solve
-Sphere = _flow.Sphere
 
 #: What lies beyond a closed box: for densities (no flux), and for velocities (a wall at rest).
 NO_FLUX = _flow.ZERO_GRADIENT
@@ -109,12 +107,6 @@ def scalar_like(vector: Field, values: Float[Array, "*shape"]) -> Field:
     wrapped = _math.wrap(values, _math.spatial(",".join(vector.resolution.names)))
     outside = PERIODIC if vector.boundary == PERIODIC else NO_FLUX
     return _flow.CenteredGrid(wrapped, outside, bounds=vector.bounds)
-
-
-def inside(obstacle: Obstacle, vector: Field) -> Field:
-    """Return 1 in the cells of a vector's grid whose centre lies in an obstacle, else 0."""
-    within = obstacle.geometry.lies_inside(vector.geometry.center)
-    return scalar_like(vector, _math.to_float(within).native(vector.resolution.names))
 
 
 def cell_values(field: Field) -> Float[Array, "*shape"]:

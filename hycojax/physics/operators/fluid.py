@@ -11,9 +11,7 @@ from hycojax.physics import phi
 from hycojax.physics.operators import advect, diffuse
 
 
-def make_incompressible(
-    velocity: phi.Field, obstacles: tuple = (), solve: phi.Solve | None = None
-) -> tuple[phi.Field, phi.Field]:
+def make_incompressible(velocity: phi.Field) -> tuple[phi.Field, phi.Field]:
     """Project a staggered velocity on its divergence-free part.
 
         laplace(p) = div(u),   u <- u - grad(p),   dp/dn = 0 on walls
@@ -22,16 +20,8 @@ def make_incompressible(
     the cosine transform (closed box) diagonalises: eigenvalues (2 cos(k dx) - 2) / dx^2 along each
     axis. The solve is exact to rounding, has no tolerance, and differentiates in both modes.
 
-    Around obstacles (as PhiFlow defines them) the pressure comes from PhiFlow's conjugate
-    gradients instead, which do not tell under `jit` whether they converged: check what is left
-    with `remaining_divergence`. PhiFlow blocks a face if the centre of one of its cells lies in an
-    obstacle; where the face itself sticks out, some flow stays on it, and its divergence is spread
-    over the whole box.
-
     Args:
         velocity: Staggered velocity in a periodic box or between walls at rest.
-        obstacles: PhiFlow's obstacles.
-        solve: How to solve around obstacles; None: conjugate gradients to 1e-5.
 
     Returns:
         The projected velocity, and the pressure times the time step.
@@ -45,9 +35,6 @@ def make_incompressible(
         raise ValueError("make_incompressible: the velocity must be staggered")
     if velocity.boundary not in (phi.PERIODIC, phi.WALL):
         raise ValueError("make_incompressible: the box must be periodic or have walls at rest")
-    if obstacles:
-        solve = solve or phi.Solve("CG", 1e-5, 1e-5, max_iterations=2000, rank_deficiency=0)
-        return phi.fluid.make_incompressible(velocity, obstacles, solve)
     periodic, dx = velocity.boundary == phi.PERIODIC, phi.spacing(velocity)
     faces = phi.components(velocity)
     pressure = _solve_poisson(_divergence(faces, dx, periodic), dx, periodic)
@@ -99,11 +86,9 @@ def divergence(velocity: phi.Field) -> phi.Field:
     return phi.scalar_like(velocity, values)
 
 
-def remaining_divergence(velocity: phi.Field, obstacles: tuple = ()) -> Array:
-    """Return the largest |div u|, in 1/s, over the cells whose centre lies in no obstacle."""
-    rest = jnp.abs(phi.cell_values(divergence(velocity)))
-    inside = [phi.cell_values(phi.inside(obstacle, velocity)) for obstacle in obstacles]
-    return jnp.max(jnp.where(sum(inside) > 0, 0, rest) if inside else rest)
+def remaining_divergence(velocity: phi.Field) -> Array:
+    """Return the largest |div u|, in 1/s."""
+    return jnp.max(jnp.abs(phi.cell_values(divergence(velocity))))
 
 
 def _divergence(faces: list[Array], dx: tuple[float, ...], periodic: bool) -> Array:
