@@ -7,26 +7,27 @@ import numpy as np
 import pytest
 
 from hycojax.data.windows import Source
+from hycojax.game import state as games
 from hycojax.game.balance import balanced
-from hycojax.game.player import Balance, Turn, Weights
+from hycojax.game.player import Balance, Weights
+from hycojax.game.schedule import Turn
 from hycojax.models.model import rollouts
 
-MEETING = Turn(*map(jnp.asarray, (True, 1.0, 1.0, True)))
+MEETING = Turn(*map(jnp.asarray, (True, 1.0, 1.0, True, True)))
 
 
-def counted(seen, of):
-    """Return trajectories of which so many values count, besides the first frame."""
-    values = jnp.zeros((1, 2, of, 1))
-    later = (jnp.arange(of) < seen).reshape(1, 1, of, 1)
-    return Source(values, values, jnp.concatenate([jnp.ones_like(later), later], 1))
+def with_errors(ready, errors):
+    """Return players that have these validation errors, in the order of their turns."""
+    players = ready.start().players
+    pairs = zip(games.NAMES, errors, strict=True)
+    return {name: replace(players[name], error=jnp.float32(error)) for name, error in pairs}
 
 
 @pytest.mark.parametrize(
     ("balance", "errors", "interaction", "expected"),
     [
         (Balance.FIXED, (0.2, 0.4), 3.0, (2.0, 3.0)),
-        (Balance.COUNTS, (0.2, 0.4), 3.0, (1.5, 0.75)),  # 30 and 10 values: shares 3/4 and 1/4
-        (Balance.COUNTS, (0.2, 0.4), 0.0, (2.0, 0.0)),  # in the warm-up: all for the recordings
+        (Balance.ERRORS, (0.2, 0.4), 0.0, (2.0, 0.0)),  # in the warm-up
         (Balance.ERRORS, (0.2, 0.4), 3.0, (2.0, 0.75)),  # the partner is twice as bad: a quarter
         (Balance.ERRORS, (0.4, 0.2), 3.0, (2.0, 3.0)),  # it is better: no more than all
         (Balance.ERRORS, (np.inf, np.inf), 3.0, (2.0, 3.0)),  # before the first validation
@@ -35,20 +36,15 @@ def counted(seen, of):
         (Balance.ERRORS, (np.nan, 0.2), 3.0, (2.0, 3.0)),
     ],
 )
-def test_weights_are_balanced_by_counts_or_by_errors(
-    ready, changed, balance, errors, interaction, expected
-):
+def test_weights_are_balanced_by_errors(ready, changed, balance, errors, interaction, expected):
     weights = Weights(data=2.0, interaction=3.0, balance=balance)
     game = changed(ready.game, "synthetic", weights=weights)
-    players = {
-        name: replace(own, error=jnp.float32(error))
-        for (name, own), error in zip(ready.start().players.items(), errors, strict=True)
-    }
+    players = with_errors(ready, errors)
     turn = replace(MEETING, data=jnp.float32(2), interaction=jnp.float32(interaction))
-    observed, generated = counted(30, of=50), counted(10, of=20)
-    found = balanced(game, ready.data, players, "synthetic", turn, observed, generated)
+    found = balanced(game, ready.data, players, "synthetic", turn, None)
     np.testing.assert_allclose((found.data, found.interaction), expected, rtol=1e-6)
-    assert balanced(game, ready.data, players, "synthetic", turn, observed, None) is turn
+    alone = replace(game, seats=game.seats[:1])
+    assert balanced(alone, ready.data, players, "synthetic", turn, None) is turn
 
 
 @pytest.mark.parametrize(
@@ -76,29 +72,16 @@ def test_a_partner_is_weighed_against_the_noise_of_the_recordings(
     weights = Weights(data=2.0, interaction=3.0, balance=Balance.MISFIT)
     game = changed(ready.game, "physical", weights=weights)
     turn = replace(MEETING, interaction=jnp.float32(interaction))
-    found = balanced(game, ready.data, players, "physical", turn, observed, observed)
+    found = balanced(game, ready.data, players, "physical", turn, observed)
     np.testing.assert_allclose(found.interaction, expected, rtol=1e-4)
     assert found.data == turn.data
-
-
-def test_first_frames_count_where_they_are_estimated(ready, changed):
-    weights = Weights(data=1.0, interaction=1.0, balance=Balance.COUNTS)
-    game = changed(ready.game, "physical", weights=weights, initial_states=True)
-    observed, generated = counted(10, of=50), counted(20, of=50)  # 60 and 20 values
-    players = ready.start().players
-    found = balanced(game, ready.data, players, "physical", MEETING, observed, generated)
-    np.testing.assert_allclose((found.data, found.interaction), (0.75, 0.25), rtol=1e-6)
 
 
 def test_who_fits_its_partner_alone_does_so_with_the_full_weight(ready, changed):
     """However bad that one is: there are no recordings to weigh it against."""
     weights = Weights(data=0.0, interaction=3.0, balance=Balance.ERRORS)
     game = changed(ready.game, "physical", weights=weights)
-    players = {
-        name: replace(own, error=jnp.float32(error))
-        for (name, own), error in zip(ready.start().players.items(), (0.4, 0.2), strict=True)
-    }
+    players = with_errors(ready, (0.2, 0.4))
     turn = replace(MEETING, data=jnp.float32(0), interaction=jnp.float32(3))
-    sources = counted(3, of=5), counted(3, of=5)
-    found = balanced(game, ready.data, players, "physical", turn, *sources)
+    found = balanced(game, ready.data, players, "physical", turn, None)
     assert (float(found.data), float(found.interaction)) == (0.0, 3.0)
