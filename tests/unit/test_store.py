@@ -36,6 +36,12 @@ def test_another_provenance_is_not_mistaken_for_this_one(file):
 
 def test_no_file_is_no_data(tmp_path):
     assert store.read(tmp_path / "none.h5", ORIGIN) is None
+    with pytest.raises(InputError, match=r"there is no file .*none\.h5"):
+        store.read_all(tmp_path / "none.h5")
+
+
+def test_what_is_evaluated_may_be_of_any_origin(file, simulations):
+    np.testing.assert_array_equal(store.read_all(file)["training"], simulations["training"])
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
