@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
+import dataclasses
+import enum
 import errno
+import inspect
+import itertools
 import os
+import re
 import sys
+import textwrap
 import traceback
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -134,30 +141,57 @@ def without(words: Sequence[str], names: Sequence[str]) -> list[str]:
     return kept
 
 
-#: Options that people change, in the order of the short help: ends of their names.
+#: Options that people change, in the order of the short help: their names, or how these end.
 _COMMON = (
-    "run-dir", "resume", "trace", "seeds", "mode", "seed", "schedule.cycles", "schedule.warmup",
-    ".start", "data.training", "data.steps", "data.noise", "region.fraction", "physical.horizon",
-    "physical.weights.interaction", "physical.solver.iterations", "synthetic.horizon",
-    "synthetic.batch", "synthetic.weights.interaction", "synthetic.solver.learning-rate",
-    "synthetic.solver.updates", "synthetic.model.features", "synthetic.model.levels",
+    "run-dir", "resume", "trace", "seeds", "out", "mode", "seed", "schedule.cycles",
+    "schedule.warmup", ".start", "data.training", "data.steps", "data.noise",
+    "data.region.fraction", "physical.horizon", "physical.weights.interaction",
+    "physical.solver.iterations", "synthetic.horizon", "synthetic.batch",
+    "synthetic.weights.interaction", "synthetic.solver.learning-rate", "synthetic.solver.updates",
+    "synthetic.model.features", "synthetic.model.levels",
 )  # fmt: skip
 
 
 def _short_help(options: type, defaults: Any, prog: str) -> str:
     """Return a line for each of the options that people change."""
-    parser = tyro.extras.get_parser(options, default=defaults, prog=prog, config=_CONFIG)
-    found = [a for a in parser._actions if a.option_strings]
-    lines = []
-    for end in _COMMON:
-        for action in found:
-            name = next((o for o in action.option_strings if o.startswith("--")), "")
-            if name.endswith(end) and (end.startswith(".") or name == f"--{end}"):
-                lines.append((name, " ".join(str(action.help or "").split())))
-    width = max(len(name) for name, _ in lines)
-    shown = "\n".join(f"  {name:{width}}  {text[: 98 - width]}" for name, text in lines)
+    found = dict(_fields(defaults, ""))
+    names = [
+        name
+        for end in _COMMON
+        for name in found
+        if name == end or (end.startswith(".") and name.endswith(end))
+    ]
+    width = 2 + max(map(len, names))
+    shown = [f"  --{name:{width}}{found[name]}"[:100] for name in names]
     about = (options.__doc__ or "").splitlines()[0]
-    return f"usage: {prog} [OPTIONS]\n\n{about}\n\n{shown}\n\n  --help-all for all options"
+    everything = f"  --{'help-all':{width}}all options"
+    return "\n".join([f"usage: {prog} [OPTIONS]", "", about, "", *shown, everything])
+
+
+def _fields(value: Any, path: str) -> Iterator[tuple[str, str]]:
+    """Yield the name of each option, its default and the first sentence about it."""
+    told = _attribute_docs(type(value))
+    for field in dataclasses.fields(value):
+        own, name = getattr(value, field.name), f"{path}{field.name}".replace("_", "-")
+        if dataclasses.is_dataclass(own):
+            yield from _fields(own, "" if field.name == "experiment" else f"{name}.")
+        else:
+            shown = own.value if isinstance(own, enum.Enum) else own
+            first = re.split(r"[.;:](?:\s|$)", " ".join(told.get(field.name, "").split()))[0]
+            yield name, f"{shown}: {first}" if first else str(shown)
+
+
+def _attribute_docs(kind: type) -> dict[str, str]:
+    """Return the docstrings of the fields of a class, those of its base classes too."""
+    found: dict[str, str] = {}
+    for own in reversed(kind.__mro__):
+        with contextlib.suppress(OSError, TypeError):  # a class without a source
+            body = ast.parse(textwrap.dedent(inspect.getsource(own))).body[0].body
+            for one, after in itertools.pairwise(body):
+                constant = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
+                if isinstance(one, ast.AnnAssign) and constant:
+                    found[one.target.id] = str(after.value.value)
+    return found
 
 
 def _line(error: BaseException, path: Path) -> str:
@@ -171,7 +205,7 @@ def _line(error: BaseException, path: Path) -> str:
 
 def _first_design(path: Path) -> str:
     """Return advice for an experiment file of the first design."""
-    with contextlib.suppress(OSError, UnicodeDecodeError), open(path) as file:
+    with contextlib.suppress(OSError, UnicodeDecodeError), path.open() as file:
         if "hycojax.config" in file.read():
             return " (it is written for hycojax 0.1: see experiments/heat.py for today's form)"
     return ""

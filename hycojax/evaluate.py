@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import tyro
 from rich.console import Console
 
@@ -57,9 +56,7 @@ def tried_on(result: Result, path: Path) -> Result:
         raise InputError(
             f"{path}: simulations {simulations.shape[1:]}, where the run has {(frames, *wanted)}"
         )
-    first = dict.fromkeys(result.tried.get("test", result.tried["recorded"]).first)
-    trial = Trial(simulations, {name: np.asarray(simulations[:, 0]) for name in first})
-    return replace(result, tried={"test": trial})
+    return replace(result, tried={"test": Trial(simulations, simulations[:, 0])})
 
 
 if __name__ == "__main__":

@@ -20,7 +20,8 @@ from hycojax.game import state as games
 from hycojax.game.state import Game, TrainingState
 from hycojax.kernels import programs
 from hycojax.report import evaluation
-from hycojax.result import Result, concluded, load, replace_cycles
+from hycojax.report.evaluation import Trial
+from hycojax.result import Result, concluded, load, replace_cycles, write_trials
 from hycojax.run import checkpoint, logbook, loop
 from hycojax.run import directory as directories
 from hycojax.run.directory import RunDir
@@ -88,7 +89,7 @@ def fit(
         data = simulated.known(experiment.data, experiment.physics.domain, stored, experiment.seed)
         first = _beginning(start, experiment, cycles, data, directory)
         if directory is not None:
-            _claim(directory, first)
+            _claim(directory, first, evaluation.trials(data, stored))
         stop = context.enter_context(_stop_requests(loggers))
         return _play(first, data, stored, directory, loggers, stop, trace)
 
@@ -125,7 +126,7 @@ def _play(
         history,
         game,
         state,
-        evaluation.trials(game, data, state.players, stored),
+        evaluation.trials(data, stored),
         warnings=first.warnings,
         run=directory.root if directory else None,
     )
@@ -227,9 +228,11 @@ def _check_place(directory: RunDir, experiment: Experiment, resume: bool) -> Non
     )
 
 
-def _claim(directory: RunDir, first: _Position) -> None:
+def _claim(directory: RunDir, first: _Position, tried: dict[str, Trial]) -> None:
     """Write what the run is, and drop the records after its checkpoint."""
     kept = directories.is_claimed(directory)
+    if not kept:
+        write_trials(first.experiment, tried, directory.predictions, {})
     if not kept or directories.open_run(directory).legs != first.legs:
         directories.claim(directory, replace_cycles(first.experiment, first.legs), first.legs)
     logbook.keep(directory.log, first.history)

@@ -224,9 +224,7 @@ class Result:
         programs.keep()
         models, mask = dict(self.experiment.game().seats), self.experiment.mask()
         return {
-            name: evaluation.predictions(
-                models[name].model, getattr(own, which), name, self.tried, mask
-            )
+            name: evaluation.predictions(models[name].model, getattr(own, which), self.tried, mask)
             for name, own in self.learned.items()
         }
 
@@ -244,18 +242,10 @@ class Result:
         _write(path, lambda file: xr.Dataset(variables).to_netcdf(file, engine="h5netcdf"))
 
     def _write_predictions(self, path: Path) -> None:
-        import xarray as xr
-
-        grid, interval = self.experiment.physics.domain, self.experiment.interval
-        groups = {}
-        for kind, trial in self.tried.items():
-            groups[f"/{kind}/truth"] = labelled.to_xarray(grid, interval, trial.truth)
-            for name, first in trial.first.items():
-                whole = np.asarray(self.predictions[name][kind].values)
-                groups[f"/{kind}/{name}"] = labelled.to_xarray(grid, interval, whole)
-                groups[f"/{kind}/{name}_first"] = labelled.to_xarray(grid, interval, first[:, None])
-        tree = xr.DataTree.from_dict(groups)
-        _write(path, lambda file: tree.to_netcdf(file, engine="h5netcdf"))
+        found = {
+            name: {k: p.values for k, p in own.items()} for name, own in self.predictions.items()
+        }
+        write_trials(self.experiment, self.tried, path, found)
 
 
 _FIELD = (
@@ -351,8 +341,35 @@ def _stored(
     return Learned(best, last, int(leaves[f"{at}.best_cycle"]), spread)
 
 
+def write_trials(
+    experiment: Experiment,
+    tried: dict[str, Trial],
+    path: Path,
+    predicted: dict[str, dict[str, np.ndarray]],
+) -> None:
+    """Write what models are tried on, and what they predict of it by player and trial.
+
+    Groups of a NetCDF file: `recorded` and `test`, and in each `truth`, `first` and the players.
+    """
+    import xarray as xr
+
+    grid, interval = experiment.physics.domain, experiment.interval
+    groups = {}
+    for kind, trial in tried.items():
+        first = labelled.to_xarray(grid, interval, trial.first[:, None])
+        if trial.scale is not None:
+            first.attrs["scale"] = trial.scale
+        groups |= {f"/{kind}/first": first}
+        groups |= {f"/{kind}/truth": labelled.to_xarray(grid, interval, trial.truth)}
+        for name, own in predicted.items():
+            if kind in own:
+                groups |= {f"/{kind}/{name}": labelled.to_xarray(grid, interval, own[kind])}
+    tree = xr.DataTree.from_dict(groups)
+    _write(path, lambda file: tree.to_netcdf(file, engine="h5netcdf"))
+
+
 def _read_trials(experiment: Experiment, directory: RunDir) -> dict[str, Trial]:
-    """Return what a run's models were tried on.
+    """Return what a run's models are tried on.
 
     Raises:
         InputError: The file is missing or damaged.
@@ -360,20 +377,13 @@ def _read_trials(experiment: Experiment, directory: RunDir) -> dict[str, Trial]:
     import xarray as xr
 
     grid, path = experiment.physics.domain, directory.predictions
-    if not path.exists():
-        raise InputError(
-            f"{path} is missing: the run was stopped before it was evaluated; resume it"
-        )
     try:
         with xr.open_datatree(path, engine="h5netcdf") as tree:
             return {
                 kind: Trial(
                     labelled.from_xarray(grid, groups["truth"].to_dataset()),
-                    {
-                        name: labelled.from_xarray(grid, groups[f"{name}_first"].to_dataset())[:, 0]
-                        for name in ("synthetic", "physical")
-                        if f"{name}_first" in groups
-                    },
+                    labelled.from_xarray(grid, groups["first"].to_dataset())[:, 0],
+                    groups["first"].attrs.get("scale"),
                 )
                 for kind, groups in tree.children.items()
             }

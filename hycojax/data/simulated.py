@@ -83,9 +83,7 @@ class Simulated(Checked):
         try:
             truth = refined(self.truth, domain, interval, self.refinement)
         except ValueError as error:
-            raise ValueError(
-                f"truth: on its grid, refinement = {self.refinement}: {error}"
-            ) from error
+            raise ValueError(f"truth: with refinement = {self.refinement}: {error}") from error
         if truth.unknowns:
             raise ValueError(f"truth.{next(iter(truth.unknowns))}: a truth knows its values")
         return truth

@@ -11,8 +11,7 @@ from jaxtyping import Array, Bool, Float
 
 from hycojax.data.recordings import Recordings
 from hycojax.data.store import Simulations
-from hycojax.game.initial_states import known_frames
-from hycojax.game.state import Game, PlayerState
+from hycojax.game.initial_states import corrected
 from hycojax.kernels import programs
 from hycojax.models.model import Model, Stepper, beginnings
 from hycojax.report import metrics
@@ -26,11 +25,14 @@ class Trial:
 
     Attributes:
         truth: What happened, in full.
-        first: The first frames from which each player predicts, by its name.
+        first: The first frames as they are known.
+        scale: Of noisy first frames the scale of each channel, by which a player may correct them;
+            None: they are exact.
     """
 
     truth: Float[np.ndarray, "simulation time *shape channels"]
-    first: dict[str, Float[np.ndarray, "simulation *shape channels"]]
+    first: Float[np.ndarray, "simulation *shape channels"]
+    scale: Float[np.ndarray, " channels"] | None = None
 
 
 @dataclass(frozen=True)
@@ -41,34 +43,31 @@ class Prediction:
     errors: RolloutErrors
 
 
-def trials(
-    game: Game, data: Recordings, players: dict[str, PlayerState], simulations: Simulations
-) -> dict[str, Trial]:
-    """Return what the players of a game are tried on: "recorded" and "test" simulations.
+def trials(data: Recordings, simulations: Simulations) -> dict[str, Trial]:
+    """Return what models are tried on: "recorded" and "test" simulations.
 
     Of the recorded ones they know what was seen in the first frame, of the test ones the first
-    frame. A model that knows the recorded simulations only is not tried on others.
+    frame.
     """
-    grid = game.physics.domain
-    first = {
-        name: np.asarray(known_frames(grid, data, players[name].best)) for name, _ in game.seats
-    }
-    found = {"recorded": Trial(simulations["training"], first)}
+    first, scale = np.asarray(data.training.values[:, 0]), np.asarray(data.scale)
+    found = {"recorded": Trial(simulations["training"], first, scale)}
     if "test" in simulations:
         truth = simulations["test"]
-        steppers = (name for name, p in game.seats if isinstance(p.model, Stepper))
-        found["test"] = Trial(truth, dict.fromkeys(steppers, truth[:, 0]))
+        found["test"] = Trial(truth, truth[:, 0])
     return found
 
 
 def predictions(
-    model: Model, params: Any, name: str, tried: dict[str, Trial], mask: Bool[np.ndarray, ...]
+    model: Model, params: Any, tried: dict[str, Trial], mask: Bool[np.ndarray, " time *shape"]
 ) -> dict[str, Prediction]:
-    """Return what a player predicts in each of the trials that it takes part in."""
+    """Return what a player predicts in each of the trials.
+
+    A model that knows the recorded simulations only is not tried on others.
+    """
     return {
-        kind: _prediction(model, params, trial.truth, trial.first[name], mask)
+        kind: _prediction(model, params, trial, mask)
         for kind, trial in tried.items()
-        if name in trial.first
+        if kind == "recorded" or isinstance(model, Stepper)
     }
 
 
@@ -86,10 +85,13 @@ def errors(found: dict[str, Prediction]) -> dict[str, float]:
 
 
 def _prediction(
-    model: Model, params: Any, truth: np.ndarray, first: np.ndarray, mask: np.ndarray
+    model: Model, params: Any, trial: Trial, mask: Bool[np.ndarray, " time *shape"]
 ) -> Prediction:
-    values = predict(model, params, first, truth.shape[1] - 1)
-    found = metrics.rollout_errors(model.domain, values, truth, mask)
+    first, steps = trial.first, trial.truth.shape[1] - 1
+    if trial.scale is not None:
+        first = np.asarray(corrected(params, first, model.domain.evolves(), trial.scale))
+    values = predict(model, params, first, steps)
+    found = metrics.rollout_errors(model.domain, values, trial.truth, mask)
     return Prediction(values, jax.tree.map(np.asarray, found))
 
 

@@ -149,7 +149,8 @@ def is_claimed(directory: RunDir) -> bool:
     """
     if directory.record.exists():
         return True
-    own = {directory.lock.name, directory.holder.name, directory.code.name, directory.arrays.name}
+    left = (directory.lock, directory.holder, directory.code, directory.arrays)
+    own = {path.name for path in (*left, directory.predictions, directory.log)}
     if directory.root.exists() and any(
         entry.name not in own and entry.suffix != ".partial" for entry in directory.root.iterdir()
     ):
