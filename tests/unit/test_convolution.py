@@ -7,9 +7,9 @@ import pytest
 from jax.test_util import check_grads
 
 from hycojax.grid.domain import Boundary
-from hycojax.kernels import im2col, winograd
-from hycojax.networks import convolution
-from hycojax.networks.convolution import Convolution, convolve
+from hycojax.kernels import convolution, im2col, winograd
+from hycojax.kernels.convolution import convolve
+from hycojax.networks.convolution import Convolution
 
 SHAPES = pytest.mark.parametrize("shape", [(13,), (9, 10), (5, 8, 6)], ids=["1D", "2D", "3D"])
 DILATIONS = pytest.mark.parametrize("dilation", [1, 2])

@@ -3,32 +3,38 @@
 One program of each serves several tests, on one worker.
 """
 
+from dataclasses import replace
 from functools import cache
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from hycojax.data.statistics import Statistics
-from hycojax.grid.domain import Boundary, Domain
-from hycojax.networks.convnet import ConvNet
-from hycojax.networks.fno import FNO
-from hycojax.networks.resnet import ResNet
-from hycojax.networks.unet import Block, UNet
-from hycojax.physics import heat, smoke
+from hycojax.grid.domain import Boundary, Domain, with_channels
+from hycojax.networks import FNO, Block, ConvNet, Custom, ResNet, UNet
+from hycojax.physics import Heat, Smoke
+
+
+class Own(nn.Module):
+    """A network of a user's own, which sees each cell alone."""
+
+    @nn.compact
+    def __call__(self, x):
+        return nn.gelu(nn.Dense(4, dtype=x.dtype)(x))
+
 
 NETWORKS = {
-    "unet": lambda domain, **kw: UNet(domain, levels=1, features=4, **kw),
-    "unet with norm": lambda domain, **kw: UNet(domain, levels=1, features=4, norm=True, **kw),
-    "plain unet": lambda domain, **kw: UNet(
-        domain, levels=1, features=4, growth=1, block=Block.PLAIN, **kw
-    ),
-    "resnet": lambda domain, **kw: ResNet(domain, features=4, blocks=1, dilations=(1, 2), **kw),
-    "convnet": lambda domain, **kw: ConvNet(domain, features=4, layers=2, **kw),
-    "fno": lambda domain, **kw: FNO(domain, features=4, layers=2, modes=3, **kw),
+    "unet": UNet(levels=1, features=4),
+    "plain unet": UNet(levels=1, features=4, growth=1, block=Block.PLAIN),
+    "resnet": ResNet(features=4, blocks=1, dilations=(1, 2)),
+    "convnet": ConvNet(features=4, layers=2),
+    "fno": FNO(features=4, layers=2, modes=3),
+    "custom": Custom(Own()),
 }
-EVERY = pytest.mark.parametrize("make", NETWORKS.values(), ids=NETWORKS)
+EVERY = pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
 TOGETHER = pytest.mark.xdist_group("networks")
 
 
@@ -48,10 +54,20 @@ def random_params(model, seed=0):
     return jax.jit(make)()
 
 
+@pytest.fixture(scope="module")
+def smoke_grid(smoke_box):
+    return with_channels(smoke_box, Smoke().channels(2))
+
+
+@pytest.fixture(scope="module")
+def heat_grid(heat_box):
+    return with_channels(heat_box, Heat().channels(2))
+
+
 @cache
-def compiled(make, domain):
-    """Return a network, parameters, and its compiled step."""
-    model = make(domain)
+def compiled(network, grid):
+    """Return a network on a grid, parameters, and its compiled step."""
+    model = network.on(grid, 1.0)
     return model, random_params(model), jax.jit(model.forward)
 
 
@@ -60,18 +76,18 @@ def state_of(domain, seed=0):
 
 
 @EVERY
-def test_untrained_it_predicts_no_change(make, smoke_box):
-    model, state = make(smoke_box), state_of(smoke_box)
+def test_untrained_it_predicts_no_change(network, smoke_grid):
+    model, state = network.on(smoke_grid, 1.0), state_of(smoke_grid)
     after = jax.jit(lambda k, s: model.forward(model.init(k), s))(jax.random.key(1), state)
     np.testing.assert_array_equal(after, state)
 
 
 @EVERY
 @TOGETHER
-def test_static_channels_are_read_and_pass_unchanged(make, smoke_box):
-    (_, params, forward), state = compiled(make, smoke_box), state_of(smoke_box)
+def test_static_channels_are_read_and_pass_unchanged(network, smoke_grid):
+    (_, params, forward), state = compiled(network, smoke_grid), state_of(smoke_grid)
     change = forward(params, state) - state
-    evolves = smoke_box.evolves()
+    evolves = smoke_grid.evolves()
     assert (change[~evolves] == 0).all()
     assert (change[evolves] != 0).mean() > 0.99
     other = forward(params, state.at[8, 8, 3].add(1.0))
@@ -80,8 +96,8 @@ def test_static_channels_are_read_and_pass_unchanged(make, smoke_box):
 
 @EVERY
 @TOGETHER
-def test_periodic_it_commutes_with_translations(make, heat_box):
-    (_, params, forward), state = compiled(make, heat_box), state_of(heat_box)
+def test_periodic_it_commutes_with_translations(network, heat_grid):
+    (_, params, forward), state = compiled(network, heat_grid), state_of(heat_grid)
     moved = jnp.roll(forward(params, state), (4, -8), (0, 1))
     ahead = forward(params, jnp.roll(state, (4, -8), (0, 1)))
     np.testing.assert_allclose(ahead, moved, atol=2e-5)
@@ -90,11 +106,11 @@ def test_periodic_it_commutes_with_translations(make, heat_box):
 @pytest.mark.parametrize("boundary", Boundary)
 def test_with_coordinates_the_same_state_changes_otherwise_elsewhere(boundary):
     """A uniform state is the same at each place; in a periodic box there is no seam."""
-    domain = Domain((16, 16), (2.0, 3.0), boundary, heat.CHANNELS)
+    grid = with_channels(Domain((16, 16), (2.0, 3.0), boundary), Heat().channels(2))
     state = jnp.full((16, 16, 1), 0.7)
 
     def change(coordinates):
-        model = ConvNet(domain, features=4, layers=2, coordinates=coordinates)
+        model = ConvNet(features=4, layers=2, coordinates=coordinates).on(grid, 1.0)
         return (jax.jit(model.forward)(random_params(model), state) - state)[..., 0]
 
     plain, placed = change(False), change(True)
@@ -108,8 +124,8 @@ def test_with_coordinates_the_same_state_changes_otherwise_elsewhere(boundary):
 
 @EVERY
 @TOGETHER
-def test_in_a_closed_box_a_uniform_state_sees_no_wall(make, smoke_box):
-    _, params, forward = compiled(make, smoke_box)
+def test_in_a_closed_box_a_uniform_state_sees_no_wall(network, smoke_grid):
+    _, params, forward = compiled(network, smoke_grid)
     state = jnp.broadcast_to(jnp.array([0.2, 0.0, 0.1, 0.5]), (16, 16, 4))
     change = forward(params, state)[..., 0] - 0.2
     np.testing.assert_allclose(change, change[0, 0], atol=2e-5)
@@ -117,9 +133,9 @@ def test_in_a_closed_box_a_uniform_state_sees_no_wall(make, smoke_box):
 
 @EVERY
 @TOGETHER
-def test_statistics_scale_input_and_output_and_are_not_trained(make, smoke_box):
+def test_statistics_scale_input_and_output_and_are_not_trained(network, smoke_grid):
     """s net((x - m) / r): scaling the data and its statistics alike scales the change alike."""
-    (model, params, forward), state = compiled(make, smoke_box), state_of(smoke_box)
+    (model, params, forward), state = compiled(network, smoke_grid), state_of(smoke_grid)
     scaled = jax.tree.map(lambda v: 10 * v, params["statistics"])
     change = forward(params, state) - state
     larger = forward(model.normalise(params, scaled), 10 * state) - 10 * state
@@ -132,9 +148,9 @@ def test_statistics_scale_input_and_output_and_are_not_trained(make, smoke_box):
 @EVERY
 @pytest.mark.parametrize("dims", [1, pytest.param(3, marks=pytest.mark.accuracy)])
 @pytest.mark.parametrize("boundary", Boundary)
-def test_other_dimensions(make, dims, boundary):
-    domain = Domain((8,) * dims, (1.0,) * dims, boundary, heat.CHANNELS)
-    model, state = make(domain), state_of(domain)
+def test_other_dimensions(network, dims, boundary):
+    grid = with_channels(Domain((8,) * dims, (1.0,) * dims, boundary), Heat().channels(dims))
+    model, state = network.on(grid, 1.0), state_of(grid)
     after = jax.jit(model.forward)(random_params(model), state)
     assert after.shape == state.shape
     assert (after != state).all()
@@ -142,9 +158,9 @@ def test_other_dimensions(make, dims, boundary):
 
 @EVERY
 @TOGETHER
-def test_in_bfloat16_it_is_nearly_the_same_and_keeps_single_precision_weights(make, heat_box):
-    (_, params, forward), state = compiled(make, heat_box), state_of(heat_box)
-    half = make(heat_box, bfloat16=True)
+def test_in_bfloat16_it_is_nearly_the_same_and_keeps_single_precision_weights(network, heat_grid):
+    (_, params, forward), state = compiled(network, heat_grid), state_of(heat_grid)
+    half = replace(network, bfloat16=True).on(heat_grid, 1.0)
     one, other = (step(params, state) for step in (forward, jax.jit(half.forward)))
     assert other.dtype == jnp.float32
     off = jnp.linalg.norm(one - other) / jnp.linalg.norm(one - state)
@@ -170,8 +186,8 @@ def test_a_fourier_layer_is_a_sum_over_waves():
     np.testing.assert_allclose(layer.apply(params, fast), 0, atol=1e-6)
 
 
-def test_the_plain_unet_has_the_weights_of_its_layers(heat_box):
-    model = UNet(heat_box, levels=4, features=64, growth=1, block=Block.PLAIN)
+def test_the_plain_unet_has_the_weights_of_its_layers(heat_grid):
+    model = UNet(levels=4, features=64, growth=1, block=Block.PLAIN).on(heat_grid, 1.0)
     weights = jax.eval_shape(model.init, jax.random.key(0))["weights"]
     convolutions = 9 * 64 * (1 + 64) + 4 * 9 * 64 * 128 + 4 * 9 * 64 * 192
     biases = 18 * 64
@@ -181,14 +197,26 @@ def test_the_plain_unet_has_the_weights_of_its_layers(heat_box):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda d: UNet(d, levels=3), r"20 cells cannot be halved 3 times; take 16 or 24"),
-        (lambda d: UNet(d, growth=0), "at least 1"),
-        (lambda d: ResNet(d, dilations=(1, 25)), "dilations: 25 must lie between 1 and"),
-        (lambda d: ResNet(d, dilations=()), "there must be dilations"),
-        (lambda d: ConvNet(d, layers=0), "at least 1"),
-        (lambda d: FNO(d, modes=12), "modes = 12: at most half of the smallest"),
+        (lambda: UNet(growth=0), "at least 1"),
+        (lambda: ResNet(dilations=()), "there must be dilations"),
+        (lambda: ConvNet(layers=0), "at least 1"),
+        (lambda: FNO(modes=0), "at least 1"),
     ],
 )
 def test_impossible_settings_are_refused(make, message):
     with pytest.raises(ValueError, match=message):
-        make(Domain((32, 20), (1.0, 1.0), Boundary.CLOSED, smoke.channels(2)))
+        make()
+
+
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        (UNet(levels=3), r"20 cells cannot be halved 3 times; take 16 or 24"),
+        (ResNet(dilations=(1, 25)), "dilations: 25 must lie between 1 and"),
+        (FNO(modes=12), "modes = 12: at most half of the smallest"),
+    ],
+)
+def test_a_domain_that_does_not_suit_is_refused(network, message):
+    grid = with_channels(Domain((32, 20), (1.0, 1.0), Boundary.CLOSED), Smoke().channels(2))
+    with pytest.raises(ValueError, match=message):
+        network.on(grid, 1.0)
