@@ -55,14 +55,16 @@ def from_xarray(grid: Grid, data: xr.Dataset) -> Float[np.ndarray, "... channels
     Raises:
         InputError: A channel is missing, or is not on this grid.
     """
-    parts = []
+    parts, leading = [], ("simulation", "time")
     for channel in grid.channels:
         if channel.name not in data:
             found = ", ".join(map(str, data.data_vars))
             raise InputError(f"{channel.name} is missing: the data have {found}")
         space = dimensions(grid, channel.face)
         own = data[channel.name]
-        own = own.transpose("simulation", "time", *space, missing_dims="ignore")
+        if set(own.dims) - set(leading) != set(space):
+            raise InputError(f"{channel.name}: it lies along {own.dims}, but {space} are needed")
+        own = own.transpose(*leading, *space, missing_dims="ignore")
         if own.shape[-grid.dims :] != grid.shape:
             raise InputError(f"{channel.name}: {own.shape} values for {grid.shape} cells")
         parts.append(own.values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import inspect
 import sys
@@ -51,16 +52,34 @@ def _digest(truth: Any) -> str:
     root = Path(hycojax.__file__).parent
     own = [file for part in _PARTS for file in sorted((root / part).rglob("*.py"))]
     theirs = sorted(Path(m.__file__) for m in modules(truth))
-    return hashlib.sha256("".join(f.read_text() for f in [*own, *theirs]).encode()).hexdigest()
+    return hashlib.sha256(b"".join(f.read_bytes() for f in [*own, *theirs])).hexdigest()
 
 
 def _named(module: ModuleType) -> Iterator[ModuleType | None]:
-    """Yield the modules that a module's names come from."""
+    """Yield the modules that a module imports, and those that its names come from."""
+    yield from map(sys.modules.get, _imported(module))
     for value in list(vars(module).values()):
         if isinstance(value, ModuleType):
             yield value
         else:
             yield sys.modules.get(getattr(inspect.unwrap(value), "__module__", None) or "")
+
+
+def _imported(module: ModuleType) -> Iterator[str]:
+    """Yield the names of modules that a module's text imports: of a number, nothing else tells."""
+    try:
+        tree = ast.parse(Path(module.__file__).read_bytes())
+    except (SyntaxError, ValueError):  # it is compiled, or just being edited
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            package = (module.__package__ or "").split(".")
+            inside = package[: len(package) + 1 - node.level] if node.level else []
+            place = ".".join([*inside, node.module] if node.module else inside)
+            yield place
+            yield from (f"{place}.{alias.name}" for alias in node.names)
 
 
 def _is_users(module: ModuleType) -> bool:
