@@ -88,19 +88,19 @@ class Experiment(Checked):
     @property
     def physics(self) -> BoundPDE:
         """The PDE on the domain."""
-        with _named("physical.model"):
+        with _named("physical.model: "):
             return self.physical.model.on(self.domain, self.interval)
 
     @property
     def surrogate(self) -> Model:
         """The network on the domain."""
-        with _named("synthetic.model"):
+        with _named("synthetic.model: "):
             return self.synthetic.model.on(self.physics.domain, self.interval)
 
     @property
     def truth(self) -> BoundPDE:
         """The true system on the grid that its simulations are made on."""
-        with _named("data"):
+        with _named("data."):
             return self.data.bound(self.domain, self.interval)
 
     def game(self) -> Game:
@@ -115,7 +115,7 @@ class Experiment(Checked):
 
     def mask(self) -> Bool[np.ndarray, " time *shape"]:
         """Return what of a simulation is seen: which cells, in each frame."""
-        with _named("data"):
+        with _named("data."):
             return self.data.mask(self.domain)
 
     def _check_models(self) -> None:
@@ -236,10 +236,10 @@ def _names(channels: tuple[Any, ...]) -> str:
 
 
 @contextmanager
-def _named(path: str) -> Iterator[None]:
+def _named(prefix: str) -> Iterator[None]:
     """Put the path of a field before what it complains about."""
     try:
         yield
     except ValueError as error:
         own = str(error).startswith(("domain.", "interval"))
-        raise ValueError(str(error) if own else f"{path}: {error}") from error
+        raise ValueError(str(error) if own else f"{prefix}{error}") from error
