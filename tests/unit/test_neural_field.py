@@ -8,27 +8,35 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hycojax.data.observation import EveryNth, Observation, Scattered
+from hycojax.data.regions import Scattered
 from hycojax.data.statistics import Statistics
-from hycojax.game import cycle as hybrid
+from hycojax.data.times import EveryNth
 from hycojax.game import state as games
-from hycojax.game.state import Interaction
-from hycojax.grid.domain import Boundary, Domain
-from hycojax.models.model import Memory, Starts, Stepper, beginnings
-from hycojax.networks.neural_field import NeuralField
-from hycojax.physics import heat, smoke
-from hycojax.prepare import first_state
-from hycojax.solvers import Adam, MultiStart, adam
+from hycojax.game.schedule import Interaction
+from hycojax.grid.domain import Boundary, Domain, with_channels
+from hycojax.models.model import Starts, Stepper, beginnings
+from hycojax.networks import NeuralField
+from hycojax.physics import Heat, Smoke
+from hycojax.run.compiled import compiled_cycle
+from hycojax.settings.numbers import split
+from hycojax.solvers import Adam, MultiStart
 
 STEPS = 6
 
 
-def small(domain, **fields):
-    return NeuralField(domain, **{"steps": STEPS, "features": 8, "layers": 2, "waves": 4} | fields)
+def small(grid, **fields):
+    """Return a small field on a grid, with frames a second apart."""
+    own = {"steps": STEPS, "features": 8, "layers": 2, "waves": 4} | fields
+    return NeuralField(**own).on(grid, 1.0)
+
+
+def box(shape, size, boundary):
+    """Return a grid with the channel of heat."""
+    return with_channels(Domain(shape, size, boundary), Heat().channels(len(shape)))
 
 
 def line(n=16, boundary=Boundary.PERIODIC):
-    return Domain((n,), (100.0,), boundary, heat.CHANNELS)
+    return box((n,), (100.0,), boundary)
 
 
 def random_params(model, seed=0):
@@ -49,8 +57,8 @@ def states(domain, count):
 
 @pytest.fixture(params=Boundary)
 def model(request):
-    domain = Domain((6, 5), (3.0, 20.0), request.param, smoke.channels(2))
-    return small(domain, simulations=3)
+    domain = Domain((6, 5), (3.0, 20.0), request.param)
+    return small(with_channels(domain, Smoke().channels(2)), simulations=3)
 
 
 def test_a_prediction_begins_with_the_start(model):
@@ -100,7 +108,7 @@ def test_statistics_scale_the_output_and_are_not_trained(model):
 def test_in_a_periodic_box_the_field_is_periodic_in_space_alone():
     """At the coordinates 0 and 1 of an axis, and at others a whole box apart."""
     for boundary in Boundary:
-        model = small(Domain((6, 5), (3.0, 20.0), boundary, heat.CHANNELS), waves=16, bandwidth=2.0)
+        model = small(box((6, 5), (3.0, 20.0), boundary), waves=16, bandwidth=2.0)
         weights = jax.tree.map(lambda w: w[0], jax.jit(model.init)(jax.random.key(0))["weights"])
         field = jax.jit(partial(model._network().apply, weights))
         places = jax.random.uniform(jax.random.key(1), (50, 3))
@@ -116,7 +124,7 @@ def test_in_a_periodic_box_the_field_is_periodic_in_space_alone():
 
 def test_a_field_is_one_function_of_space_on_every_grid():
     """The centres of a coarse grid are centres of one 3 times finer."""
-    domain = Domain((5, 10), (3.0, 20.0), Boundary.CLOSED, heat.CHANNELS)
+    domain = box((5, 10), (3.0, 20.0), Boundary.CLOSED)
     coarse, fine = small(domain), small(domain.refine(3))
     params = random_params(coarse)
     one, other = (predict(m, params, beginnings(states(m.domain, 1)), 3) for m in (coarse, fine))
@@ -174,7 +182,7 @@ def test_to_train_one_simulation_leaves_the_others_as_they_are():
 def test_it_fits_a_wave_that_travels(boundary):
     """sin(2 pi (x - t)) + 3, for a whole period of 20 steps, to a few percent of its size."""
     domain = line(16, boundary)
-    model = NeuralField(domain, steps=20, features=32, layers=2, waves=16)
+    model = NeuralField(steps=20, features=32, layers=2, waves=16).on(domain, 1.0)
     x, t = domain.centers()[0] / 100, np.arange(21)[:, None] / 20
     truth = jnp.asarray(np.sin(2 * np.pi * (x - t))[None, ..., None] + 3, jnp.float32)
     scales = Statistics(jnp.array([3.0]), jnp.array([0.7]), jnp.ones(1))
@@ -205,7 +213,7 @@ def test_the_waves_of_a_bandwidth_are_as_fast_as_stated():
 @pytest.mark.parametrize("boundary", Boundary)
 @pytest.mark.parametrize("dims", [1, 2, 3])
 def test_other_dimensions(dims, boundary):
-    domain = Domain((5, 4, 6)[:dims], (1.0,) * dims, boundary, heat.CHANNELS)
+    domain = box((5, 4, 6)[:dims], (1.0,) * dims, boundary)
     model = small(domain)
     path = predict(model, random_params(model), beginnings(states(domain, 1)), 2)
     assert path.shape == (1, 3, *domain.shape, 1)
@@ -216,13 +224,14 @@ def test_other_dimensions(dims, boundary):
 @pytest.mark.parametrize("name", ["simulations", "steps", "features", "layers", "waves"])
 def test_numbers_below_one_are_refused(name):
     with pytest.raises(ValueError, match=f"{name} = 0: at least 1 is needed"):
-        NeuralField(line(), **{name: 0})
+        NeuralField(**{name: 0})
 
 
 @pytest.mark.parametrize("bandwidth", [0.0, -1.0, float("inf"), float("nan")])
 def test_an_impossible_bandwidth_is_refused(bandwidth):
-    with pytest.raises(ValueError, match=f"bandwidth = {bandwidth}: it must be positive"):
-        NeuralField(line(), bandwidth=bandwidth)
+    told = "it must be positive" if np.isfinite(bandwidth) else "a finite number is needed"
+    with pytest.raises(ValueError, match=f"bandwidth = {bandwidth}: {told}"):
+        NeuralField(bandwidth=bandwidth)
 
 
 # In an experiment.
@@ -231,9 +240,7 @@ def test_an_impossible_bandwidth_is_refused(bandwidth):
 @pytest.fixture(scope="module")
 def suited(tiny_heat):
     """The tiny experiment with all that a neural field needs."""
-    field = NeuralField(
-        tiny_heat.domain, simulations=2, steps=STEPS, features=16, layers=2, waves=8
-    )
+    field = NeuralField(simulations=2, steps=STEPS, features=16, layers=2, waves=8)
     return replace(
         tiny_heat,
         synthetic=replace(tiny_heat.synthetic, model=field, horizon=2, batch=4),
@@ -247,7 +254,7 @@ def suited(tiny_heat):
     [
         ({"interaction": Interaction(alpha=1.0, recorded=True)}, "set interaction.alpha to 0 and"),
         ({"synthetic.noise": 0.1}, "synthetic.noise: it steps from no state to the next"),
-        ({"synthetic.memory": Memory(truncation=1)}, "synthetic.memory: it steps from no state"),
+        ({"synthetic.truncation": 1}, "synthetic.truncation: it steps from no state"),
         ({"synthetic.solver": MultiStart(Adam())}, "MultiStart is for the physical player only"),
         ({"interaction": Interaction(alpha=1.0)}, "set interaction.alpha to 0 and interaction.rec"),
         ({"data.validation": 1}, "set data.validation to 0"),
@@ -261,7 +268,7 @@ def suited(tiny_heat):
     ],
 )
 def test_an_experiment_that_does_not_suit_it_is_refused(suited, changes, message):
-    assert not isinstance(suited.synthetic.model, Stepper)
+    assert not isinstance(suited.surrogate, Stepper)
 
     def change(value, path, new):
         name, _, rest = path.partition(".")
@@ -273,17 +280,20 @@ def test_an_experiment_that_does_not_suit_it_is_refused(suited, changes, message
             change(suited, path, new)
 
 
-def test_it_learns_from_what_is_seen_and_is_validated_on_what_is_held_out(suited, ready):
+def test_it_learns_from_what_is_seen_and_is_validated_on_what_is_held_out(suited, first_state):
     """And what is held out or hidden changes nothing that it learns."""
-    observation = Observation(Scattered(0.5, anew=True), EveryNth(2), noise=0.01)
-    game, data, state = first_state(replace(suited, observation=observation), ready.stored)
-    program = jax.jit(partial(hybrid.cycle, games.stage(game, 0)))
+    seen = {"region": Scattered(0.5, anew=True), "times": EveryNth(2), "noise": 0.01}
+    experiment = replace(suited, data=replace(suited.data, **seen))
+    game, _, data, state = first_state(experiment)
+    stage = games.stage(game, 0)
+    program, numbers = compiled_cycle(stage, data, state, games.turns(game, 0)), split(stage)[1]
 
     def play(data):
         """Return the states after each of three cycles; in the last two the players meet."""
         path = [state]
         for number in range(3):
-            path.append(program(data, path[-1], games.turns(game, number))[0])
+            given = jax.tree.map(jnp.copy, path[-1])  # the program takes its buffers
+            path.append(program(numbers, data, given, games.turns(game, number))[0])
         return path[1:]
 
     path = play(data)
@@ -303,12 +313,3 @@ def test_it_learns_from_what_is_seen_and_is_validated_on_what_is_held_out(suited
             assert ours.error != theirs.error
     errors = [float(s.players["synthetic"].error) for s in path]
     assert errors[-1] < errors[0]
-
-
-def test_weights_decay_and_biases_do_not(suited):
-    """Those of several networks side by side are matrices as well."""
-    params = jax.eval_shape(suited.synthetic.model.init, jax.random.key(0))
-    paths = jax.tree_util.tree_leaves_with_path(params)
-    assert len(paths) > 3
-    expected = [np.full(leaf.size, "kernel" in str(path[-1])) for path, leaf in paths]
-    np.testing.assert_array_equal(adam._matrices(params), np.concatenate(expected))
