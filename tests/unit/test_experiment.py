@@ -269,7 +269,7 @@ def test_what_the_finer_grid_of_the_recordings_forbids_is_told(monkeypatch, caps
         commandline.run(train.main)
     assert end.value.code == 2
     printed = " ".join(capsys.readouterr().err.replace("│", " ").split())
-    assert "data: truth: with refinement = 2: viscosity up to" in printed
+    assert "data.truth: with refinement = 2: viscosity up to" in printed
     assert "diffusion stages a step: set viscosity.high" in printed
 
 
