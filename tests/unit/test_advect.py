@@ -22,7 +22,7 @@ def noise(seed, shape):
 
 
 def box(shape, boundary=Boundary.PERIODIC):
-    return Domain(shape, tuple((0.5 + 0.25 * i) * n for i, n in enumerate(shape)), boundary, ())
+    return Domain(shape, tuple((0.5 + 0.25 * i) * n for i, n in enumerate(shape)), boundary)
 
 
 def uniform(domain, cells):
@@ -61,7 +61,7 @@ def test_order_in_space(scheme, expected, order):
     """A wave crosses the box once, in steps of 0.64 cells."""
 
     def error(cells):
-        domain = Domain((cells,), (1.0,), Boundary.PERIODIC, ())
+        domain = Domain((cells,), (1.0,), Boundary.PERIODIC)
         velocity, steps = phi.centered_vector(domain, [jnp.ones(cells)]), round(cells / 0.64)
         wave = jnp.sin(2 * jnp.pi * domain.centers()[0])
 

@@ -1,12 +1,13 @@
 import numpy as np
 import pytest
 
-from hycojax.grid.domain import Boundary, Channel, Domain
+from hycojax.grid.domain import Boundary, Channel, Domain, with_channels
+
+CHANNELS = (Channel("d"), Channel("u", face=0), Channel("v", face=1), Channel("q", static=True))
 
 
 def box(boundary=Boundary.CLOSED, shape=(4, 8)):
-    channels = (Channel("d"), Channel("u", face=0), Channel("v", face=1), Channel("q", static=True))
-    return Domain(shape, (2.0, 8.0), boundary, channels)
+    return with_channels(Domain(shape, (2.0, 8.0), boundary), CHANNELS)
 
 
 def test_centers_lie_half_a_cell_from_the_walls():
@@ -25,6 +26,13 @@ def test_static_channels_and_wall_faces_do_not_evolve():
     assert not evolves[:, 0, 2].any()
     assert evolves[:, 1:, 2].all()
     assert not evolves[..., 3].any()
+    assert box().dynamic == (0, 1, 2)
+
+
+def test_channels_take_the_place_of_others():
+    other = with_channels(box(), CHANNELS[:1])
+    assert other.channels == CHANNELS[:1]
+    assert other == with_channels(Domain((4, 8), (2.0, 8.0), Boundary.CLOSED), CHANNELS[:1])
 
 
 def test_periodic_faces_all_evolve():
@@ -62,14 +70,22 @@ def test_restriction_keeps_leading_axes():
         ({"shape": (4, 4, 4)}, "domain.size"),
         ({"shape": (2, 8)}, "at least 4 cells"),
         ({"size": (1.0, -1.0)}, "must be positive"),
-        ({"size": (1.0, float("nan"))}, "must be positive"),
+        ({"size": (1.0, float("nan"))}, r"size\[1\] = nan: a finite number"),
+        ({"shape": (4, 8.5)}, r"shape\[1\] = 8.5: a whole number"),
+        ({"boundary": "open"}, "boundary = 'open': one of 'periodic', 'closed'"),
         ({"shape": (), "size": ()}, "1 to 3 axes"),
     ],
 )
 def test_a_box_that_can_not_be_is_refused(change, message):
-    fields = {"shape": (4, 8), "size": (2.0, 8.0), **change}
+    fields = {"shape": (4, 8), "size": (2.0, 8.0), "boundary": Boundary.CLOSED, **change}
     with pytest.raises(ValueError, match=message):
-        Domain(boundary=Boundary.CLOSED, channels=(Channel("d"),), **fields)
+        Domain(**fields)
+
+
+def test_a_box_may_be_given_by_lists_and_numbers_of_other_kinds():
+    given = Domain(np.array([4, 8]), [2, np.float32(8)], "closed")
+    assert given == Domain((4, 8), (2.0, 8.0), Boundary.CLOSED)
+    assert [type(value) for value in (*given.shape, *given.size)] == [int, int, float, float]
 
 
 @pytest.mark.parametrize("boundary", Boundary)
@@ -86,7 +102,7 @@ def test_averages_undo_a_coarse_constant_and_keep_the_mean(boundary):
 @pytest.mark.parametrize("factor", [1, 2, 3])
 def test_prolongation_is_exact_for_what_is_linear(boundary, factor):
     """Between the outermost centres; a periodic box goes on across its ends."""
-    domain = Domain((12, 24), (3.0, 6.0), boundary, ())
+    domain = Domain((12, 24), (3.0, 6.0), boundary)
     coarse = domain.coarsen(factor)
     x, y = coarse.centers()
     found = np.asarray(domain.prolong((2 * x - 3 * y + 1).astype(np.float32), factor))
@@ -100,7 +116,7 @@ def test_prolongation_is_exact_for_what_is_linear(boundary, factor):
 def test_prolongation_of_a_periodic_wave_has_order_2(order):
     sizes, errors = [8, 16, 32], []
     for n in sizes:
-        domain = Domain((4 * n,), (1.0,), Boundary.PERIODIC, ())
+        domain = Domain((4 * n,), (1.0,), Boundary.PERIODIC)
         wave = [np.sin(2 * np.pi * d.centers()[0]) for d in (domain.coarsen(4), domain)]
         errors.append(np.abs(domain.prolong(wave[0].astype(np.float32), 4) - wave[1]).max())
     assert 1.9 < order(sizes, errors) < 2.1

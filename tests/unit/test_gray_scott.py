@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,8 +5,7 @@ import pytest
 from scipy.integrate import solve_ivp
 
 from hycojax.grid.domain import Boundary, Domain
-from hycojax.models.model import repeat, rollout
-from hycojax.models.parameters import Parameter
+from hycojax.models.model import rollout
 from hycojax.physics import gray_scott
 from hycojax.physics.gray_scott import GrayScott, Seeding
 
@@ -16,7 +13,7 @@ F, K = 0.035, 0.06
 
 
 def box(*shape, size=64.0):
-    return Domain(shape, (size,) * len(shape), Boundary.PERIODIC, gray_scott.CHANNELS)
+    return Domain(shape, (size,) * len(shape), Boundary.PERIODIC)
 
 
 def rate(_, s):
@@ -30,8 +27,8 @@ def test_a_uniform_state_follows_the_reaction_to_fourth_order(order, monkeypatch
     monkeypatch.setattr(gray_scott, "REACTION_STEP", 100.0)  # one Runge-Kutta step a half step
     counts, errors = (8, 16, 32), []
     for count in counts:
-        model = GrayScott(box(8), dt=64 / count)
-        end = jax.jit(lambda s, m=model, c=count: repeat(m, {}, s, c))(
+        model = GrayScott().on(box(8), 64 / count)
+        end = jax.jit(lambda s, m=model, c=count: rollout(m, {}, s, c)[-1])(
             jnp.full((8, 2), jnp.array([0.5, 0.3]))
         )
         errors.append(np.abs(end - exact).max())
@@ -40,11 +37,11 @@ def test_a_uniform_state_follows_the_reaction_to_fourth_order(order, monkeypatch
 
 @pytest.mark.usefixtures("double")
 def test_splitting_is_of_second_order_in_time(order):
-    state = GrayScott(box(32)).sample(jax.random.key(0)).astype("f8")
+    state = GrayScott().on(box(32), 1.0).sample(jax.random.key(0)).astype("f8")
 
     def end(count):
-        model = GrayScott(box(32), dt=32 / count)
-        return jax.jit(lambda s: repeat(model, {}, s, count))(state)
+        model = GrayScott().on(box(32), 32 / count)
+        return jax.jit(lambda s: rollout(model, {}, s, count)[-1])(state)
 
     exact, counts = end(512), (8, 16, 32)
     errors = [float(jnp.abs(end(count) - exact).max()) for count in counts]
@@ -54,20 +51,22 @@ def test_splitting_is_of_second_order_in_time(order):
 @pytest.mark.usefixtures("double")
 def test_pieces_of_a_step_are_steps():
     """Cut in 5, a step of 10 s is 5 steps of 2 s."""
-    state = GrayScott(box(16, 24)).sample(jax.random.key(0)).astype("f8")
-    whole, short = GrayScott(box(16, 24), dt=10.0, pieces=5), GrayScott(box(16, 24), dt=2.0)
-    expected = jax.jit(lambda s: repeat(short, {}, s, 5))(state)
+    domain = box(16, 24)
+    whole, single = (GrayScott(pieces=pieces).on(domain, 10.0) for pieces in (5, 1))
+    short = GrayScott().on(domain, 2.0)
+    state = short.sample(jax.random.key(0)).astype("f8")
+    expected = jax.jit(lambda s: rollout(short, {}, s, 5)[-1])(state)
     np.testing.assert_allclose(jax.jit(lambda s: whole.forward({}, s))(state), expected, rtol=1e-13)
-    single = jax.jit(lambda s: replace(whole, pieces=1).forward({}, s))(state)
-    assert np.abs(single - expected).max() > 1e-6
+    other = jax.jit(lambda s: single.forward({}, s))(state)
+    assert np.abs(other - expected).max() > 1e-6
 
 
 @pytest.mark.usefixtures("double")
 def test_a_step_is_of_second_order_in_the_number_of_its_pieces(order):
-    state = GrayScott(box(32)).sample(jax.random.key(0)).astype("f8")
+    state = GrayScott().on(box(32), 1.0).sample(jax.random.key(0)).astype("f8")
 
     def end(pieces):
-        model = GrayScott(box(32), dt=32.0, pieces=pieces)
+        model = GrayScott(pieces=pieces).on(box(32), 32.0)
         return jax.jit(lambda s: model.forward({}, s))(state)
 
     exact, counts = end(512), (8, 16, 32)
@@ -78,13 +77,13 @@ def test_a_step_is_of_second_order_in_the_number_of_its_pieces(order):
 @pytest.mark.parametrize("pieces", [0, -1])
 def test_less_than_one_piece_is_refused(pieces):
     with pytest.raises(ValueError, match=f"pieces = {pieces}: at least 1 is needed"):
-        GrayScott(box(8), pieces=pieces)
+        GrayScott(pieces=pieces)
 
 
 @pytest.mark.parametrize("shape", [(40,), (40, 60), (20, 20, 20)])
 def test_a_disc_of_catalyst_lies_in_the_middle(shape):
     """Half of the substrate is catalyst there, within a tenth of the box; whatever the key."""
-    model = GrayScott(box(*shape, size=50.0), seeding=Seeding.DISC)
+    model = GrayScott(seeding=Seeding.DISC).on(box(*shape, size=50.0), 1.0)
     state = model.sample(jax.random.key(0))
     for cell in np.ndindex(shape):
         place = [(i + 0.5) * 50 / n - 25 for i, n in zip(cell, shape, strict=True)]
@@ -98,19 +97,20 @@ def test_a_disc_of_catalyst_lies_in_the_middle(shape):
 
 def test_without_reaction_modes_decay_with_their_diffusivities():
     """Without catalyst u - 1 only diffuses and is washed out: exp(-(D_u k^2 + f) t)."""
-    model = GrayScott(box(24, 16), dt=2.0)
+    model = GrayScott().on(box(24, 16), 2.0)
     k = 2 * np.pi / 64
     wave = 0.1 * np.cos(k * model.domain.centers()[0])
     state = jnp.asarray(np.stack([1 + wave, 0 * wave], axis=-1), jnp.float32)
-    end = jax.jit(lambda s: repeat(model, {}, s, 20))(state)
+    end = jax.jit(lambda s: rollout(model, {}, s, 20)[-1])(state)
     decay = np.exp(-40 * (0.16 * k**2 + F))
     np.testing.assert_allclose(end[..., 0] - 1, wave * decay, atol=2e-6)
     assert (end[..., 1] == 0).all()
 
 
 def test_patterns_grow_from_the_patches_and_stay_between_0_and_1():
-    model = GrayScott(box(48, 48, size=96.0), dt=2.0, feed=Parameter(0.03), kill=Parameter(0.06))
-    path = jax.jit(lambda s: rollout(model, {}, s, 150, stride=4))(model.sample(jax.random.key(0)))
+    """In 150 frames of 4 steps of 2 s."""
+    model = GrayScott(feed=0.03, kill=0.06, pieces=4).on(box(48, 48, size=96.0), 8.0)
+    path = jax.jit(lambda s: rollout(model, {}, s, 150))(model.sample(jax.random.key(0)))
     assert path.min() > -0.01
     assert path.max() < 1.01
     assert path[-1, ..., 1].std() > 0.05

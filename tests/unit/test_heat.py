@@ -5,10 +5,9 @@ import pytest
 
 from hycojax.grid.domain import Boundary, Domain
 from hycojax.grid.random_fields import Waves
-from hycojax.models.model import repeat
-from hycojax.models.parameters import FieldParameter, Parameter
-from hycojax.physics import heat
-from hycojax.physics.heat import Heat
+from hycojax.models.coefficients import Unknown, UnknownField
+from hycojax.models.model import rollout
+from hycojax.physics import Heat
 
 BOXES = {
     "1D": ((24,), (7.0,)),
@@ -20,7 +19,7 @@ BOXES = {
 @pytest.fixture(params=[(n, b) for n in BOXES for b in Boundary], ids=str)
 def domain(request):
     shape, size = BOXES[request.param[0]]
-    return Domain(shape, size, request.param[1], heat.CHANNELS)
+    return Domain(shape, size, request.param[1])
 
 
 def phase(domain, axis):
@@ -43,8 +42,8 @@ def modes(domain):
 def test_modes_decay_as_in_closed_form(domain):
     """For every dx: exp(-a |k|^2 t), here over 10 steps."""
     state, square = wave(domain, (2, 1, 3)[: domain.dims])
-    model = Heat(domain, dt=0.05 / square)
-    end = jax.jit(lambda s: repeat(model, {"diffusivity": 2.0}, s, 10))(state)
+    model = Heat(diffusivity=Unknown(start=1.0)).on(domain, 0.05 / square)
+    end = jax.jit(lambda s: rollout(model, {"diffusivity": 2.0}, s, 10)[-1])(state)
     np.testing.assert_allclose(end, state * np.exp(-1.0), atol=3e-6)
 
 
@@ -53,12 +52,10 @@ def test_modes_decay_as_in_closed_form(domain):
 def test_a_field_that_is_constant_gives_the_closed_form_to_second_order(boundary, order):
     sizes, errors = (8, 16, 32), []
     for n in sizes:
-        domain = Domain((n, n), (2.0, 3.0), boundary, heat.CHANNELS)
+        domain = Domain((n, n), (2.0, 3.0), boundary)
         state, square = wave(domain, (1, 1))
-        model = Heat(
-            domain, dt=0.8 / square / n, diffusivity=FieldParameter(Waves(1.0, 0.0), high=2.0)
-        )
-        end = jax.jit(lambda s, m=model, n=n: repeat(m, {}, s, n))(state.astype("f8"))
+        model = Heat(diffusivity=Waves(1.0, 0.0)).on(domain, 0.8 / square / n)
+        end = jax.jit(lambda s, m=model, n=n: rollout(m, {}, s, n)[-1])(state.astype("f8"))
         errors.append(float(jnp.abs(end - state * np.exp(-0.8)).max()))
     assert 1.7 < order(sizes, errors) < 2.3
 
@@ -71,20 +68,20 @@ def test_a_varying_field_meets_a_steady_state_of_closed_form(order):
     """
     sizes, changes = (16, 32, 64), []
     for n in sizes:
-        domain = Domain((n,), (1.0,), Boundary.CLOSED, heat.CHANNELS)
-        varying = FieldParameter(Waves(1.5, 0.1), start=1.0, high=3.0)
-        model = Heat(domain, dt=1e-6, diffusivity=varying)
+        domain = Domain((n,), (1.0,), Boundary.CLOSED)
+        model = Heat(diffusivity=UnknownField(start=1.0, high=3.0)).on(domain, 1e-6)
         (x,) = domain.centers()
         state = jnp.log(1 + jnp.asarray(x))[:, None]
         after = jax.jit(model.forward)({"diffusivity": jnp.asarray(1 + x)}, state)
-        changes.append(float(jnp.abs((after - state)[n // 4 : -n // 4]).max() / model.dt))
+        changes.append(float(jnp.abs((after - state)[n // 4 : -n // 4]).max() / model.interval))
     assert order(sizes, changes) > 1.8
 
 
 def test_heat_is_conserved(domain):
-    state = Heat(domain).sample(jax.random.key(0)) + 5.0
-    field = Heat(domain, diffusivity=FieldParameter(Waves(0.01, 0.001), high=0.1), dt=0.1)
-    for model in (Heat(domain), field):
+    number = Heat().on(domain, 1.0)
+    field = Heat(diffusivity=Waves(0.01, 0.001)).on(domain, 0.1)
+    state = number.sample(jax.random.key(0)) + 5.0
+    for model in (number, field):
         after = jax.jit(model.forward)({}, state)
         np.testing.assert_allclose(after.mean(), state.mean(), rtol=5e-6)
         assert np.abs(after - state).max() > 1e-3
@@ -93,20 +90,27 @@ def test_heat_is_conserved(domain):
 def test_gradient_by_diffusivity_equals_the_closed_form(domain):
     """d/da exp(-a |k|^2 t) = -|k|^2 t exp(-a |k|^2 t)."""
     state, square = wave(domain, (1,) * domain.dims)
-    model = Heat(domain, dt=0.5 / square)
+    model = Heat(diffusivity=Unknown(start=1.0)).on(domain, 0.5 / square)
     slope = jax.jacfwd(lambda a: model.forward({"diffusivity": a}, state))(1.0)
     np.testing.assert_allclose(slope, -0.5 * np.exp(-0.5) * state, atol=2e-6)
 
 
 def test_samples_differ_and_do_not_depend_on_the_grid(domain):
-    first, second = (Heat(domain).sample(jax.random.key(i)) for i in range(2))
+    first, second = (Heat().on(domain, 1.0).sample(jax.random.key(i)) for i in range(2))
     assert jnp.abs(first - second).max() > 0.1
     fine = domain.refine(3)  # the centres of a coarse grid are centres of one 3 times finer
-    middle = Heat(fine).sample(jax.random.key(0))[(slice(1, None, 3),) * domain.dims]
+    middle = Heat().on(fine, 1.0).sample(jax.random.key(0))[(slice(1, None, 3),) * domain.dims]
     np.testing.assert_allclose(middle, first, atol=1e-4)
 
 
-@pytest.mark.parametrize("true", [-1.0, 0.0])
-def test_a_diffusivity_that_is_not_positive_is_refused(heat_box, true):
-    with pytest.raises(ValueError, match=r"diffusivity\.true = "):
-        Heat(heat_box, diffusivity=Parameter(true))
+def test_a_diffusivity_that_is_not_positive_is_refused():
+    with pytest.raises(ValueError, match=r"diffusivity = -1 is out of bounds"):
+        Heat(diffusivity=-1.0)
+    with pytest.raises(ValueError, match=r"diffusivity\.start = 0 is out of bounds"):
+        Heat(diffusivity=Unknown(start=0.0))
+
+
+def test_without_diffusivity_heat_stays(domain):
+    model = Heat(diffusivity=0.0).on(domain, 5.0)
+    state = model.sample(jax.random.key(0))
+    np.testing.assert_allclose(jax.jit(model.forward)({}, state), state, atol=2e-6)

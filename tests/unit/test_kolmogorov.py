@@ -6,16 +6,13 @@ import numpy as np
 import pytest
 
 from hycojax.grid.domain import Boundary, Domain
-from hycojax.models.model import repeat, rollout
-from hycojax.models.parameters import Parameter
-from hycojax.physics import kolmogorov, phi
-from hycojax.physics.kolmogorov import Kolmogorov
+from hycojax.models.model import rollout
+from hycojax.physics import Kolmogorov, phi
 from hycojax.physics.operators.fluid import remaining_divergence
 
 
 def box(*shape, size=2 * np.pi):
-    dims = len(shape)
-    return Domain(shape, (size,) * dims, Boundary.PERIODIC, kolmogorov.channels(dims))
+    return Domain(shape, (size,) * len(shape), Boundary.PERIODIC)
 
 
 def taylor_green(domain, t, nu, drift=(0.0, 0.0)):
@@ -33,11 +30,9 @@ def test_taylor_green_is_met_to_first_order_in_the_time_step(drift, order):
     """With dt proportional to dx; Euler's traces and the splitting are of first order in dt."""
     nu, sizes, errors = 0.01, (32, 64, 128), []
     for n in sizes:
-        model = Kolmogorov(
-            box(n, n), dt=2 / n, viscosity=Parameter(nu), forcing=Parameter(0.0), waves=1
-        )
+        model = Kolmogorov(viscosity=nu, forcing=0.0, waves=1).on(box(n, n), 2 / n)
         start = jnp.asarray(taylor_green(model.domain, 0.0, nu, drift))
-        end = jax.jit(lambda s, m=model, n=n: repeat(m, {}, s, n // 2))(start)
+        end = jax.jit(lambda s, m=model, n=n: rollout(m, {}, s, n // 2)[-1])(start)
         exact = taylor_green(model.domain, 1.0, nu, drift)
         errors.append(np.linalg.norm(end - exact) / np.linalg.norm(exact))
     assert 0.9 < order(sizes, errors) < 2.3
@@ -51,22 +46,18 @@ def test_the_numerical_viscosity_is_small():
     A semi-Lagrangian step alone has up to dx^2 / (8 dt).
     """
     n, nu = 64, 0.01
-    model = Kolmogorov(
-        box(n, n), dt=2 / n, viscosity=Parameter(nu), forcing=Parameter(0.0), waves=1
-    )
+    model = Kolmogorov(viscosity=nu, forcing=0.0, waves=1).on(box(n, n), 2 / n)
     start = jnp.asarray(taylor_green(model.domain, 0.0, nu))
-    end = jax.jit(lambda s: repeat(model, {}, s, n // 2))(start)
+    end = jax.jit(lambda s: rollout(model, {}, s, n // 2)[-1])(start)
     shown = -np.log(np.linalg.norm(end) / np.linalg.norm(start)) / 2
-    assert 0 < shown - nu < 0.013 * model.domain.dx[0] ** 2 / model.dt
+    assert 0 < shown - nu < 0.013 * model.domain.dx[0] ** 2 / model.interval
 
 
 @pytest.mark.usefixtures("double")
 def test_laminar_flow_settles_in_the_closed_form():
     """u = F / (nu k^2) sin(k y), second order in dt."""
-    model = Kolmogorov(
-        box(16, 64), dt=0.1, viscosity=Parameter(0.5), forcing=Parameter(0.3), waves=2
-    )
-    end = jax.jit(lambda s: repeat(model, {}, s, 300))(jnp.zeros((16, 64, 2)))
+    model = Kolmogorov(viscosity=0.5, forcing=0.3, waves=2).on(box(16, 64), 0.1)
+    end = jax.jit(lambda s: rollout(model, {}, s, 300)[-1])(jnp.zeros((16, 64, 2)))
     exact = 0.3 / (0.5 * 2**2) * np.sin(2 * model.domain.centers()[1])
     np.testing.assert_allclose(end[..., 0], exact, atol=0.005 * 0.15)
     assert np.abs(end[..., 1]).max() < 1e-12
@@ -74,7 +65,7 @@ def test_laminar_flow_settles_in_the_closed_form():
 
 @pytest.mark.parametrize("shape", [(24, 16), (12, 16, 8)], ids=["2D", "3D"])
 def test_steps_are_free_of_divergence_and_keep_momentum(shape):
-    model = Kolmogorov(box(*shape, size=100.0), dt=2.0)
+    model = Kolmogorov().on(box(*shape, size=100.0), 2.0)
     path = jax.jit(lambda s: rollout(model, {}, s, 10))(model.sample(jax.random.key(0)))
     for state in (path[0], path[-1]):
         velocity = phi.staggered(model.domain, list(jnp.moveaxis(state, -1, 0)))

@@ -4,22 +4,19 @@ import numpy as np
 
 from hycojax.grid.domain import Boundary, Domain
 from hycojax.grid.random_fields import Waves
-from hycojax.models import parameters as parameter
+from hycojax.models.coefficients import UnknownField
 from hycojax.models.model import rollout
-from hycojax.models.parameters import FieldParameter, Parameter
-from hycojax.physics import navier_stokes, phi
-from hycojax.physics.navier_stokes import NavierStokes
+from hycojax.physics import NavierStokes, phi
 from hycojax.physics.operators.fluid import remaining_divergence
 
 
 def box(*shape):
-    dims = len(shape)
-    return Domain(shape, (100.0,) * dims, Boundary.CLOSED, navier_stokes.channels(dims))
+    return Domain(shape, (100.0,) * len(shape), Boundary.CLOSED)
 
 
 def test_a_constant_field_is_the_number():
-    field = NavierStokes(box(16, 12), buoyancy=FieldParameter(Waves(0.2, 0.0)))
-    number = NavierStokes(box(16, 12), buoyancy=Parameter(0.2))
+    field = NavierStokes(buoyancy=Waves(0.2, 0.0)).on(box(16, 12), 1.0)
+    number = NavierStokes(buoyancy=0.2).on(box(16, 12), 1.0)
     state = jax.jit(number.sample)(jax.random.key(0))
     one, other = (jax.jit(model.forward)({}, state) for model in (field, number))
     np.testing.assert_allclose(one, other, atol=1e-7)
@@ -27,7 +24,7 @@ def test_a_constant_field_is_the_number():
 
 def test_still_fluid_gains_the_rotational_part_of_the_lift():
     """From rest u = dt P(b d e_y), P the projection: a layered d lifts nothing, d(x) does."""
-    model = NavierStokes(box(32, 32), dt=0.5, buoyancy=Parameter(0.1), viscosity=Parameter(1e-9))
+    model = NavierStokes(buoyancy=0.1, viscosity=0.0).on(box(32, 32), 0.5)
     x, y = model.domain.centers()
     still = np.zeros((32, 32, 2))
     layered = np.concatenate([np.cos(np.pi * y / 100)[..., None], still], axis=-1)
@@ -44,7 +41,7 @@ def test_still_fluid_gains_the_rotational_part_of_the_lift():
 
 
 def test_steps_are_free_of_divergence_and_keep_the_density_in_bounds():
-    model = NavierStokes(box(24, 16), dt=2.0)
+    model = NavierStokes().on(box(24, 16), 2.0)
     path = jax.jit(lambda key: rollout(model, {}, model.sample(key), 20))(jax.random.key(0))
     velocity = phi.staggered(model.domain, [path[-1, ..., 1], path[-1, ..., 2]])
     assert remaining_divergence(velocity) < 1e-5
@@ -57,7 +54,7 @@ def test_steps_are_free_of_divergence_and_keep_the_density_in_bounds():
 
 def test_the_mass_is_kept_to_a_percent():
     """MacCormack has no fluxes: what its clamp takes and gives is measured here."""
-    model = NavierStokes(box(32, 32), dt=1.5)
+    model = NavierStokes().on(box(32, 32), 1.5)
     path = jax.jit(lambda key: rollout(model, {}, model.sample(key), 20))(jax.random.key(0))
     mass = path[..., 0].sum(axis=(1, 2))
     assert np.abs(mass / mass[0] - 1).max() < 0.01
@@ -65,13 +62,13 @@ def test_the_mass_is_kept_to_a_percent():
 
 def test_a_mirrored_flow_stays_mirrored():
     """Mirroring x maps face i to face n - i, and changes the sign of the x velocity."""
-    model = NavierStokes(box(16, 12), buoyancy=FieldParameter(Waves(0.1, 0.02), start=0.1))
+    model = NavierStokes(buoyancy=UnknownField(start=0.1)).on(box(16, 12), 1.0)
 
     def mirror(s):
         u = -jnp.roll(s[::-1, :, 1], 1, axis=0)
         return jnp.stack([s[::-1, :, 0], u, s[::-1, :, 2]], axis=-1)
 
-    params = parameter.truths(model)
+    params = {"buoyancy": Waves(0.1, 0.02).on(model.domain)}
     turned = {"buoyancy": params["buoyancy"][::-1]}
     path = jax.jit(lambda p, s: rollout(model, p, s, 5)[-1])
     state = jax.jit(model.sample)(jax.random.key(0))

@@ -33,7 +33,7 @@ near_and_far = pytest.mark.parametrize("reach", [WITHIN, BEYOND])
 def box(dims, boundary):
     """Return a box whose cells are 1, 1.5 and 2 m wide."""
     widths = (n * (1 + axis / 2) for axis, n in enumerate(SHAPES[dims]))
-    return Domain(SHAPES[dims], tuple(widths), boundary, ())
+    return Domain(SHAPES[dims], tuple(widths), boundary)
 
 
 def smooth(seed, shape):
@@ -131,7 +131,7 @@ def test_mac_cormack_advection_of_a_staggered_velocity_by_itself(reach, dims, bo
     ours = phi.components(advect.mac_cormack(velocity, velocity, 1.0))
     for found, values, around in zip(ours, phi.components(velocity), everywhere, strict=True):
         size = tuple(n * dx for n, dx in zip(values.shape, phi.spacing(velocity), strict=True))
-        cells = Domain(values.shape, size, boundary, ())
+        cells = Domain(values.shape, size, boundary)
         component = phi.centered(cells, values).with_boundary(velocity.boundary)
         carrier = phi.centered_vector(cells, around).with_boundary(velocity.boundary)
         expected = theirs(flow.advect.mac_cormack, component, carrier, 1.0)
@@ -150,7 +150,7 @@ def test_explicit_diffusion(kind, dims, boundary):
 def test_spectral_diffusion_in_cells_of_width_one(dims):
     """PhiFlow's own takes every cell to be 1 wide."""
     shape = SHAPES[dims]
-    field = vector(Domain(shape, tuple(map(float, shape)), Boundary.PERIODIC, ()))
+    field = vector(Domain(shape, tuple(map(float, shape)), Boundary.PERIODIC))
     expected = theirs(flow.diffuse.fourier, field, 0.3, 0.4)
     assert_equal(diffuse.fourier(field, 0.3, 0.4), expected)
 

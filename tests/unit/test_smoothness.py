@@ -15,7 +15,7 @@ ALL = [Slope(1.0), TotalVariation(1.0), Laplacian(1.0)]
 
 
 def box(n, dims=2, boundary=Boundary.PERIODIC):
-    return Domain((n,) * dims, (3.0, 70.0, 0.2)[:dims], boundary, ())
+    return Domain((n,) * dims, (3.0, 70.0, 0.2)[:dims], boundary)
 
 
 def wave(domain, k, axis=0):

@@ -21,7 +21,7 @@ def shape(request):
 
 def box(shape, boundary=Boundary.PERIODIC):
     """Return a box with cells of another width along each axis."""
-    return Domain(shape, tuple((0.5 + 0.3 * i) * n for i, n in enumerate(shape)), boundary, ())
+    return Domain(shape, tuple((0.5 + 0.3 * i) * n for i, n in enumerate(shape)), boundary)
 
 
 def middles(fine):
