@@ -24,9 +24,9 @@ class NeuralField(Checked):
 
     It knows these simulations only, and predicts nothing from another initial state: the players
     then compare along the recordings (`Interaction(alpha=0, recorded=True)`), and it is validated
-    on what is held out of them (`Simulated(validation=0)`). m and r are mean and standard deviation of
-    the training data, stored with the weights. The net is a perceptron on coordinates and on sines
-    and cosines of random waves, whole numbers of them along a periodic box.
+    on what is held out of them (`Simulated(validation=0)`). m and r are mean and standard deviation
+    of the training data, stored with the weights. The net is a perceptron on coordinates and on
+    sines and cosines of random waves, whole numbers of them along a periodic box.
 
     Source: Tancik et al., "Fourier features let networks learn high frequency functions in low
     dimensional domains", NeurIPS 2020.

@@ -9,26 +9,36 @@ import numpy as np
 import optax
 import pytest
 
-from hycojax.data.windows import Source, cut, deal, draw, restrict, seen_values, tile
-from hycojax.game.objective import _trained_on, _windows, first_frames, objective, visible_loss
-from hycojax.game.player import (
-    Early,
-    Player,
-    Turn,
-    Weights,
-)
-from hycojax.grid.random_fields import Waves
-from hycojax.inference.losses import relative_square, window_loss
-from hycojax.models import parameters as parameter
-from hycojax.models.model import Memory, rollout, rollouts
-from hycojax.models.parameters import FieldParameter, Parameter
-from hycojax.models.unconstrained import Unconstrained
-from hycojax.networks.unet import UNet
-from hycojax.physics.heat import Heat
-from hycojax.solvers import INITIAL_STATES, LBFGS, Adam, MultiStart
+from hycojax.data.recordings import recordings
+from hycojax.data.statistics import Recording
+from hycojax.data.windows import Source, cut, deal, draw, seen_values, tile
+from hycojax.game.initial_states import corrected
+from hycojax.game.objective import _trained_on, _windows, objective, visible_loss
+from hycojax.game.player import Early, Physical, Player, Weights
+from hycojax.game.schedule import Turn
+from hycojax.grid.domain import with_channels
+from hycojax.inference.losses import data_loss, relative_square, window_loss
+from hycojax.models.coefficients import Unknown
+from hycojax.models.model import rollout, rollouts
+from hycojax.models.pde import Unconstrained
+from hycojax.networks import UNet
+from hycojax.physics import Heat, Smoke
+from hycojax.solvers import INITIAL_STATES, LBFGS, Adam
 
 #: A turn of a player that learns from the recordings alone.
-ALONE = Turn(*map(jnp.asarray, (True, 1.0, 0.0, False)))
+ALONE = Turn(*map(jnp.asarray, (True, 1.0, 0.0, False, False)))
+
+
+@pytest.fixture
+def model(heat_box):
+    """Heat with an unknown diffusivity, and frames 5 s apart."""
+    return Heat(diffusivity=Unknown(start=0.5)).on(heat_box, 5.0)
+
+
+@pytest.fixture
+def free(heat_box):
+    """The same as an optimiser sees it, with frames a second apart."""
+    return Unconstrained(Heat(diffusivity=Unknown(start=0.5)).on(heat_box, 1.0))
 
 
 @pytest.fixture
@@ -77,26 +87,6 @@ def test_epochs_deal_every_window_once_in_changing_order(batch):
     assert (np.asarray(other) != np.asarray(dealt(0))).any()
 
 
-def test_windows_on_a_coarser_grid_see_what_is_seen_in_full(heat_box, source):
-    windows, coarse = tile(source, 3), tile(restrict(source, heat_box, 2), 3)
-    assert coarse.targets.shape == (windows.targets.shape[0], 3, 8, 8, 1)
-    block = windows.targets[1, 2, 4:6, 6:8, 0]
-    np.testing.assert_allclose(coarse.targets[1, 2, 2, 3, 0], block.mean(), rtol=1e-5)
-    np.testing.assert_allclose(
-        coarse.starts.state[1, 2, 3, 0], windows.starts.state[1, 4:6, 6:8, 0].mean(), rtol=1e-5
-    )
-    whole = windows.seen.reshape(*windows.seen.shape[:2], 8, 2, 8, 2, 1).all(axis=(3, 5))
-    np.testing.assert_array_equal(coarse.seen, whole)
-    assert 0 < whole.sum() < whole.size
-
-
-def test_faces_in_a_wall_stay_out_of_coarser_windows(smoke_box):
-    path = jnp.zeros((1, 2, 16, 16, 4))
-    seen = jnp.asarray(np.broadcast_to(smoke_box.evolves(), path.shape))
-    coarse = tile(restrict(Source(path, path, seen), smoke_box, 2), 1)
-    np.testing.assert_array_equal(coarse.seen[0, 0], smoke_box.coarsen(2).evolves())
-
-
 def test_the_loss_is_a_mean_over_seen_values_only():
     rng = np.random.default_rng(0)
     prediction, target = rng.normal(size=(2, 4, 5, 2))
@@ -113,8 +103,8 @@ def test_the_loss_is_a_mean_over_seen_values_only():
     assert relative_square(jnp.ones(3), jnp.zeros(3), jnp.zeros(3, bool), jnp.ones(3)) == 0
 
 
-def test_the_window_loss_equals_a_python_loop_in_value_and_gradient(heat_box, source):
-    model, scale = Heat(heat_box, dt=5.0), jnp.array([0.7])
+def test_the_window_loss_equals_a_python_loop_in_value_and_gradient(model, source):
+    scale = jnp.array([0.7])
     windows = tile(source, 3)
 
     def by_hand(a):
@@ -138,9 +128,8 @@ def test_the_window_loss_equals_a_python_loop_in_value_and_gradient(heat_box, so
 
 
 @pytest.mark.parametrize(("a", "b"), [(2.0, 3.0), (2.0, 0.0), (0.0, 3.0)])
-def test_a_player_weighs_its_two_terms(heat_box, source, a, b):
+def test_a_player_weighs_its_two_terms(model, source, a, b):
     """By the numbers of its turn; a term without weight is not computed."""
-    model = Heat(heat_box)
     player = Player(model, LBFGS(), Weights(data=7.0, interaction=9.0), horizon=3)
     other = Source(source.starts, source.starts, jnp.ones_like(source.seen))
     turn = replace(ALONE, data=jnp.float32(a), interaction=jnp.float32(b))
@@ -154,33 +143,31 @@ def test_a_player_weighs_its_two_terms(heat_box, source, a, b):
     np.testing.assert_allclose(terms["interaction"], interaction if b else 0, rtol=1e-6)
 
 
-def test_the_mean_loss_of_batches_is_that_of_all_windows(heat_box, source):
+def test_the_mean_loss_of_batches_is_that_of_all_windows(free, source):
     """An epoch of batches that see much or, here at most times, nothing."""
     source = replace(source, seen=source.seen.at[:, 1:7].set(False))
-    model = Unconstrained(Heat(heat_box, diffusivity=Parameter(1.0, start=0.5)))
-    player = Player(model, Adam(), Weights(1.0, 0.0), horizon=3, batch=5)
+    player = Player(free, Adam(), Weights(1.0, 0.0), horizon=3, batch=5)
     loss = jax.jit(objective(player, source, None, ALONE, jnp.ones(1)))
     params, key = {"diffusivity": jnp.float32(0.3)}, jax.random.key(0)
     losses = [loss(params, key, i)[0] for i in range(3)]
     every = cut(source, jnp.repeat(jnp.arange(3), 5), jnp.tile(jnp.arange(5), 3), 3)
-    expected = window_loss(model, params, every, jnp.ones(1))
+    expected = window_loss(free, params, every, jnp.ones(1))
     np.testing.assert_allclose(np.mean(losses), expected, rtol=1e-5)
 
 
-def test_both_terms_of_a_batch_have_the_gradient_that_they_have_apart(heat_box, source):
+def test_both_terms_of_a_batch_have_the_gradient_that_they_have_apart(free, source):
     """And a term without weight has none, though it is not finite."""
-    model = Unconstrained(Heat(heat_box, diffusivity=Parameter(1.0, start=0.5)))
-    player = Player(model, Adam(), Weights(), horizon=3, batch=4)
+    player = Player(free, Adam(), Weights(), horizon=3, batch=4)
     params, key = {"diffusivity": jnp.float32(0.3)}, jax.random.key(0)
 
     def gradient(other, a, b):
-        loss = objective(player, source, other, Turn(True, a, b, False), jnp.ones(1))
+        loss = objective(player, source, other, Turn(True, a, b, False, False), jnp.ones(1))
         return jax.jit(jax.value_and_grad(lambda p: loss(p, key, 2)[0]))(params)[1]["diffusivity"]
 
     def of_windows(source, i):
         windows = deal(source, jax.random.fold_in(key, i), 2, 4, 3)
         count = 4 * seen_values(source, 3)
-        loss = partial(window_loss, model, windows=windows, scale=jnp.ones(1), count=count)
+        loss = partial(window_loss, free, windows=windows, scale=jnp.ones(1), count=count)
         return jax.jit(jax.grad(loss))(params)["diffusivity"]
 
     other = replace(source, targets=source.targets + 2)
@@ -191,39 +178,15 @@ def test_both_terms_of_a_batch_have_the_gradient_that_they_have_apart(heat_box, 
     assert gradient(broken, 2.0, 0.0) == gradient(None, 2.0, 0.0)
 
 
-def test_a_player_may_train_on_a_coarser_grid(heat_box, source):
-    model = Unconstrained(Heat(heat_box, diffusivity=Parameter(1.0, start=0.5)))
-    player = Player(model, LBFGS(), Weights(1.0, 0.0), horizon=3, coarsening=2)
-    loss = objective(player, source, None, ALONE, jnp.ones(1))
-    params = {"diffusivity": jnp.float32(0.3)}
-    small = Heat(heat_box.coarsen(2), diffusivity=Parameter(1.0, start=0.5))
-    windows = tile(restrict(source, heat_box, 2), 3)
-    value = {"diffusivity": 0.5 * jnp.exp(0.3)}
-    expected = window_loss(small, value, windows, jnp.ones(1))
-    np.testing.assert_allclose(loss(params, jax.random.key(0))[0], expected, rtol=1e-5)
-
-
-def test_a_field_is_averaged_for_the_coarser_grid(heat_box):
-    own = FieldParameter(Waves(1.0, 0.2), start=0.5, high=10.0)
-    fine = Unconstrained(Heat(heat_box, diffusivity=own))
-    coarse = replace(fine, coarsening=2)
-    params = parameter.unconstrain(fine.model, parameter.truths(fine.model))
-    state = jax.random.normal(jax.random.key(0), (8, 8, 1))
-    mean = heat_box.average(parameter.truths(fine.model)["diffusivity"], 2)
-    expected = coarse.coarse().forward({"diffusivity": mean}, state)
-    np.testing.assert_allclose(coarse.forward(params, state), expected, atol=1e-5)
-
-
-def test_estimated_first_frames_are_weighed_like_all_frames(heat_box, source):
+def test_estimated_first_frames_are_weighed_like_all_frames(model, source):
     """The loss is the mean over all seen values, those of the first frame included."""
-    model = Heat(heat_box, dt=5.0)
-    player = Player(model, LBFGS(), Weights(1.0, 0.0), horizon=7, initial_states=True)
+    player = Physical(model, LBFGS(), Weights(1.0, 0.0), horizon=7, initial_states=True)
     source = replace(source, starts=source.targets)
     scale = jnp.array([0.7])
     loss = objective(player, source, None, ALONE, scale)
     correction = jax.random.normal(jax.random.key(1), (3, 16, 16, 1)) / 100
     params = {"diffusivity": jnp.float32(0.4), INITIAL_STATES: correction}
-    frames = first_frames(params, source.starts[:, 0], source.seen[:, 0], scale)
+    frames = corrected(params, source.starts[:, 0], source.seen[:, 0], scale)
     assert (frames != source.starts[:, 0]).sum() == source.seen[:, 0].sum()
     path = rollouts(model, {"diffusivity": 0.4}, frames, 7)
     square = ((path - source.targets) / scale) ** 2
@@ -231,17 +194,17 @@ def test_estimated_first_frames_are_weighed_like_all_frames(heat_box, source):
     np.testing.assert_allclose(loss(params, jax.random.key(0))[0], expected, rtol=1e-5)
 
 
-def test_the_visible_loss_is_that_of_all_windows_without_noise(heat_box, source):
+def test_the_visible_loss_is_that_of_all_windows_without_noise(model, source):
     """And of the first frames as they are estimated, if they are."""
-    model, scale = Heat(heat_box, dt=5.0), jnp.array([0.7])
+    scale = jnp.array([0.7])
     player = Player(model, Adam(), Weights(), horizon=3, batch=2, noise=0.3)
     params = {"diffusivity": jnp.float32(0.4)}
     expected = window_loss(model, params, tile(source, 3), scale)
     np.testing.assert_allclose(visible_loss(player, source, params, scale), expected, rtol=1e-5)
     source = replace(source, starts=source.targets)
-    player = Player(model, LBFGS(), Weights(), horizon=7, initial_states=True)
+    player = Physical(model, LBFGS(), Weights(), horizon=7, initial_states=True)
     params |= {INITIAL_STATES: jax.random.normal(jax.random.key(1), (3, 16, 16, 1)) / 100}
-    loss = objective(player, source, None, Turn(True, 1.0, 0.0, False), scale)
+    loss = objective(player, source, None, Turn(True, 1.0, 0.0, False, False), scale)
     expected = loss(params, jax.random.key(0))[0]
     np.testing.assert_allclose(visible_loss(player, source, params, scale), expected, rtol=1e-5)
 
@@ -251,7 +214,8 @@ def test_an_epoch_equals_a_loop_of_steps(heat_box, source):
     """The compiled epoch of a network: against explicit windows, rollouts and optax, in Python."""
     scale = jnp.array([0.7])
     solver = Adam(learning_rate=0.01, updates=3)
-    model = UNet(heat_box, levels=1, features=2)
+    grid = with_channels(heat_box, Heat().channels(2))
+    model = UNet(levels=1, features=2).on(grid, 1.0)
     player = Player(model, solver, Weights(1.0, 0.0), horizon=2, batch=4)
     params = jax.jit(model.init)(jax.random.key(2))
     key = jax.random.key(3)
@@ -284,9 +248,9 @@ def test_an_epoch_equals_a_loop_of_steps(heat_box, source):
         np.testing.assert_allclose(one, other, atol=3e-5)
 
 
-def test_truncated_back_propagation_forgets_the_steps_before(heat_box):
+def test_truncated_back_propagation_forgets_the_steps_before(model):
     """Of 5 steps, cut before the third and the fifth; the value is the same."""
-    model, state = Heat(heat_box, dt=5.0), jax.random.normal(jax.random.key(0), (16, 16, 1))
+    state = jax.random.normal(jax.random.key(0), (16, 16, 1))
 
     def cut_by_hand(a):
         path, current = [], state
@@ -296,46 +260,28 @@ def test_truncated_back_propagation_forgets_the_steps_before(heat_box):
             path.append(current)
         return jnp.sum(jnp.stack(path) ** 2)
 
-    def ours(a, memory):
-        path = rollout(model, {"diffusivity": a}, state, 5, memory=memory)
+    def ours(a, truncation):
+        path = rollout(model, {"diffusivity": a}, state, 5, truncation)
         return jnp.sum(path[1:] ** 2)
 
-    value, slope = jax.value_and_grad(ours)(0.5, Memory(truncation=2))
+    value, slope = jax.value_and_grad(ours)(0.5, 2)
     expected, steepness = jax.value_and_grad(cut_by_hand)(0.5)
     np.testing.assert_allclose([value, slope], [expected, steepness], rtol=1e-5)
-    whole = jax.grad(ours)(0.5, Memory())
+    whole = jax.grad(ours)(0.5, None)
     assert abs(slope / whole - 1) > 0.1
 
 
 @pytest.mark.accuracy
-def test_recomputing_saves_memory_and_changes_nothing(heat_box):
-    model = UNet(heat_box, levels=1, features=8)
-    params = jax.jit(model.init)(jax.random.key(0))
-    states = jax.random.normal(jax.random.key(1), (4, 16, 16, 1))
-
-    def gradient(memory):
-        def loss(p):
-            return jnp.sum(jnp.sin(rollouts(model, p, states, 16, memory)))
-
-        return jax.jit(jax.grad(loss)).lower(params).compile()
-
-    plain, thrifty = gradient(Memory()), gradient(Memory(recompute=True))
-    for a, b in zip(jax.tree.leaves(plain(params)), jax.tree.leaves(thrifty(params)), strict=True):
-        np.testing.assert_allclose(a, b, atol=1e-4 * max(1, np.abs(a).max()))
-    used = [p.memory_analysis().temp_size_in_bytes for p in (plain, thrifty)]
-    assert used[1] < 0.5 * used[0]
-
-
-@pytest.mark.accuracy
 def test_noise_disturbs_what_evolves_of_the_starts_by_its_size(smoke_box):
-    path = jnp.ones((8, 4, 16, 16, 4))
-    source = Source(path, path, jnp.asarray(np.broadcast_to(smoke_box.evolves(), path.shape)))
+    grid = with_channels(smoke_box, Smoke().channels(2))
+    path, evolves = jnp.ones((8, 4, 16, 16, 4)), grid.evolves()
+    source = Source(path, path, jnp.asarray(np.broadcast_to(evolves, path.shape)))
     scale = jnp.array([1.0, 2.0, 3.0, 4.0])
-    player = Player(UNet(smoke_box), Adam(), Weights(), horizon=1, batch=8, noise=0.1)
+    model = UNet().on(grid, 1.0)
+    player = Player(model, Adam(), Weights(), horizon=1, batch=8, noise=0.1)
     quiet, key = replace(player, noise=0.0), jax.random.key(0)
     windows, noisy = (_windows(p, source, scale, key, 0) for p in (quiet, player))
     off = np.asarray(noisy.starts.state - windows.starts.state)
-    evolves = smoke_box.evolves()
     assert (off[:, ~evolves] == 0).all()
     for i in range(3):
         np.testing.assert_allclose(off[:, evolves[..., i], i].std(), 0.1 * scale[i], rtol=0.1)
@@ -346,17 +292,17 @@ def test_noise_disturbs_what_evolves_of_the_starts_by_its_size(smoke_box):
     assert values[0] == values[1] != values[2]  # another draw in each update
 
 
-def test_the_horizon_grows_in_stages(heat_box):
+def test_the_horizon_grows_in_stages(model):
     early = Early(cycles=6, horizon=1, stages=3)
-    player = Player(Heat(heat_box), LBFGS(), Weights(), horizon=8, early=early)
+    player = Player(model, LBFGS(), Weights(), horizon=8, early=early)
     assert [player.at(c).horizon for c in range(8)] == [1, 1, 2, 2, 4, 4, 8, 8]
     late = replace(player, begin=2)  # its first turn is that of cycle 2
     assert [late.at(c).horizon for c in range(9)] == [1, 1, 1, 1, 2, 2, 4, 4, 8]
 
 
-def test_windows_from_the_first_frames_alone_know_nothing_of_later_ones(heat_box):
+def test_windows_from_the_first_frames_alone_know_nothing_of_later_ones(model):
     early = Early(cycles=1, horizon=2, first=True)
-    player = Player(Heat(heat_box), LBFGS(), Weights(), horizon=4, early=early)
+    player = Player(model, LBFGS(), Weights(), horizon=4, early=early)
     path = jax.random.normal(jax.random.key(0), (3, 9, 16, 16, 1))
     source = Source(path, path, jnp.ones(path.shape, bool))
     early, later = (tile(_trained_on(p, source), p.horizon) for p in map(player.at, (0, 1)))
@@ -365,33 +311,40 @@ def test_windows_from_the_first_frames_alone_know_nothing_of_later_ones(heat_box
     assert later.targets.shape[:2] == (6, 4)
 
 
-def test_early_cycles_are_another_problem(heat_box):
-    early = Early(cycles=2, horizon=1, coarsening=2)
-    player = Player(Heat(heat_box), LBFGS(), Weights(), horizon=4, early=early)
+def test_early_cycles_are_another_problem(model):
+    player = Player(model, LBFGS(), horizon=4, early=Early(cycles=2, horizon=1))
     assert [player.at(c).horizon for c in range(4)] == [1, 1, 4, 4]
-    assert [player.at(c).coarsening for c in range(4)] == [2, 2, 1, 1]
     assert player.at(2) == player.at(3) != player.at(1)
     later = replace(player, early=Early(cycles=2))
     assert later.at(0) == later.at(5)  # nothing differs: nothing is compiled anew
+
+
+@pytest.mark.parametrize("horizon", [None, 3])
+def test_the_loss_on_recordings_is_that_of_their_windows(model, source, horizon):
+    """Of the whole recordings, or of pieces of them, from the values as they are known."""
+    known = Recording(source.targets, source.seen)
+    data, params = recordings(known, known), {"diffusivity": jnp.float32(0.4)}
+    windows = tile(replace(source, starts=source.targets), horizon or 7)
+    expected = window_loss(model, params, windows, data.scale)
+    np.testing.assert_allclose(data_loss(model, params, data, horizon), expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
         (lambda: Weights(data=-1.0), "data = -1.0: it must not be negative"),
-        (lambda: Memory(truncation=0), "memory.truncation = 0"),
-        (lambda: Early(stages=0), "early.stages = 0"),
-        (lambda: Player(None, LBFGS(), Weights(), noise=-0.1), "noise = -0.1"),
-        (
-            lambda: Player(None, MultiStart(LBFGS(), resample=True), Weights()),
-            "without a batch all members see the same",
-        ),
+        (lambda: Weights(interaction=float("inf")), "interaction = inf: a finite number"),
         (lambda: Weights(data=0.0, interaction=0.0), "both zero"),
-        (lambda: Weights(later=-0.1), "later = -0.1: it must not be negative"),
-        (lambda: Weights(interaction=float("inf")), "must not be negative"),
-        (lambda: Player(None, LBFGS(), Weights(), begin=-1), "begin = -1"),
-        (lambda: Player(None, LBFGS(), Weights(), end=-1), "end = -1"),
-        (lambda: Player(None, LBFGS(), Weights(), revert=-0.1), "revert = -0.1"),
+        (lambda: Early(stages=0), "early.stages = 0"),
+        (lambda: Early(cycles=-1), "early.cycles = -1"),
+        (lambda: Early(horizon=0), "early.horizon = 0"),
+        (lambda: Player(None, LBFGS(), truncation=0), "truncation = 0"),
+        (lambda: Player(None, LBFGS(), horizon=0), "horizon = 0"),
+        (lambda: Player(None, LBFGS(), batch=0), "batch = 0"),
+        (lambda: Player(None, LBFGS(), lesson_steps=0), "lesson_steps = 0"),
+        (lambda: Player(None, LBFGS(), noise=-0.1), "noise = -0.1"),
+        (lambda: Player(None, LBFGS(), begin=-1), "begin = -1"),
+        (lambda: Player(None, LBFGS(), revert=-0.1), "revert = -0.1"),
     ],
 )
 def test_impossible_settings_are_refused(make, message):
