@@ -162,7 +162,8 @@ def _short_help(options: type, defaults: Any, prog: str) -> str:
         if name == end or (end.startswith(".") and name.endswith(end))
     ]
     width = 2 + max(map(len, names))
-    shown = [f"  --{name:{width}}{found[name]}"[:100] for name in names]
+    short = {n: textwrap.shorten(found[n], 96 - width, placeholder=" ...") for n in names}
+    shown = [f"  --{name:{width}}{text}" for name, text in short.items()]
     about = (options.__doc__ or "").splitlines()[0]
     everything = f"  --{'help-all':{width}}all options"
     return "\n".join([f"usage: {prog} [OPTIONS]", "", about, "", *shown, everything])
