@@ -1,4 +1,7 @@
+"""The PDE of experiments/heat_sensors.py, from Liverani, Steynberg and Zuazua."""
+
 from dataclasses import replace
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -6,35 +9,30 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-from hycojax.data.simulation import simulate
+from hycojax.data.simulated import Simulated, simulate
 from hycojax.errors import InputError
 from hycojax.grid.domain import Boundary, Domain
-from hycojax.models import parameters as parameter
-from hycojax.models.model import repeat, rollout
-from hycojax.models.parameters import Parameter
-from hycojax.physics import heat_spots
-from hycojax.physics.heat_spots import HeatSpots
+from hycojax.models.coefficients import Unknown
+from hycojax.models.model import rollout
+from hycojax.run.classes import import_file
 
-NONE = {"strength_1": Parameter(1e-12), "strength_2": Parameter(1e-12)}
-EVERYWHERE = {"strength_1": Parameter(1e30), "strength_2": Parameter(1e30)}
+HeatSpots = import_file(Path(__file__).parents[2] / "experiments" / "heat_sensors.py").HeatSpots
+
+NONE = {"strength_1": 0.0, "strength_2": 0.0}
+EVERYWHERE = {"strength_1": 1e30, "strength_2": 1e30}
 #: Two spots that nowhere reach the highest diffusivity.
-MILD = {"strength_1": Parameter(1.2), "strength_2": Parameter(0.7), "x_2": Parameter(1.7)}
-UNKNOWN = {
-    "strength_1": Parameter(3.0, start=1.5),
-    "strength_2": Parameter(2.5, start=2.8),
-    "x_1": Parameter(4.0, start=4.4),
-    "y_1": Parameter(4.0, start=2.7),
-    "x_2": Parameter(1.0, start=1.2),
-    "y_2": Parameter(1.0, start=1.9),
-}
+MILD = {"strength_1": 1.2, "strength_2": 0.7, "x_2": 1.7}
+#: Places from which a search begins.
+STARTS = {"strength_1": 1.5, "strength_2": 2.8, "x_1": 4.4, "y_1": 2.7, "x_2": 1.2, "y_2": 1.9}
+UNKNOWN = {name: Unknown(start) for name, start in STARTS.items()}
 
 
 def box(*shape, size=(6.0, 6.0)):
-    return Domain(shape, size, Boundary.CLOSED, heat_spots.CHANNELS)
+    return Domain(shape, size, Boundary.CLOSED)
 
 
 def end(model, state, steps, params=None):
-    return jax.jit(lambda s: repeat(model, params or {}, s, steps))(state)
+    return jax.jit(lambda s: rollout(model, params or {}, s, steps)[-1])(state)
 
 
 def mode(domain, numbers=(1, 1)):
@@ -66,7 +64,7 @@ def test_without_spots_modes_decay_as_in_closed_form_to_second_order(order, spot
     for n in sizes:
         domain = box(n, 2 * n, size=(6.0, 9.0))
         state, square = mode(domain, (1, 2))
-        model = HeatSpots(domain, dt=1 / (a * square * 10), **spots)
+        model = HeatSpots(**spots).on(domain, 1 / (a * square * 10))
         after = end(model, state, 10)
         errors.append(float(jnp.abs(after - state * np.exp(-1.0)).max()))
     assert 1.8 < order(sizes, errors) < 2.2
@@ -78,7 +76,7 @@ def test_through_spots_it_is_of_second_order_in_space():
     """On grids 3 times as fine, of which each third centre is one of the coarser grid."""
 
     def coarse(n):
-        model = HeatSpots(box(n, n), dt=0.1, **MILD)
+        model = HeatSpots(**MILD).on(box(n, n), 0.1)
         thirds = slice(n // 18, None, n // 9)
         return end(model, model.sample(None), 5)[thirds, thirds]
 
@@ -99,23 +97,24 @@ def test_it_solves_the_equations_of_its_grid_to_second_order_in_time(order):
         t = flat.reshape(12, 8)
         return (a * (rows @ t + t @ columns.T)).ravel()
 
-    state = HeatSpots(domain).sample(jax.random.key(0))
+    state = HeatSpots().on(domain, time).sample(jax.random.key(0))
     solution = solve_ivp(rate, (0, time), np.ravel(state), "DOP853", rtol=1e-11, atol=1e-13)
     exact = solution.y[:, -1].reshape(12, 8, 1)
     counts, errors = (15, 30, 60), []
     for count in counts:
-        after = end(HeatSpots(domain, dt=time / count), state, count)
+        after = end(HeatSpots().on(domain, time / count), state, count)
         errors.append(np.abs(after - exact).max())
     assert 1.8 < order(counts, errors) < 2.3
     assert errors[-1] < 1e-4 * np.abs(exact).max()
-    np.testing.assert_allclose(end(HeatSpots(domain, dt=time), state, 1), exact, atol=3e-3)
+    np.testing.assert_allclose(end(HeatSpots().on(domain, time), state, 1), exact, atol=3e-3)
 
 
 @pytest.mark.usefixtures("double")
 def test_gradients_equal_central_differences():
     """By each of the six coefficients, with a diffusivity that is cut off in places."""
-    model = HeatSpots(box(12, 10, size=(6.0, 5.0)), dt=0.02, **UNKNOWN)
-    params = {name: p.astype("f8") for name, p in parameter.starts(model).items()}
+    model = HeatSpots(**UNKNOWN).on(box(12, 10, size=(6.0, 5.0)), 0.02)
+    params = model.init(jax.random.key(0))
+    assert {p.dtype for p in params.values()} == {np.dtype("f8")}
     state = model.sample(jax.random.key(0))
     places = [[params[f"{axis}_{i}"] for axis in "xy"] for i in (1, 2)]
     a = diffusivity(model.domain, [params["strength_1"], params["strength_2"]], places)
@@ -123,7 +122,7 @@ def test_gradients_equal_central_differences():
 
     @jax.jit
     def value(params):
-        return jnp.sum(jnp.sin(3 * repeat(model, params, state, 5)) ** 2)
+        return jnp.sum(jnp.sin(3 * rollout(model, params, state, 5)[-1]) ** 2)
 
     gradient, h = jax.jit(jax.grad(value))(params), 1e-5
     for name, found in gradient.items():
@@ -135,7 +134,7 @@ def test_gradients_equal_central_differences():
 @pytest.mark.parametrize("dt", [0.01, 0.1, 10.0])
 def test_whatever_the_step_rough_states_only_become_calmer(dt):
     """Maximum principle: the largest |T| never grows."""
-    model = HeatSpots(box(24, 24), dt=dt)
+    model = HeatSpots().on(box(24, 24), dt)
     rough = jax.random.normal(jax.random.key(1), (24, 24, 1))
     path = jax.jit(lambda s: rollout(model, {}, s, 20))(rough)
     largest = np.abs(path).max((1, 2, 3))
@@ -144,23 +143,23 @@ def test_whatever_the_step_rough_states_only_become_calmer(dt):
 
 
 def test_a_step_ten_times_as_long_is_ten_steps():
-    model = HeatSpots(box(24, 24))
+    model, longer = (HeatSpots().on(box(24, 24), dt) for dt in (0.01, 0.1))
     state = model.sample(jax.random.key(0))
     expected = end(model, state, 10)
-    after = end(replace(model, dt=10 * model.dt), state, 1)
+    after = end(longer, state, 1)
     np.testing.assert_allclose(after, expected, atol=2e-4)
     assert np.abs(after - state).max() > 0.1
 
 
 def test_the_cold_walls_take_all_heat():
-    model = HeatSpots(box(12, 12), dt=5.0)
+    model = HeatSpots().on(box(12, 12), 5.0)
     after = end(model, jnp.ones((12, 12, 1)), 60)  # even a = 0.1 damps by exp(-0.055 t)
     assert 0 < after.max() < 1e-5
 
 
 def test_every_start_is_the_stated_one():
     domain = box(12, 18, size=(6.0, 9.0))
-    model = HeatSpots(domain)
+    model = HeatSpots().on(domain, 0.01)
     state = model.sample(jax.random.key(0))
     x, y = domain.centers()
     hot = np.exp(-((x - 4) ** 2) - (y - 6) ** 2)
@@ -173,8 +172,8 @@ def test_every_start_is_the_stated_one():
 
 def test_the_coefficients_that_are_asked_for_are_used():
     """The places of the spots, each along its own axis: by a(x) of another formula."""
-    values = {name: p.start for name, p in UNKNOWN.items()}
-    model = HeatSpots(box(10, 8, size=(6.0, 5.0)), dt=1e-3, **UNKNOWN)
+    values = STARTS
+    model = HeatSpots(**UNKNOWN).on(box(10, 8, size=(6.0, 5.0)), 1e-3)
     state, _ = mode(model.domain)
     laplacian = -np.asarray(state)[..., 0] * sum(
         (2 / dx * np.sin(np.pi / length * dx / 2)) ** 2
@@ -188,14 +187,15 @@ def test_the_coefficients_that_are_asked_for_are_used():
 
 @pytest.mark.parametrize("name", ["strength_1", "strength_2"])
 def test_a_strength_that_is_not_positive_is_refused(name):
-    with pytest.raises(ValueError, match=rf"{name}\.true = -1\.0 is out of bounds"):
-        HeatSpots(box(8, 8), **{name: Parameter(-1.0)})
+    with pytest.raises(ValueError, match=rf"{name} = -1 is out of bounds"):
+        HeatSpots(**{name: -1.0})
+    with pytest.raises(ValueError, match=rf"{name}\.start = 0 is out of bounds"):
+        HeatSpots(**{name: Unknown(start=0.0)})
 
 
 def test_simulations_that_would_be_alike_are_refused():
     """What is tested on would be what was learned from: there is one initial state only."""
-    model = HeatSpots(box(12, 12), dt=0.001)
-    counts = {"training": 1, "validation": 0, "test": 0}
-    assert simulate(model, jax.random.key(0), counts, 2, 1)["training"].shape[0] == 1
+    data = Simulated(HeatSpots(), training=1, validation=0, test=0, steps=2)
+    assert simulate(data, box(12, 12), 0.001, 0)["training"].shape[0] == 1
     with pytest.raises(InputError, match=r"2 simulations were asked for, .* the same state"):
-        simulate(model, jax.random.key(0), {**counts, "test": 1}, 2, 1)
+        simulate(replace(data, test=1), box(12, 12), 0.001, 0)
