@@ -17,7 +17,7 @@ from hycojax.game.player import Player
 from hycojax.game.schedule import Turn
 from hycojax.inference.losses import relative_square, window_loss
 from hycojax.kernels import random_arrays
-from hycojax.settings.numbers import weighs
+from hycojax.settings.numbers import weighs, with_fields
 from hycojax.solvers import Objective
 
 
@@ -143,7 +143,7 @@ def visible_loss(
     player: Player, observed: Source, params: Any, scale: Float[Array, " channels"]
 ) -> Float[Array, ""]:
     """Return the loss on all windows of the recordings that lie end to end, without noise."""
-    whole = replace(player, batch=None, noise=0.0)
+    whole = with_fields(player, batch=None, noise=0.0)
     loss = objective(whole, observed, None, Turn(True, 1.0, 0.0, False, False), scale)
     return loss(params, jax.random.key(0))[1]["data"]
 

@@ -54,6 +54,14 @@ def join(structure: Any, numbers: tuple[Any, ...]) -> Any:
     return _mapped(lambda leaf: next(given) if leaf is _PLACE else leaf, structure)
 
 
+def with_fields(value: Any, **fields: Any) -> Any:
+    """Return `replace(value, **fields)` of a setting whose numbers may be tracers: unchecked."""
+    other = copy.copy(value)
+    for name, own in fields.items():
+        object.__setattr__(other, name, own)
+    return other
+
+
 def weighs(weight: Any) -> bool:
     """Return whether a weight counts: one that is an argument of the program does."""
     return not (isinstance(weight, int | float) and weight == 0)
@@ -71,9 +79,5 @@ def _mapped(function: Any, value: Any) -> Any:
         return tuple(_mapped(function, item) for item in value)
     if not dataclasses.is_dataclass(value):
         return function(value)
-    changed = copy.copy(value)  # not `replace`: its checks would meet tracers
-    for field in dataclasses.fields(value):
-        if not field.metadata.get("static"):
-            old = getattr(value, field.name)
-            object.__setattr__(changed, field.name, _mapped(function, old))
-    return changed
+    fields = (f.name for f in dataclasses.fields(value) if not f.metadata.get("static"))
+    return with_fields(value, **{name: _mapped(function, getattr(value, name)) for name in fields})
