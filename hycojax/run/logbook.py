@@ -37,7 +37,7 @@ def read(path: Path) -> tuple[tuple[Record, ...], list[str]]:
     if not path.exists():
         return (), []
     records, warnings = [], []
-    lines = path.read_text(errors="replace").splitlines()
+    lines = path.read_bytes().split(b"\n")  # the last is empty, or half a line
     for number, line in enumerate(lines, 1):
         try:
             records.append(from_json(json.loads(line)))

@@ -1,52 +1,31 @@
-"""Metrics, figures and the logbook."""
+"""Errors, pictures, and what was identified."""
 
-import io
-import json
 from dataclasses import replace
 
 import jax
 import numpy as np
 import pytest
 from PIL import Image
-from rich.console import Console
+from test_logbook import RECORDS
 
-from hycojax.grid.domain import Boundary, Domain
-from hycojax.physics import heat
-from hycojax.report import figures, metrics
-from hycojax.report import summary as report
+import hycojax as hj
+from hycojax.grid.domain import with_channels
+from hycojax.report import comparison, evaluation, figures, metrics, summary
+from hycojax.report.evaluation import Prediction
 from hycojax.report.metrics import RolloutErrors
-from hycojax.run import logbook
-
-RECORDS = [
-    {
-        "cycle": i,
-        "phase": "warm-up" if i < 2 else "hybrid",
-        "seconds": 30.0,
-        "physical": {
-            "data": 0.1 / i,
-            "interaction": 0.2 * (i > 1),
-            "validation": 0.3,
-            "parameters": {"diffusivity": 1 + 1 / i},
-            "spread": {"diffusivity": 0.125 / i},
-            "evaluations": 7.0,
-            "reason": "line search failed",
-        },
-        "synthetic": {
-            "data": 0.5 / i,
-            "interaction": 0.1 * (i > 1),
-            "validation": 0.7,
-            "reason": "iteration limit",
-        },
-    }
-    for i in (1, 2, 3)
-]
+from hycojax.report.summary import Estimate
 
 
-def test_the_error_equals_its_formula(smoke_box):
+@pytest.fixture(scope="module")
+def smoke_grid(plume):
+    return plume.domain
+
+
+def test_the_error_equals_its_formula(smoke_grid):
     rng = np.random.default_rng(0)
     truth, prediction = rng.normal(size=(2, 2, 4, 16, 16, 4)) * [1.0, 50.0, 0.1, 9.0]
     mask = rng.random((4, 16, 16)) < 0.3  # in each frame other cells
-    found = metrics.rollout_errors(smoke_box, prediction, truth, mask)
+    found = metrics.rollout_errors(smoke_grid, prediction, truth, mask)
     rms = np.sqrt((truth[:, 1:, ..., :3] ** 2).mean((0, 1, 2, 3)))
     for whole, part in ((np.ones_like(mask), "whole"), (mask, "seen"), (~mask, "hidden")):
         for s, t in np.ndindex(2, 3):
@@ -57,32 +36,32 @@ def test_the_error_equals_its_formula(smoke_box):
             np.testing.assert_allclose(getattr(found, part)[s, t], expected, rtol=1e-4)
 
 
-def test_units_do_not_matter_and_static_channels_do_not_count(smoke_box):
+def test_units_do_not_matter_and_static_channels_do_not_count(smoke_grid):
     rng = np.random.default_rng(0)
     truth, prediction = rng.normal(size=(2, 1, 3, 16, 16, 4))
     mask = np.ones((3, 16, 16), bool)
     scales = np.array([1.0, 1000.0, 0.01, 1.0])
-    one = metrics.rollout_errors(smoke_box, prediction, truth, mask).whole
+    one = metrics.rollout_errors(smoke_grid, prediction, truth, mask).whole
     prediction[..., 3] += 100
-    other = metrics.rollout_errors(smoke_box, scales * prediction, scales * truth, mask).whole
+    other = metrics.rollout_errors(smoke_grid, scales * prediction, scales * truth, mask).whole
     np.testing.assert_allclose(one, other, rtol=1e-4)
 
 
-def test_parts_without_cells_have_no_error_and_do_not_count_in_the_mean(smoke_box):
+def test_parts_without_cells_have_no_error_and_do_not_count_in_the_mean(smoke_grid):
     """Of 5 frames, that at the start not counted, two are seen in half and two not at all."""
     rng = np.random.default_rng(0)
     truth, prediction = rng.normal(size=(2, 2, 5, 16, 16, 4))
     mask = np.zeros((5, 16, 16), bool)
     mask[[2, 4], :8] = True
-    found = metrics.rollout_errors(smoke_box, prediction, truth, mask)
+    found = metrics.rollout_errors(smoke_grid, prediction, truth, mask)
     assert np.isnan(found.seen[:, [0, 2]]).all()
     assert np.isfinite(found.seen[:, [1, 3]]).all()
     for part in (found.whole, found.hidden):
         assert np.isfinite(part).all()
     np.testing.assert_allclose(found.hidden[:, [0, 2]], found.whole[:, [0, 2]], rtol=1e-5)
 
-    results = {"recorded": report._Result(prediction, jax.tree.map(np.asarray, found))}
-    means = report._errors(results)
+    results = {"recorded": Prediction(prediction, jax.tree.map(np.asarray, found))}
+    means = evaluation.errors(results)
     assert list(means) == ["recorded_nrmse", "recorded_nrmse_seen", "recorded_nrmse_hidden"]
     np.testing.assert_allclose(means["recorded_nrmse"], found.whole.mean(), rtol=1e-6)
     np.testing.assert_allclose(
@@ -91,15 +70,16 @@ def test_parts_without_cells_have_no_error_and_do_not_count_in_the_mean(smoke_bo
     np.testing.assert_allclose(means["recorded_nrmse_hidden"], found.hidden.mean(), rtol=1e-6)
 
     # Seen everywhere there is nothing to divide: a part that is all, and one that is nothing.
-    whole = metrics.rollout_errors(smoke_box, prediction, truth, np.ones_like(mask))
+    whole = metrics.rollout_errors(smoke_grid, prediction, truth, np.ones_like(mask))
     assert np.isnan(whole.hidden).all()
-    results = {kind: report._Result(prediction, whole) for kind in ("test", "last_test")}
-    assert list(report._errors(results)) == ["test_nrmse", "last_test_nrmse"]
+    results = {kind: Prediction(prediction, whole) for kind in ("recorded", "test")}
+    assert list(evaluation.errors(results)) == ["recorded_nrmse", "test_nrmse"]
 
 
 @pytest.fixture(params=[(12,), (12, 8), (6, 8, 4)], ids=["1D", "2D", "3D"])
 def domain(request):
-    return Domain(request.param, (3.0,) * len(request.param), Boundary.PERIODIC, heat.CHANNELS)
+    box = hj.Domain(request.param, (3.0,) * len(request.param), hj.PERIODIC)
+    return with_channels(box, hj.physics.Heat().channels(box.dims))
 
 
 def paths(domain):
@@ -141,15 +121,23 @@ def test_the_animation_moves(domain, tmp_path):
     assert (frames[0] != frames[1]).any()
 
 
+def estimate(value, **others):
+    given = {name: np.asarray(other, np.float32) for name, other in others.items()}
+    return Estimate(np.asarray(value, np.float32), unit="m²/s", **given)
+
+
 def test_curves_of_a_run(tmp_path):
     saved(figures.losses(RECORDS, warmup=1), tmp_path)
-    found = {"diffusivity": {"true": 1.0, "start": 3.0, "estimate": 1.5}}
-    units = {"diffusivity": "m²/s"}
-    figure = figures.parameters(RECORDS, found, units, warmup=1)
+    found = {"diffusivity": estimate(1.5, start=3.0, last=1.4, true=1.0)}
+    figure = figures.parameters(RECORDS, found, warmup=1)
     (curve, *_) = figure.axes[0].lines
     np.testing.assert_allclose(curve.get_ydata(), [3.0, 2.0, 1.5, 4 / 3])
     assert "1.5" in figure.axes[0].get_title()
+    assert "truth 1" in [text.get_text() for text in figure.axes[0].get_legend().texts]
     saved(figure, tmp_path)
+    unknown = {"diffusivity": replace(found["diffusivity"], true=None)}
+    (curve, *others) = figures.parameters(RECORDS, unknown, warmup=0).axes[0].lines
+    assert not others  # of recordings nobody knows the truth
     some, none = np.full((2, 5), 0.1), np.full((2, 5), np.nan)
     parts = RolloutErrors(whole=some, seen=some, hidden=some)
     figure = figures.error_over_time({"physical": parts}, 0.5, "recorded")
@@ -186,54 +174,13 @@ def test_a_comparison_draws_every_row(tmp_path):
     saved(one, tmp_path)
 
 
-def test_the_logbook_forgets_what_a_resumed_run_does_again(tmp_path):
-    path = tmp_path / "metrics.jsonl"
-    assert logbook.keep(path, 3) == []
-    for record in RECORDS:
-        logbook.append(path, record)
-    with path.open("a") as file:
-        file.write('{"cycle": 4, "pha')  # a process killed in mid-line
-    assert logbook.read(path) == RECORDS
-    assert logbook.keep(path, 2) == RECORDS[:2]
-    assert [json.loads(line)["cycle"] for line in path.read_text().splitlines()] == [1, 2]
-
-
-def test_the_view_prints_lines_where_there_is_no_terminal():
-    out = io.StringIO()
-    with logbook.view(3, Console(file=out, width=60)) as view:
-        view.phase("compiling")
-        for record in RECORDS:
-            view.cycle(record)
-    lines = out.getvalue().splitlines()
-    assert lines[0] == "compiling"
-    assert len(lines) == 4
-    assert lines[1].startswith("warm-up 1/3: ")
-    assert lines[1].endswith("1 min 00 s left")
-    assert "diffusivity 1.333 ± 0.042; line search failed" in lines[3]
-    assert "iteration limit" not in lines[3]  # Adam's only way to end: not worth a word
-    assert "\x1b" not in out.getvalue()
-
-
-def test_the_view_redraws_a_table_on_a_terminal():
-    out = io.StringIO()
-    console = Console(file=out, force_terminal=True, width=160)
-    with logbook.view(3, console) as view:
-        view.phase("compiling")
-        view.cycle(RECORDS[2])
-    text = out.getvalue()
-    assert "diffusivity = 1.333 ± 0.042" in text
-    assert "line search failed" in text
-    assert "3/3" in text
-    assert "\x1b" in text
-
-
-def test_the_correlation_is_pearsons_over_cells_and_dynamic_channels(smoke_box):
+def test_the_correlation_is_pearsons_over_cells_and_dynamic_channels(smoke_grid):
     rng = np.random.default_rng(0)
     truth = rng.normal(size=(2, 4, 16, 16, 4)) + 3
     other = truth + rng.normal(size=truth.shape)
-    found = metrics.correlation(smoke_box, other, truth)
+    found = metrics.correlation(smoke_grid, other, truth)
     assert found.shape == (2, 3)
-    dynamic = list(smoke_box.dynamic)
+    dynamic = list(smoke_grid.dynamic)
     for s, t in np.ndindex(2, 3):
         centred = [
             p[s, t + 1][..., dynamic] - p[s, t + 1][..., dynamic].mean((0, 1))
@@ -241,6 +188,72 @@ def test_the_correlation_is_pearsons_over_cells_and_dynamic_channels(smoke_box):
         ]
         expected = np.corrcoef(centred[0].ravel(), centred[1].ravel())[0, 1]
         np.testing.assert_allclose(found[s, t], expected, atol=5e-3)  # all channels are alike
-    np.testing.assert_allclose(metrics.correlation(smoke_box, -truth, truth), -1, atol=1e-5)
+    np.testing.assert_allclose(metrics.correlation(smoke_grid, -truth, truth), -1, atol=1e-5)
     still = np.zeros_like(truth)
-    np.testing.assert_array_equal(metrics.correlation(smoke_box, still, truth), np.zeros((2, 3)))
+    np.testing.assert_array_equal(metrics.correlation(smoke_grid, still, truth), np.zeros((2, 3)))
+
+
+def test_a_comparison_is_a_table(tmp_path):
+    rows = {"one": {"test": [0.1, 0.3], "parameter": [0.5, 0.5]}, "two": {"test": [0.25]}}
+    assert comparison.markdown(rows, "test").splitlines() == [
+        "|  | test nRMSE | seen part | hidden part | parameter error |",
+        "| --- | --- | --- | --- | --- |",
+        "| one | 0.2 (0.1 to 0.3) |  |  | 0.5 (0.5 to 0.5) |",
+        "| two | 0.25 |  |  |  |",
+    ]
+
+
+# What was identified.
+
+
+def test_an_estimate_tells_how_far_off_it_is():
+    own = estimate(1.5, start=3.0, last=0.5, true=1.0, spread=0.25)
+    short = own.in_short()
+    assert short.pop("unit") == "m²/s"
+    numbers = {"true": 1, "start": 3, "estimate": 1.5, "last": 0.5, "spread": 0.25}
+    assert short == {**numbers, "relative_error": 0.5, "last_relative_error": 0.5}
+    real = estimate(1.5, start=3.0, last=0.5)  # of recordings nobody knows the truth
+    assert real.relative_error is None
+    assert list(real.in_short()) == ["start", "estimate", "last", "unit"]
+
+
+def test_the_error_of_a_field_is_that_of_its_values_not_of_its_mean():
+    true = np.array([1.0, 3.0])
+    own = estimate([3.0, 1.0], start=[2.0, 2.0], last=true, true=true)
+    np.testing.assert_allclose(own.relative_error, np.sqrt(8 / 10), rtol=1e-6)
+    assert own.in_short()["last_relative_error"] == 0
+    assert own.in_short()["estimate"] == own.in_short()["true"] == 2
+
+
+@pytest.mark.parametrize(
+    "start", [hj.Unknown(2.0), hj.UnknownField(2.0, high=9.0)], ids=["number", "field"]
+)
+def test_the_truth_is_told_in_the_form_of_the_unknown(start, heat_box):
+    waves = hj.Waves(mean=1.0, amplitude=0.3)
+    physics = hj.physics.Heat(diffusivity=start).on(heat_box, 1.0)
+    values = waves.on(heat_box)
+    found = summary.true_values(physics, hj.physics.Heat(diffusivity=waves))["diffusivity"]
+    field = isinstance(start, hj.UnknownField)
+    assert found.shape == (heat_box.shape if field else ())
+    np.testing.assert_allclose(found, values if field else np.mean(values), rtol=1e-6)
+    one = summary.true_values(physics, hj.physics.Heat(diffusivity=1.5))["diffusivity"]
+    np.testing.assert_array_equal(one, np.full(found.shape, 1.5, np.float32))
+
+
+def test_there_is_a_truth_of_what_has_the_same_name_and_unit(heat_box):
+    physics = hj.physics.Burgers(viscosity=hj.Unknown(1.0, high=9.0)).on(heat_box, 1.0)
+    assert list(summary.true_values(physics, hj.physics.Burgers(viscosity=0.5))) == ["viscosity"]
+    assert summary.true_values(physics, hj.physics.Heat(diffusivity=0.5)) == {}
+    assert summary.true_values(physics, None) == {}
+
+
+def test_estimates_are_values_inside_their_bounds(heat_box):
+    """What an optimiser sees are numbers without bounds."""
+    physics = hj.physics.Heat(diffusivity=hj.Unknown(start=2.0)).on(heat_box, 1.0)
+    best, last = (physics.unconstrain({"diffusivity": np.float32(v)}) for v in (1.5, 1.25))
+    truth, spread = hj.physics.Heat(diffusivity=1.0), {"diffusivity": np.float32(0.1)}
+    found = summary.estimates(physics, truth, best, last, spread)["diffusivity"]
+    values = {name: float(value) for name, value in found.arrays().items()}
+    expected = {"true": 1.0, "start": 2.0, "estimate": 1.5, "last": 1.25, "spread": 0.1}
+    assert values == pytest.approx(expected, rel=1e-6)
+    assert found.unit == "m²/s"
