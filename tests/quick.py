@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-DEFAULT = ("test_domain", "test_parameter", "test_config")
+DEFAULT = ("test_domain", "test_coefficients", "test_config")
 #: Where modules are tested whose names say nothing of it.
 TESTED_IN = {
     **dict.fromkeys(("adam", "curvature", "lbfgs", "multistart", "solver"), "test_solvers"),

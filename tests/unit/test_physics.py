@@ -1,123 +1,144 @@
 """What holds for every PDE: derivatives, starts, stability, symmetry, clear refusals."""
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hycojax.grid.domain import Boundary, Domain
+from hycojax import physics
+from hycojax.grid.domain import CLOSED, PERIODIC, Boundary, Domain
 from hycojax.grid.random_fields import Waves, random_field
-from hycojax.models import parameters as parameter
+from hycojax.models.coefficients import Unknown, UnknownField
 from hycojax.models.model import rollout
-from hycojax.models.parameters import FieldParameter, Parameter
-from hycojax.physics import (
-    advection,
-    burgers,
-    gray_scott,
-    heat,
-    heat_spots,
-    inviscid_burgers,
-    kolmogorov,
-    navier_stokes,
-    smoke,
-)
+from hycojax.models.pde import PDE
+from hycojax.run.classes import import_file
+
+HeatSpots = import_file(Path(__file__).parents[2] / "experiments" / "heat_sensors.py").HeatSpots
 
 SIZE = (60.0, 50.0, 40.0)
 SHAPE = (12, 10, 8)
 
 
-def box(boundary, channels, dims=2):
-    channels = channels(dims) if callable(channels) else channels
-    return Domain(SHAPE[:dims], SIZE[:dims], boundary, channels)
+@dataclass(frozen=True)
+class Case:
+    """A PDE whose coefficients are unknown, where it is solved, and true values for them."""
+
+    pde: PDE
+    boundary: Boundary
+    interval: float
+    truth: dict[str, Any]
+    size: tuple[float, ...] = SIZE
+
+    def domain(self, dims=2):
+        return Domain(SHAPE[:dims], self.size[:dims], self.boundary)
+
+    def model(self, dims=2):
+        return self.pde.on(self.domain(dims), self.interval)
+
+    def truths(self, dims=2):
+        """Return the true values as parameters of the model."""
+        domain = self.domain(dims)
+        values = {n: v.on(domain) if isinstance(v, Waves) else v for n, v in self.truth.items()}
+        return {name: jnp.asarray(value, jnp.float32) for name, value in values.items()}
 
 
-def periodic(channels, dims=2):
-    return box(Boundary.PERIODIC, channels, dims)
-
-
-def closed(channels, dims=2):
-    return box(Boundary.CLOSED, channels, dims)
-
-
-#: Every model with all of its coefficients unknown, and with fields where it takes them.
+#: Every PDE with all of its coefficients unknown, and with fields where it takes them.
 CASES = {
-    "advection": lambda dims=2: advection.Advection(
-        periodic(advection.channels, dims), dt=2.0, coefficient=Parameter(1.0, start=1.3)
+    "advection": Case(
+        physics.Advection(coefficient=Unknown(start=1.3)), PERIODIC, 2.0, {"coefficient": 1.0}
     ),
-    "advection-field": lambda dims=2: advection.Advection(
-        periodic(advection.channels, dims), dt=2.0, coefficient=FieldParameter(Waves(1.0, 0.2), 1.3)
+    "advection-field": Case(
+        physics.Advection(coefficient=UnknownField(start=1.3)),
+        PERIODIC,
+        2.0,
+        {"coefficient": Waves(1.0, 0.2)},
     ),
-    "burgers": lambda dims=2: burgers.Burgers(
-        periodic(burgers.channels, dims), dt=2.0, viscosity=Parameter(1.0, start=2.0)
+    "burgers": Case(
+        physics.Burgers(viscosity=Unknown(start=2.0)), PERIODIC, 2.0, {"viscosity": 1.0}
     ),
-    "burgers-field": lambda dims=2: burgers.Burgers(
-        periodic(burgers.channels, dims),
-        dt=2.0,
-        viscosity=FieldParameter(Waves(1.0, 0.1), start=2.0, high=5.0),
+    "burgers-field": Case(
+        physics.Burgers(viscosity=UnknownField(start=2.0, high=5.0)),
+        PERIODIC,
+        2.0,
+        {"viscosity": Waves(1.0, 0.1)},
     ),
-    "inviscid-burgers": lambda dims=2: inviscid_burgers.InviscidBurgers(
-        periodic(inviscid_burgers.channels, dims),
-        dt=0.5,
-        potential=FieldParameter(Waves(), start=0.0),
+    "inviscid-burgers": Case(
+        physics.InviscidBurgers(potential=UnknownField(start=0.0)),
+        PERIODIC,
+        0.5,
+        {"potential": Waves()},
     ),
-    "heat": lambda dims=2: heat.Heat(
-        periodic(heat.CHANNELS, dims), dt=2.0, diffusivity=Parameter(1.0, start=3.0)
+    "heat": Case(physics.Heat(diffusivity=Unknown(start=3.0)), PERIODIC, 2.0, {"diffusivity": 1.0}),
+    "heat-closed": Case(
+        physics.Heat(diffusivity=Unknown(start=3.0)), CLOSED, 2.0, {"diffusivity": 1.0}
     ),
-    "heat-closed": lambda dims=2: heat.Heat(
-        closed(heat.CHANNELS, dims), dt=2.0, diffusivity=Parameter(1.0, start=3.0)
+    "heat-field": Case(
+        physics.Heat(diffusivity=UnknownField(start=3.0, high=9.0)),
+        CLOSED,
+        2.0,
+        {"diffusivity": Waves(1.0, 0.1)},
     ),
-    "heat-field": lambda dims=2: heat.Heat(
-        closed(heat.CHANNELS, dims),
-        dt=2.0,
-        diffusivity=FieldParameter(Waves(1.0, 0.1), start=3.0, high=9.0),
+    "heat-spots": Case(
+        HeatSpots(
+            strength_1=Unknown(start=2.0),
+            strength_2=Unknown(start=1.0),
+            x_1=Unknown(start=3.5),
+            y_1=Unknown(start=3.0),
+            x_2=Unknown(start=1.5),
+            y_2=Unknown(start=2.0),
+        ),
+        CLOSED,
+        0.02,
+        {"strength_1": 3.0, "strength_2": 2.5, "x_1": 4.0, "y_1": 4.0, "x_2": 1.0, "y_2": 1.0},
+        size=(6.0, 5.0, 4.0),
     ),
-    "heat-spots": lambda dims=2: heat_spots.HeatSpots(
-        replace(closed(heat_spots.CHANNELS, dims), size=(6.0, 5.0, 4.0)[:dims]),
-        dt=0.02,
-        strength_1=Parameter(3.0, start=2.0),
-        strength_2=Parameter(2.5, start=1.0),
-        x_1=Parameter(4.0, start=3.5),
-        y_1=Parameter(4.0, start=3.0),
-        x_2=Parameter(1.0, start=1.5),
-        y_2=Parameter(1.0, start=2.0),
+    "gray-scott": Case(
+        physics.GrayScott(
+            diffusivity_u=Unknown(start=0.3),
+            diffusivity_v=Unknown(start=0.1),
+            feed=Unknown(start=0.05),
+            kill=Unknown(start=0.05),
+        ),
+        PERIODIC,
+        2.0,
+        {"diffusivity_u": 0.16, "diffusivity_v": 0.08, "feed": 0.035, "kill": 0.06},
     ),
-    "gray-scott": lambda dims=2: gray_scott.GrayScott(
-        periodic(gray_scott.CHANNELS, dims),
-        dt=2.0,
-        diffusivity_u=Parameter(0.16, start=0.3),
-        diffusivity_v=Parameter(0.08, start=0.1),
-        feed=Parameter(0.035, start=0.05),
-        kill=Parameter(0.06, start=0.05),
+    "gray-scott-pieces": Case(
+        physics.GrayScott(
+            diffusivity_u=Unknown(start=0.3), diffusivity_v=Unknown(start=0.1), pieces=3
+        ),
+        PERIODIC,
+        6.0,
+        {"diffusivity_u": 0.16, "diffusivity_v": 0.08},
     ),
-    "gray-scott-pieces": lambda dims=2: gray_scott.GrayScott(
-        periodic(gray_scott.CHANNELS, dims),
-        dt=6.0,
-        diffusivity_u=Parameter(0.16, start=0.3),
-        diffusivity_v=Parameter(0.08, start=0.1),
-        pieces=3,
+    "kolmogorov": Case(
+        physics.Kolmogorov(viscosity=Unknown(start=1.0), forcing=Unknown(start=0.1), waves=2),
+        PERIODIC,
+        2.0,
+        {"viscosity": 0.5, "forcing": 0.05},
     ),
-    "kolmogorov": lambda dims=2: kolmogorov.Kolmogorov(
-        periodic(kolmogorov.channels, dims),
-        dt=2.0,
-        viscosity=Parameter(0.5, start=1.0),
-        forcing=Parameter(0.05, start=0.1),
-        waves=2,
+    "smoke": Case(
+        physics.Smoke(
+            buoyancy=Unknown(start=0.3),
+            viscosity=Unknown(start=2.0, high=9.0),
+            inflow=Unknown(start=0.2),
+        ),
+        CLOSED,
+        2.0,
+        {"buoyancy": 0.1, "viscosity": 1.0, "inflow": 0.1},
     ),
-    "smoke": lambda dims=2: smoke.Smoke(
-        closed(smoke.channels, dims),
-        dt=2.0,
-        buoyancy=Parameter(0.1, start=0.3),
-        viscosity=Parameter(1.0, start=2.0, high=9.0),
-        inflow=Parameter(0.1, start=0.2),
-    ),
-    "navier-stokes": lambda dims=2: navier_stokes.NavierStokes(
-        closed(navier_stokes.channels, dims),
-        dt=2.0,
-        buoyancy=FieldParameter(Waves(0.1, 0.02), start=0.2),
-        viscosity=Parameter(1.0, start=2.0, high=9.0),
+    "navier-stokes": Case(
+        physics.NavierStokes(
+            buoyancy=UnknownField(start=0.2), viscosity=Unknown(start=2.0, high=9.0)
+        ),
+        CLOSED,
+        2.0,
+        {"buoyancy": Waves(0.1, 0.02), "viscosity": 1.0},
     ),
 }
 #: Cases that differ from another one in a box, in whether a coefficient is a field, or in pieces.
@@ -132,8 +153,8 @@ ALIKE = ("heat-spots",)
 
 
 @pytest.fixture(params=CASES)
-def model(request):
-    return CASES[request.param]()
+def case(request):
+    return CASES[request.param]
 
 
 def direction(tree, seed):
@@ -150,15 +171,16 @@ def pairs(one, other):
     return zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True)
 
 
-def moving(model, seed=0):
-    """Return a state in which everything moves, about as fast as a cell in a step.
+def moving(case, seed=0):
+    """Return a state of a model in which everything moves, about as fast as a cell in a step.
 
     Nothing is flat in it: where all neighbours are equal MacCormack's clamp has no derivative.
     """
+    model = case.model()
     state = jax.jit(model.sample)(jax.random.key(seed))
-    if type(model).__name__ in ("Smoke", "NavierStokes"):
+    if isinstance(case.pde, physics.Smoke | physics.NavierStokes):
         haze = 0.1 * random_field(jax.random.key(seed + 9), model.domain)
-        go = jax.jit(lambda s: rollout(model, parameter.truths(model), s, 6)[-1])
+        go = jax.jit(lambda s: rollout(model, case.truths(), s, 6)[-1])
         state = go(state.at[..., 0].add(haze))
     return state
 
@@ -193,10 +215,10 @@ def test_gradients_equal_central_differences(name):
 
     Values and gradients here and at all points beside are of one program: the gradient's.
     """
-    model = CASES[name]()
+    case, model = CASES[name], CASES[name].model()
     with jax.enable_x64(True):
-        params = jax.tree.map(lambda p: p.astype("f8"), parameter.starts(model))
-        here = (params, jnp.stack([moving(model, s) for s in SEEDS]).astype("f8"))
+        params = jax.tree.map(lambda p: p.astype("f8"), model.init(None))
+        here = (params, jnp.stack([moving(case, s) for s in SEEDS]).astype("f8"))
         names, ways, lengths = zip(*directions(model, *here), strict=True)
         points = [here] + [
             jax.tree.map(lambda x, a, h=h: x + h * a, here, along)
@@ -217,9 +239,10 @@ def test_gradients_equal_central_differences(name):
 
 
 @pytest.mark.accuracy
-def test_nothing_leaks_out_of_a_gradient(model):
+def test_nothing_leaks_out_of_a_gradient(case):
     """No value of a trace outlives it (JAX would raise), in all transformations at once."""
-    given = parameter.starts(model), jax.vmap(model.sample)(jax.random.split(jax.random.key(0)))
+    model = case.model()
+    given = model.init(None), jax.vmap(model.sample)(jax.random.split(jax.random.key(0)))
     with jax.checking_leaks():
         found = jax.eval_shape(jax.grad(lambda p, s: loss(model, p, s), argnums=(0, 1)), *given)
     assert jax.tree.map(jnp.shape, found) == jax.tree.map(jnp.shape, given)
@@ -228,8 +251,8 @@ def test_nothing_leaks_out_of_a_gradient(model):
 @pytest.mark.accuracy
 @pytest.mark.parametrize("name", ["advection", "burgers-field", "gray-scott", "kolmogorov"])
 def test_forward_mode_agrees_with_reverse_mode(name):
-    model = CASES[name]()
-    params, states = parameter.starts(model), moving(model)[None]
+    model = CASES[name].model()
+    params, states = model.init(None), moving(CASES[name])[None]
     along = direction(params, 3)
 
     @jax.jit
@@ -249,11 +272,11 @@ def test_steps_in_every_dimension(name, dims):
     if dims not in possible:
         words = " or ".join(map(str, possible))
         with pytest.raises(ValueError, match=f"lives in {words} dimensions"):
-            CASES[name](dims)
+            CASES[name].model(dims)
         return
-    model = CASES[name](dims)
+    model = CASES[name].model(dims)
     state = jax.jit(model.sample)(jax.random.key(0))
-    after = jax.jit(model.forward)(parameter.truths(model), state)
+    after = jax.jit(model.forward)(CASES[name].truths(dims), state)
     assert after.shape == state.shape == (*SHAPE[:dims], len(model.domain.channels))
     assert after.dtype == state.dtype == jnp.float32
     moved = np.abs(after - state).max(axis=tuple(range(dims)))
@@ -264,8 +287,7 @@ def test_steps_in_every_dimension(name, dims):
 
 @pytest.mark.parametrize("name", CASES)
 def test_starts_are_seeded_and_no_two_alike_but_where_stated(name):
-    model = CASES[name]()
-    sample = jax.jit(model.sample)
+    sample = jax.jit(CASES[name].model().sample)
     first, again, second = (sample(jax.random.key(i)) for i in (0, 0, 1))
     np.testing.assert_array_equal(first, again)
     apart = np.abs(first - second).max()
@@ -273,9 +295,9 @@ def test_starts_are_seeded_and_no_two_alike_but_where_stated(name):
     assert np.ptp(first, axis=(0, 1)).max() > 0.1
 
 
-def test_a_start_is_one_function_of_space_on_every_grid(model):
+def test_a_start_is_one_function_of_space_on_every_grid(case):
     """Averaged to the coarse grid, the state on a grid 4 times as fine is the coarse state."""
-    fine = replace(model, domain=model.domain.refine(4))
+    model, fine = case.model(), case.pde.on(case.domain().refine(4), case.interval)
     both = jax.jit(lambda k: (model.domain.restrict(fine.sample(k), 4), model.sample(k)))
     averaged, state = both(jax.random.key(0))
     assert np.linalg.norm(averaged - state) < 0.15 * np.linalg.norm(state)
@@ -283,11 +305,10 @@ def test_a_start_is_one_function_of_space_on_every_grid(model):
 
 def extremes(model):
     """Return all coefficients at their low ends, and all at their high ends."""
-    bounds = parameter.quantities(model)
     for end in ("low", "high"):
         params = {}
-        for name, start in parameter.starts(model).items():
-            q = bounds[name]
+        for name, start in model.init(None).items():
+            q = model.unknowns[name]
             extreme = {
                 "low": q.low + 1e-6 if math.isfinite(q.low) else -10.0,
                 "high": q.high * (1 - 1e-6) if math.isfinite(q.high) else 100.0,
@@ -297,12 +318,14 @@ def extremes(model):
 
 
 @pytest.mark.accuracy
-def test_steps_are_stable_inside_the_bounds(model):
+def test_steps_are_stable_inside_the_bounds(case):
     """Rough states, three times as fast as usual, in 60 steps four times as long; at both ends."""
+    case = replace(case, interval=4 * case.interval)
+    model = case.model()
     ends = jax.tree.map(lambda *leaves: jnp.stack(leaves), *extremes(model))
-    model = replace(model, dt=4 * model.dt)
-    state = 3 * moving(model)
-    if type(model).__name__ == "GrayScott":
+    state = 3 * moving(case)
+    name = type(case.pde).__name__
+    if name == "GrayScott":
         state = state / 3 + 0.05 * jax.random.uniform(jax.random.key(5), state.shape)
     else:
         noise = jax.random.normal(jax.random.key(5), state.shape)
@@ -310,57 +333,68 @@ def test_steps_are_stable_inside_the_bounds(model):
     both = jax.jit(lambda ends, s: jax.lax.map(lambda p: rollout(model, p, s, 60), ends))
     for path in np.asarray(both(ends, state)):
         assert np.isfinite(path).all()
-        if type(model).__name__ in ("Advection", "Burgers", "Heat", "HeatSpots", "GrayScott"):
+        if name in ("Advection", "Burgers", "Heat", "HeatSpots", "GrayScott"):
             assert np.abs(path[-1]).max() < 1.5 * max(1, np.abs(path[0]).max())
 
 
-@pytest.mark.parametrize(
-    "name", [n for n in CASES if CASES[n]().domain.boundary is Boundary.PERIODIC]
-)
+@pytest.mark.parametrize("name", [n for n in CASES if CASES[n].boundary is PERIODIC])
 def test_moving_everything_moves_the_result(name):
     """Translation by whole cells; Kolmogorov's force repeats every fifth cell along y."""
-    model, shift = CASES[name](), (5, 5)
+    case, model, shift = CASES[name], CASES[name].model(), (5, 5)
 
     def move(x):
         return jnp.roll(x, shift, axis=(0, 1)) if jnp.ndim(x) else x
 
-    params, state = parameter.truths(model), moving(model)
+    params, state = case.truths(), moving(case)
     step = jax.jit(model.forward)
     moved = step(jax.tree.map(move, params), move(state))
     np.testing.assert_allclose(moved, move(step(params, state)), atol=2e-5)
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_a_box_that_does_not_suit_is_refused(name):
-    model = CASES[name]()
-    others = Domain((12, 10), SIZE[:2], model.domain.boundary, heat.CHANNELS * 9)
-    with pytest.raises(ValueError, match=r"domain\.channels: .* needs those of its module"):
-        type(model)(others)
-    if type(model).__name__ != "Heat":
-        other = next(b for b in Boundary if b is not model.domain.boundary)
-        domain = Domain((12, 10), SIZE[:2], other, model.domain.channels)
+def test_a_box_that_does_not_suit_is_refused(case):
+    if not isinstance(case.pde, physics.Heat):
+        other = next(b for b in Boundary if b is not case.boundary)
         with pytest.raises(ValueError, match=r"domain\.boundary: .* needs a .* box"):
-            type(model)(domain)
-    with pytest.raises(ValueError, match=r"dt = -1\.0: the time step must be positive"):
-        type(model)(model.domain, dt=-1.0)
+            replace(case, boundary=other).model()
+    for interval in (-1.0, 0.0, math.inf, math.nan):
+        with pytest.raises(ValueError, match=r"interval = .*: the time .* must be positive"):
+            replace(case, interval=interval).model()
 
 
 @pytest.mark.parametrize("name", ["smoke", "navier-stokes", "burgers-field", "heat-field"])
 def test_explicit_diffusion_needs_a_bound(name):
-    model = CASES[name]()
+    case = CASES[name]
     coefficient = "diffusivity" if name.startswith("heat") else "viscosity"
-    own = getattr(model, coefficient)
+    own = getattr(case.pde, coefficient)
+
+    def model(value):
+        return replace(case, pde=replace(case.pde, **{coefficient: value})).model()
+
     with pytest.raises(ValueError, match=rf"set {coefficient}\.high, as an example to ten times"):
-        type(model)(model.domain, **{coefficient: replace(own, high=None)})
+        model(replace(own, high=None))
     with pytest.raises(ValueError, match="diffusion stages a step"):
-        type(model)(model.domain, **{coefficient: replace(own, high=1e6)})
+        model(replace(own, high=1e6))
+    with pytest.raises(ValueError, match="diffusion stages a step"):
+        model(np.full(SHAPE[:2], 1e6) if "field" in name else 1e6)
 
 
 def test_a_field_where_a_number_is_needed_is_refused():
-    domain = periodic(kolmogorov.channels)
-    with pytest.raises(ValueError, match="viscosity: a number is needed, not a field"):
-        kolmogorov.Kolmogorov(domain, viscosity=FieldParameter(Waves(1.0, 0.1)), waves=2)
-    with pytest.raises(ValueError, match=r"diffusivity\.true = .* to .* is out of bounds"):
-        heat.Heat(periodic(heat.CHANNELS), diffusivity=FieldParameter(Waves(0.5, 1.0), high=9.0))
-    with pytest.raises(ValueError, match="waves = 4: between 1 and a quarter"):
-        kolmogorov.Kolmogorov(domain)
+    for field in (Waves(1.0, 0.1), UnknownField(start=1.0), np.ones((12, 10)), [1.0, 2.0]):
+        with pytest.raises(ValueError, match="viscosity: a number is needed, not a field"):
+            physics.Kolmogorov(viscosity=field)
+
+
+def test_a_known_field_out_of_bounds_is_refused():
+    domain = Domain((12, 10), SIZE[:2], PERIODIC)
+    with pytest.raises(ValueError, match=r"diffusivity = -.* to .* is out of bounds"):
+        physics.Heat(diffusivity=Waves(0.5, 1.0)).on(domain, 1.0)
+    with pytest.raises(ValueError, match=r"diffusivity = -2 to 0 is out of bounds"):
+        physics.Heat(diffusivity=np.array([[0.0, -2.0]]))
+
+
+def test_a_force_of_too_many_waves_is_refused():
+    with pytest.raises(ValueError, match="waves = 0: at least 1"):
+        physics.Kolmogorov(waves=0)
+    with pytest.raises(ValueError, match="waves = 4: at most a quarter"):
+        physics.Kolmogorov(waves=4).on(Domain((16, 15), SIZE[:2], PERIODIC), 1.0)
+    physics.Kolmogorov(waves=4).on(Domain((15, 16), SIZE[:2], PERIODIC), 1.0)
