@@ -9,7 +9,7 @@ spot 1.6 % off in strength, the second one, which no sensor comes near, 63 %.
 One recorded simulation, as a function of space and time for the synthetic player. The other two
 sensor fields of the paper: half of the box by
 
-    --observation.region.low 1.5 1.5 --observation.region.centre 3.75 3.75
+    --data.region.low 1.5 1.5 --data.region.centre 3.75 3.75
 
 and all of it by `low 0 0` and `centre 3 3`.
 """
