@@ -114,11 +114,18 @@ def check_coefficients(pde: Any) -> None:
         own = getattr(pde, name)
         if not isinstance(own, Unknown | Waves):
             array = isinstance(own, list | tuple) or np.ndim(own) > 0
-            own = np.asarray(own, np.float32) if array else converted(float, own, name)
+            own = _array(own, name) if array else converted(float, own, name)
             object.__setattr__(pde, name, own)
         if isinstance(own, UnknownField | Waves | np.ndarray) and not about.varies:
             raise ValueError(f"{name}: a number is needed, not a field")
         _check_bounds(name, about, own)
+
+
+def _array(given: Any, name: str) -> np.ndarray:
+    try:
+        return np.asarray(given, np.float32)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name}: an array of numbers is needed: {error}") from error
 
 
 def _check_bounds(name: str, about: Quantity, own: Any) -> None:

@@ -135,6 +135,8 @@ def test_a_unit_step_of_an_unbounded_value_is_its_scale(own, change):
         ({"positive": Waves()}, r"positive: a number is needed, not a field"),
         ({"positive": UnknownField(1.0)}, r"positive: a number is needed, not a field"),
         ({"positive": [[1.0, 2.0]]}, r"positive: a number is needed, not a field"),
+        ({"positive": [[1.0], [2.0, 3.0]]}, r"positive: an array of numbers is needed"),
+        ({"positive": ["deep"]}, r"positive: an array of numbers is needed"),
     ],
 )
 def test_a_value_out_of_bounds_is_named(fields, message):
