@@ -95,7 +95,7 @@ class PDE(Checked, ABC):
         bare = copy.copy(self)  # the values are the model's own: equal structures are equal
         for name, _ in coefficients:
             object.__setattr__(bare, name, None)
-        return BoundPDE(bare, at, coefficients)
+        return BoundPDE(bare, at, interval, coefficients)
 
 
 @dataclass(frozen=True)
@@ -104,6 +104,7 @@ class BoundPDE(Stepper):
 
     pde: PDE = field(metadata=STATIC)
     at: Setting = field(metadata=STATIC)
+    interval: float = field(metadata=STATIC)
     coefficients: tuple[tuple[str, Any], ...]
 
     @property
@@ -115,11 +116,6 @@ class BoundPDE(Stepper):
     def channels(self) -> tuple[Channel, ...]:
         """The channels of a state."""
         return self.at.domain.channels
-
-    @property
-    def interval(self) -> float:
-        """Time from one frame to the next, in seconds."""
-        return self.at.dt * self.pde.pieces
 
     @property
     def units(self) -> dict[str, str]:
