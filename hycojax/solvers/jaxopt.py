@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Key
 
 from hycojax.settings.checked import Checked
@@ -46,33 +47,32 @@ class JaxoptLBFGS(Checked):
         del state, cycles
         import jaxopt  # loaded on use, as it loads SciPy's optimisers
 
+        def loss(x: Any) -> tuple[Array, Terms]:
+            return objective(x, key)
+
         solver = jaxopt.LBFGS(
-            lambda x: objective(x, key),
+            loss,
             has_aux=True,
             maxiter=self.iterations,
-            tol=0.0,
+            tol=self.tolerance,
             jit=True,
             implicit_diff=False,
         )
+        (before, known), slope = jax.value_and_grad(loss, has_aux=True)(params)
         step = solver.run(params)
-        before, _ = objective(params, key)
-        after, terms = objective(step.params, key)
-        finite = jnp.isfinite(before)
+        after, terms = loss(step.params)
+        finite = jnp.all(jnp.isfinite(ravel_pytree((before, slope))[0]))
         better = finite & (after <= before)
-        end = jax.tree.map(lambda new, old: jnp.where(better, new, old), step.params, params)
+        end, terms = jax.tree.map(
+            lambda new, old: jnp.where(better, new, old),
+            (step.params, {**terms, "loss": after}),
+            (params, {**known, "loss": before}),
+        )
         converged = step.state.error <= self.tolerance
         reason = jnp.where(converged, Reason.CONVERGED, Reason.ITERATION_LIMIT)
         reason = jnp.where(better, reason, Reason.LINE_SEARCH_FAILED)
-        return (
-            end,
-            None,
-            {
-                **terms,
-                "loss": jnp.where(better, after, before),
-                "reason": jnp.where(finite, reason, Reason.NOT_FINITE),
-                "iterations": step.state.iter_num,
-            },
-        )
+        reason = jnp.where(finite, reason, Reason.NOT_FINITE)
+        return end, None, {**terms, "reason": reason, "iterations": step.state.iter_num}
 
     def restart(self, state: None) -> None:
         """Return nothing."""

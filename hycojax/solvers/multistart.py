@@ -85,7 +85,8 @@ class MultiStart(Checked):
 
     def restart(self, state: Members) -> Members:
         """Return the state for a schedule that starts anew."""
-        return replace(state, states=jax.vmap(self.solver.restart)(state.states))
+        restart = jax.vmap(self.solver.restart, axis_size=self.members)  # a state may be None
+        return replace(state, states=restart(state.states))
 
     def deviations(
         self, state: Members, values: Callable[[Any], dict[str, Array]]
