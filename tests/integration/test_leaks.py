@@ -11,21 +11,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hycojax.data.observation import (
-    AllFrames,
-    Centre,
-    Chosen,
-    Endpoints,
-    EveryNth,
-    Everywhere,
-    MovingSensors,
-    Observation,
-    Range,
-    Scattered,
-    Sensors,
-)
+from hycojax.data import simulated
+from hycojax.data.recordings import recordings
+from hycojax.data.regions import Centre, Everywhere, MovingSensors, Range, Scattered, Sensors
+from hycojax.data.times import AllFrames, Chosen, Endpoints, EveryNth
 from hycojax.game import state as games
-from hycojax.prepare import recordings
+from hycojax.settings.numbers import split
 
 #: In the box of fixtures/heat.py, 100 m a side and periodic.
 REGIONS = {
@@ -50,7 +41,7 @@ _NAMES = {
     ("everywhere", "endpoints"): None,
 }
 #: Every region and every choice of times. That no recording knows what is hidden is shown in
-#: test_observation.py, for all pairs of them.
+#: test_recordings.py, for all pairs of them.
 PAIRS = [pytest.param(REGIONS[r], TIMES[t], id=f"{r}-{t}") for r, t in _NAMES]
 
 
@@ -63,27 +54,39 @@ def end(ready, data):
     """Return the state after a cycle of the warm-up and one in which the players meet."""
     state = games.start(ready.game, data, jax.random.key(1))
     for number in range(2):
-        state, _ = ready.program(data, state, games.turns(ready.game, number))
+        numbers = split(games.stage(ready.game, number))[1]
+        state, _ = ready.program(numbers, data, state, games.turns(ready.game, number))
     return state
+
+
+def masked(ready, **fields):
+    """Return how the experiment is recorded through another mask, and that mask."""
+    data = replace(ready.experiment.data, **fields)
+    return data, data.mask(ready.experiment.domain)[..., None]
+
+
+def known(ready, data, stored):
+    """Return what is known of simulations."""
+    return simulated.known(data, ready.game.physics.domain, stored, ready.experiment.seed)
 
 
 @pytest.mark.parametrize(("region", "times"), PAIRS[1:])  # where all is seen nothing is hidden
 def test_no_hidden_value_leaks_into_training(ready, region, times):
     """NaN in all hidden values of the simulations, and in those of the recordings."""
-    experiment = replace(ready.experiment, observation=Observation(region, times, noise=0.02))
-    mask = experiment.mask()[..., None]
+    about, mask = masked(ready, region=region, times=times)
+    assert about.noise > 0
     assert not mask.all()
     spoiled = {
         role: np.where(mask, paths, np.nan) if role != "test" else np.full_like(paths, np.nan)
         for role, paths in ready.stored.items()
     }
-    clean, data = (recordings(experiment, stored) for stored in (ready.stored, spoiled))
+    clean, data = (known(ready, about, stored) for stored in (ready.stored, spoiled))
     assert_equal(clean, data)
 
     def filled(recording):
         return replace(recording, values=jnp.where(recording.seen, recording.values, jnp.nan))
 
-    other = games.recordings(filled(data.training), filled(data.validation))
+    other = recordings(filled(data.training), filled(data.validation))
     expected = end(ready, clean)
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(expected.players))
     assert_equal(expected, end(ready, other))
@@ -92,11 +95,12 @@ def test_no_hidden_value_leaks_into_training(ready, region, times):
 @pytest.mark.parametrize("role", ["training", "validation"])
 def test_any_seen_value_counts(ready, role):
     """At the last time, in a single cell; from a validation recording nothing is learned."""
-    experiment = replace(ready.experiment, observation=Observation(Everywhere(), Endpoints()))
+    about, _ = masked(ready, region=Everywhere(), times=Endpoints(), noise=0.0)
     other = {name: paths.copy() for name, paths in ready.stored.items()}
     other[role][-1, -1, 3, 4] += 0.5
-    states = [end(ready, recordings(experiment, stored)) for stored in (ready.stored, other)]
-    for one, changed in zip(*(state.players.values() for state in states), strict=True):
+    states = [end(ready, known(ready, about, stored)) for stored in (ready.stored, other)]
+    for name in games.NAMES:
+        one, changed = (state.players[name] for state in states)
         assert one.error != changed.error
         pairs = zip(jax.tree.leaves(one.params), jax.tree.leaves(changed.params), strict=True)
         alike = all((a == b).all() for a, b in pairs)
@@ -105,15 +109,10 @@ def test_any_seen_value_counts(ready, role):
 
 @pytest.mark.parametrize(("region", "times"), PAIRS)
 def test_no_hidden_value_leaks_into_what_is_held_out(ready, region, times):
-    experiment = replace(
-        ready.experiment,
-        observation=Observation(region, times, noise=0.02),
-        data=replace(ready.experiment.data, validation=0, held_out=0.3),
-    )
-    spoiled = np.where(experiment.mask()[..., None], ready.stored["training"], np.nan)
-    clean, data = (
-        recordings(experiment, {"training": t}) for t in (ready.stored["training"], spoiled)
-    )
+    about, mask = masked(ready, region=region, times=times, validation=0, held_out=0.3)
+    own = ready.stored["training"]
+    spoiled = np.where(mask, own, np.nan)
+    clean, data = (known(ready, about, {"training": paths}) for paths in (own, spoiled))
     assert_equal(clean, data)
     assert not (data.training.seen & data.validation.seen)[:, 1:].any()
     assert data.validation.seen[:, 1:].any()
