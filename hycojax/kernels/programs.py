@@ -15,7 +15,6 @@ import platform
 import shutil
 import stat
 import tempfile
-import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -24,21 +23,20 @@ from typing import Any
 import jax
 import jaxlib
 import platformdirs
+from filelock import FileLock, Timeout
 
 #: Programs beyond this size in all are removed, those first that were not used for longest.
 LIMIT = 2 * 1024**3
 #: Free space below which nothing is kept: a cycle's program takes about 10 MB.
 ROOM = 256 * 1024**2
 
-#: JAX's settings: what they are by default, and here. Programs of any size are kept.
+#: JAX's settings: what they are by default, and here. Programs of any size are kept. Its own limit
+#: on the size is none: JAX then reads the age of every program, to add one.
 _SETTINGS = {
-    "jax_compilation_cache_max_size": (-1, LIMIT),
     "jax_persistent_cache_min_compile_time_secs": (1.0, 0.0),
     "jax_persistent_cache_min_entry_size_bytes": (0, -1),
 }
 _OFF = ("off", "0", "false", "no")
-#: Seconds after which a program without the time of its use is not just being written.
-_HALF = 60
 
 #: How XLA compiles on CPU what runs once, and soon: in a third of the time.
 ONCE = {"xla_backend_optimization_level": 0}
@@ -124,16 +122,29 @@ def _claim(directory: Path) -> None:
         raise OSError(None, told, str(directory))
     with tempfile.TemporaryFile(dir=directory):
         pass
-    _remove_halves(directory)
+    prune(directory, LIMIT)
 
 
-def _remove_halves(directory: Path) -> None:
-    """Remove programs that a full disk or a killed process left half written.
+def prune(directory: Path, limit: int) -> None:
+    """Remove the programs that were not used for longest, down to a size in bytes.
 
-    JAX writes a program, and at once the time of its use; where that one is missing, it can add no
-    more programs.
+    One process does so at a time; where another one is at it already, it is left to that one.
     """
-    for program in directory.glob("*-cache"):
-        used = program.with_name(program.name.removesuffix("-cache") + "-atime")
-        if not used.exists() and time.time() - program.stat().st_mtime > _HALF:
-            program.unlink(missing_ok=True)
+    try:
+        with FileLock(directory / ".pruning", timeout=0):
+            kept = sorted((_used(path), path) for path in directory.glob("*-cache"))
+            sizes = [path.stat().st_size for _, path in kept]
+            over = sum(sizes) - limit
+            for (_, path), size in zip(kept, sizes, strict=True):
+                if over <= 0:
+                    break
+                path.unlink(missing_ok=True)
+                over -= size
+    except (Timeout, FileNotFoundError):
+        return
+
+
+def _used(program: Path) -> float:
+    """Return when a program was read or written last, as far as the file system tells."""
+    about = program.stat()
+    return max(about.st_atime, about.st_mtime)

@@ -10,6 +10,7 @@ from hycojax.physics.heat import Heat
 from hycojax.physics.inviscid_burgers import InviscidBurgers
 from hycojax.physics.kolmogorov import Kolmogorov
 from hycojax.physics.navier_stokes import NavierStokes
+from hycojax.physics.phiflow import PhiFlowStep
 from hycojax.physics.smoke import Smoke
 
 __all__ = [
@@ -20,5 +21,6 @@ __all__ = [
     "InviscidBurgers",
     "Kolmogorov",
     "NavierStokes",
+    "PhiFlowStep",
     "Smoke",
 ]

@@ -35,7 +35,7 @@ def test_the_folder_is_the_users_own(cache):
     assert found.name.startswith(f"{jaxlib.__version__}-")
     assert stat.S_IMODE(found.stat().st_mode) == 0o700
     assert jax.config.jax_compilation_cache_dir == str(found)
-    assert jax.config.jax_compilation_cache_max_size == programs.LIMIT
+    assert jax.config.jax_persistent_cache_min_compile_time_secs == 0
     assert jax.config.jax_persistent_cache_min_compile_time_secs == 0
 
 
@@ -55,17 +55,17 @@ def test_what_the_user_has_set_stays(cache, monkeypatch, tmp_path):
     assert programs.keep() is None
     jax.config.update("jax_enable_compilation_cache", True)
     jax.config.update("jax_compilation_cache_dir", str(tmp_path / "own"))
-    size = jax.config.jax_compilation_cache_max_size
+    least = jax.config.jax_persistent_cache_min_entry_size_bytes
     assert programs.keep() == tmp_path / "own"
     assert jax.config.jax_compilation_cache_dir == str(tmp_path / "own")
-    assert jax.config.jax_compilation_cache_max_size == size
+    assert jax.config.jax_persistent_cache_min_entry_size_bytes == least
     assert not cache.exists()
     jax.config.update("jax_compilation_cache_dir", None)
-    jax.config.update("jax_compilation_cache_max_size", 10**6)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", 10**6)
     monkeypatch.setenv("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "1")
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 1.0)
     assert programs.keep() == programs.folder()
-    assert jax.config.jax_compilation_cache_max_size == 10**6
+    assert jax.config.jax_persistent_cache_min_entry_size_bytes == 10**6
     assert jax.config.jax_persistent_cache_min_compile_time_secs == 1
 
 
@@ -85,16 +85,23 @@ def test_another_processor_has_another_folder(tmp_path):
     assert programs.processor(tmp_path / "none") == programs.processor(tmp_path / "none")
 
 
-def test_a_half_written_program_is_removed(cache):
-    """JAX would add no more to a folder that holds one."""
+def test_what_was_not_used_for_longest_is_removed(tmp_path):
+    for number in range(5):
+        path = tmp_path / f"jit_{number}-cache"
+        path.write_bytes(b"\0" * 100)
+        os.utime(path, (1000 + number, 1000 + number))
+    os.utime(tmp_path / "jit_0-cache", (2000, 1000))  # read again since
+    programs.prune(tmp_path, 1000)
+    assert len(list(tmp_path.glob("*-cache"))) == 5
+    programs.prune(tmp_path, 250)
+    assert sorted(path.name for path in tmp_path.glob("*-cache")) == ["jit_0-cache", "jit_4-cache"]
+
+
+def test_a_folder_is_pruned_when_it_is_named(cache, monkeypatch):
     programs.folder().mkdir(parents=True)
-    names = ("jit_half-1-cache", "jit_whole-2-cache", "jit_whole-2-atime", "jit_new-3-cache")
-    for name in names:
-        (programs.folder() / name).write_bytes(b"\0" * 8)
-        long_ago = 0 if "new" not in name else None
-        os.utime(programs.folder() / name, None if long_ago is None else (long_ago, long_ago))
-    left = {path.name for path in programs.keep().glob("jit*")}
-    assert left == set(names[1:])
+    (programs.folder() / "jit_old-cache").write_bytes(b"\0" * 100)
+    monkeypatch.setattr(programs, "LIMIT", 50)
+    assert not list(programs.keep().glob("*-cache"))
 
 
 PROBLEMS = ("a file in its place", "a full disk", "somebody else's", "open to all", "no home")
