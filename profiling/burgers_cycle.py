@@ -1,6 +1,6 @@
 """A cycle as large as the one by which the predecessor was timed: 34.8 s on two CPU cores.
 
-    python -m hycojax.train experiments/burgers_cycle.py --trace
+    python -m hycojax.train profiling/burgers_cycle.py --trace
 
 Burgers flow on 64 x 64 cells; an epoch of 17 recorded windows (and as many of the PDE's) with a
 rollout of 4 steps for the plain UNet of 4 levels with 64 features; 10 fresh initial states, from
