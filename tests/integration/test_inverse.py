@@ -8,6 +8,7 @@ minimum, SciPy's search has to end in the same one.
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -16,68 +17,74 @@ import pytest
 from jax.flatten_util import ravel_pytree
 from scipy.optimize import minimize
 
-from hycojax.data.observation import Everywhere, Observation, Scattered, observe
-from hycojax.game import cycle as hybrid
+from hycojax.data.recordings import Recordings, observe, recordings
+from hycojax.data.regions import Everywhere, Scattered
+from hycojax.data.simulated import Simulated
+from hycojax.game import cycle, initial_states
 from hycojax.game import state as games
 from hycojax.game.completion import complete
-from hycojax.game.objective import first_frames, objective
-from hycojax.game.player import Player, Weights
-from hycojax.grid.domain import Boundary, Domain
+from hycojax.game.objective import objective
+from hycojax.game.player import Physical, Weights
+from hycojax.game.schedule import Interaction, Schedule
+from hycojax.grid.domain import CLOSED, PERIODIC, Domain
 from hycojax.grid.random_fields import Waves
-from hycojax.models import parameters as parameter
+from hycojax.models.coefficients import Unknown, UnknownField, quantities
 from hycojax.models.model import rollouts
-from hycojax.models.parameters import FieldParameter, Parameter
+from hycojax.models.pde import PDE, Unconstrained
 from hycojax.models.smoothness import Laplacian, Slope
-from hycojax.models.unconstrained import Unconstrained
 from hycojax.physics import (
-    advection,
-    burgers,
-    gray_scott,
-    heat,
-    heat_spots,
-    inviscid_burgers,
-    kolmogorov,
-    navier_stokes,
-    smoke,
+    Advection,
+    Burgers,
+    GrayScott,
+    Heat,
+    InviscidBurgers,
+    Kolmogorov,
+    NavierStokes,
+    Smoke,
 )
+from hycojax.run.classes import import_file
 from hycojax.solvers import LBFGS, MultiStart, Reason
 
-PERIODIC, CLOSED = Boundary.PERIODIC, Boundary.CLOSED
+HeatSpots = import_file(Path(__file__).parents[2] / "experiments" / "heat_sensors.py").HeatSpots
+
 STEPS = 8
-EXACT = Observation(Everywhere(), noise=0.0)
-NOISY = Observation(Scattered(fraction=0.25), noise=0.05)
+#: What is seen of the recordings, and how much noise they have.
+EXACT = {"region": Everywhere(), "noise": 0.0}
+NOISY = {"region": Scattered(fraction=0.25), "noise": 0.05}
 SEEDS = (0, 1, 2)
 LONG = pytest.mark.accuracy
 
 
-def box(boundary, channels, size=100.0):
-    return Domain((16, 16), (size, size), boundary, channels)
+def box(boundary, size=100.0):
+    return Domain((16, 16), (size, size), boundary)
 
 
-#: All models, with coefficients and time steps for which a recording shows each coefficient.
-MODELS = {
-    "advection": advection.Advection(box(PERIODIC, advection.channels(2)), dt=0.5),
-    "burgers": burgers.Burgers(box(PERIODIC, burgers.channels(2)), viscosity=Parameter(4.0)),
-    "heat": heat.Heat(box(PERIODIC, heat.CHANNELS), dt=10.0),
-    "heat_spots": heat_spots.HeatSpots(
-        box(CLOSED, heat_spots.CHANNELS, 6.0),
-        dt=0.05,
-        strength_1=Parameter(1.5),
-        strength_2=Parameter(1.0),
-    ),
-    "gray_scott": gray_scott.GrayScott(box(PERIODIC, gray_scott.CHANNELS, 32.0), dt=4.0),
-    "kolmogorov": kolmogorov.Kolmogorov(
-        box(PERIODIC, kolmogorov.channels(2)), dt=2.0, viscosity=Parameter(2.0), waves=2
-    ),
-    "navier_stokes": navier_stokes.NavierStokes(
-        box(CLOSED, navier_stokes.channels(2)),
-        dt=2.0,
-        buoyancy=Parameter(0.1),
-        viscosity=Parameter(2.0),
-    ),
-    "smoke": smoke.Smoke(box(CLOSED, smoke.channels(2)), dt=2.0, viscosity=Parameter(2.0)),
+@dataclass(frozen=True)
+class System:
+    """A PDE with its true coefficients, in a box, with frames an interval apart."""
+
+    truth: PDE
+    domain: Domain
+    interval: float
+
+    def true(self, name):
+        """Return the true value of a coefficient."""
+        own = getattr(self.truth, name)
+        return own.on(self.domain) if isinstance(own, Waves) else own
+
+
+#: All PDEs, with coefficients and intervals for which a recording shows each coefficient.
+SYSTEMS = {
+    "advection": System(Advection(), box(PERIODIC), 0.5),
+    "burgers": System(Burgers(viscosity=4.0), box(PERIODIC), 1.0),
+    "heat": System(Heat(), box(PERIODIC), 10.0),
+    "heat_spots": System(HeatSpots(strength_1=1.5, strength_2=1.0), box(CLOSED, 6.0), 0.05),
+    "gray_scott": System(GrayScott(), box(PERIODIC, 32.0), 4.0),
+    "kolmogorov": System(Kolmogorov(viscosity=2.0, waves=2), box(PERIODIC), 2.0),
+    "navier_stokes": System(NavierStokes(buoyancy=0.1, viscosity=2.0), box(CLOSED), 2.0),
+    "smoke": System(Smoke(viscosity=2.0), box(CLOSED), 2.0),
 }
-#: What is unknown in each model's problems: every coefficient alone, and some together.
+#: What is unknown in each system's problems: every coefficient alone, and some together.
 UNKNOWNS = {
     "advection": [("coefficient",)],
     "burgers": [("viscosity",)],
@@ -88,70 +95,74 @@ UNKNOWNS = {
     "navier_stokes": [("viscosity",), ("buoyancy",)],
     "smoke": [("buoyancy",), ("viscosity",), ("inflow",), ("buoyancy", "inflow")],
 }
-#: Fields, and how each is kept smooth where the data are noisy. A potential is searched on a
-#: coarser grid: central differences do not see its shortest waves.
+#: Fields: their system, what is unknown, and how it is kept smooth where the data are noisy. A
+#: potential is searched on a coarser grid: central differences do not see its shortest waves.
 FIELDS = {
     "burgers": (
-        replace(MODELS["burgers"], viscosity=FieldParameter(Waves(4.0, 1.0), start=2.0, high=40.0)),
+        System(Burgers(viscosity=Waves(4.0, 1.0)), box(PERIODIC), 1.0),
+        {"viscosity": UnknownField(start=2.0, high=40.0)},
         {"smoothness": Laplacian(1e-8), "coarsening": 2},
     ),
     "navier_stokes": (
-        replace(MODELS["navier_stokes"], buoyancy=FieldParameter(Waves(0.1, 0.03), start=0.05)),
+        System(NavierStokes(buoyancy=Waves(0.1, 0.03), viscosity=2.0), box(CLOSED), 2.0),
+        {"buoyancy": UnknownField(start=0.05)},
         {"smoothness": Slope(1e-4)},
     ),
     "inviscid_burgers": (
-        inviscid_burgers.InviscidBurgers(
-            box(PERIODIC, burgers.channels(2)),
-            potential=FieldParameter(Waves(0.0, 1.0), start=0.0),
-        ),
+        System(InviscidBurgers(potential=Waves(0.0, 1.0)), box(PERIODIC), 1.0),
+        {"potential": UnknownField(start=0.0)},
         {"smoothness": Laplacian(1e-8), "coarsening": 2},
     ),
 }
 
 
-def unknown(model, *names):
-    """Return the model with coefficients unknown, whose search starts 5 times above the truth."""
-    changes = {}
+def unknown(system, *names):
+    """Return coefficients as unknown ones, whose search starts 5 times above the truth."""
+    found = {}
     for name in names:
-        true = getattr(model, name).true
-        high = min(parameter.quantities(model)[name].high, 50 * true)
-        changes[name] = Parameter(true, start=min(5 * true, 0.9 * high), high=high)
-    return replace(model, **changes)
+        true = system.true(name)
+        high = min(quantities(system.truth)[name].high, 50 * true)
+        found[name] = Unknown(start=min(5 * true, 0.9 * high), high=high)
+    return found
 
 
 @dataclass(frozen=True)
-class Problem:
-    """A search: where it starts, and which unknown coefficients of its model it moves."""
+class Search:
+    """Where a search starts, and which unknown coefficients of its model it moves."""
 
     start: dict
     moved: dict
 
 
-def problem(model, start, names):
+def search(system, unknowns, start, names):
     """Return the search for some coefficients from a start; the others are held at the truth."""
-    moved = {name: jnp.asarray(name in names) for name in parameter.unknowns(model)}
-    return Problem(parameter.truths(model) | {name: start[name] for name in names}, moved)
+    moved = {name: jnp.asarray(name in names) for name in unknowns}
+    return Search({n: start[n] if n in names else system.true(n) for n in unknowns}, moved)
 
 
-def from_start(model):
-    return [problem(model, parameter.starts(model), tuple(parameter.unknowns(model)))]
+def from_start(system, unknowns):
+    shape = {n: () if type(own) is Unknown else system.domain.shape for n, own in unknowns.items()}
+    start = {name: jnp.full(shape[name], own.start) for name, own in unknowns.items()}
+    return [search(system, unknowns, start, tuple(unknowns))]
 
 
-def both_sides(model, names):
+def both_sides(system, unknowns, names):
     """Return the searches from above and below: 5 times, or as far as the bounds let them."""
-    below = {name: jnp.float32(getattr(model, name).true / 5) for name in names}
-    return [problem(model, start, names) for start in (parameter.starts(model), below)]
+    above = {name: unknowns[name].start for name in names}
+    below = {name: system.true(name) / 5 for name in names}
+    return [search(system, unknowns, start, names) for start in (above, below)]
 
 
 @dataclass(frozen=True)
 class Moved(Unconstrained):
     """A model of whose unknown coefficients some are held: one program serves many problems."""
 
+    truths: dict = field(default_factory=dict)
     moved: dict = field(default_factory=dict)
 
     def forward(self, params, state):
-        values, truths = parameter.constrain(self.model, params), parameter.truths(self.model)
-        held = {n: jnp.where(self.moved.get(n, True), v, truths[n]) for n, v in values.items()}
+        values = self.model.constrain(params)
+        held = {n: jnp.where(self.moved[n], v, self.truths[n]) for n, v in values.items()}
         return self.model.forward(held, state)
 
 
@@ -160,22 +171,23 @@ class Problems:
     """Inverse problems side by side: each leaf of data and states has one more axis in front."""
 
     game: games.Game
-    data: games.Recordings
+    truths: dict
+    data: Recordings
     states: games.TrainingState
     moved: dict
     options: dict
 
     def player(self, moved):
         (player,) = self.game.players.values()
-        return replace(player, model=replace(player.model, moved=moved))
+        return replace(player, model=Moved(self.game.physics, self.truths, moved))
 
     def play(self):
         """Return what a turn in each problem leaves: the player's state, and its report."""
         turn, key = games.turns(self.game, 0)["physical"], jax.random.key(0)
 
         def one(data, state, moved):
-            game = replace(self.game, players={"physical": self.player(moved)})
-            return hybrid.play(game, data, state.players, "physical", turn, key, key)
+            game = replace(self.game, seats=(("physical", self.player(moved)),))
+            return cycle.play(game, data, state.players, "physical", turn, key, key)
 
         turns = jax.jit(jax.vmap(one), compiler_options=self.options)
         return jax.device_get(turns(self.data, self.states, self.moved))
@@ -183,7 +195,7 @@ class Problems:
     def solve(self):
         """Return the parameters that are found, and the report."""
         own, report = self.play()
-        return jax.vmap(partial(parameter.constrain, self.game.physics))(own.params), report
+        return jax.vmap(self.game.physics.constrain)(own.params), report
 
     def scipy(self):
         """Return what SciPy's L-BFGS-B finds from the same starts, on the same loss."""
@@ -211,39 +223,45 @@ class Problems:
         return [run(i) for i in range(len(self.states.cycle))]
 
 
-def options(model, noisy):
+def options(unknowns, noisy):
     """Return how programs are compiled: with more effort where they compute much."""
-    long = noisy or any(own.varies for own in parameter.unknowns(model).values())
+    long = noisy or any(isinstance(own, UnknownField) for own in unknowns.values())
     return {"xla_backend_optimization_level": int(long)}
 
 
-def problems(model, observation, searches, simulations=2, solver=LBFGS(600)):  # noqa: B008
+def problems(system, unknowns, seen, searches, simulations=2, solver=LBFGS(600)):  # noqa: B008
     """Return all searches in the recordings of all seeds (of one without noise), seed by seed.
 
     With noise, the first frames are unknown too.
     """
-    noisy = observation.noise > 0
-    effort = options(model, noisy)
-    player = Player(Moved(model), solver, Weights(1.0, 0.0), horizon=STEPS, initial_states=noisy)
-    schedule = games.Schedule(warmup=0, cycles=1)
-    game = games.Game(model, {"physical": player}, schedule, games.Interaction())
-    truths = parameter.truths(model)
+    noisy = seen["noise"] > 0
+    effort = options(unknowns, noisy)
+    model = replace(system.truth, **unknowns).on(system.domain, system.interval)
+    truths = {name: system.true(name) for name in unknowns}
+    player = Physical(
+        Unconstrained(model), solver, Weights(1.0, 0.0), horizon=STEPS, initial_states=noisy
+    )
+    seats, schedule = (("physical", player),), Schedule(warmup=0, cycles=1)
+    game = games.Game(model, seats, schedule, Interaction())
     simulate = jax.jit(
         lambda keys: rollouts(model, truths, jax.vmap(model.sample)(keys), STEPS),
         compiler_options=effort,
     )
+    mask = Simulated(system.truth, steps=STEPS, **seen).mask(system.domain)
     cases = []
     for key in map(jax.random.key, SEEDS if noisy else SEEDS[:1]):
         paths = simulate(jax.random.split(key, simulations))
-        recording = observe(observation, model.domain, paths, jax.random.fold_in(key, 1))
-        data = games.recordings(recording, recording)
+        own = jax.random.fold_in(key, 1)
+        recording = observe(mask, seen["noise"], model.domain, paths, own)
+        data = recordings(recording, recording)
         state = games.start(game, data, key)
-        for search in searches:
+        for one in searches:
             own = state.players["physical"]
-            params = own.params | parameter.unconstrain(model, search.start)
+            params = own.params | model.unconstrain(one.start)
             own = replace(own, params=params, solver=solver.init(params, 1))
-            cases.append((data, replace(state, players={"physical": own}), search.moved))
-    return Problems(game, *jax.tree.map(lambda *leaves: jnp.stack(leaves), *cases), effort)
+            cases.append((data, replace(state, players={"physical": own}), one.moved))
+    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *cases)
+    return Problems(game, truths, *stacked, effort)
 
 
 def print_side_by_side(title, report, theirs):
@@ -261,14 +279,15 @@ def assert_same_minimum(report, theirs):
 @pytest.mark.parametrize("name", UNKNOWNS)
 def test_coefficients_are_found_from_exact_data(name):
     """Each alone and some together, from above and below."""
-    model = unknown(MODELS[name], *dict.fromkeys(chain(*UNKNOWNS[name])))
-    searches = [both_sides(model, names) for names in UNKNOWNS[name]]
-    each = problems(model, EXACT, list(chain(*searches)))
+    system = SYSTEMS[name]
+    own = unknown(system, *dict.fromkeys(chain(*UNKNOWNS[name])))
+    searches = [both_sides(system, own, names) for names in UNKNOWNS[name]]
+    each = problems(system, own, EXACT, list(chain(*searches)))
     found, report = each.solve()
     for i, names in enumerate(UNKNOWNS[name]):
         for n in names:
             both = found[n][2 * i : 2 * i + 2]
-            np.testing.assert_allclose(both, getattr(model, n).true, rtol=1e-3, err_msg=str(names))
+            np.testing.assert_allclose(both, system.true(n), rtol=1e-3, err_msg=str(names))
     # Rounding, another one in each program, may hide the rest of the way from the line search.
     rounded = (report["reason"] == Reason.LINE_SEARCH_FAILED) & (report["loss"] < 1e-11)
     assert ((report["reason"] == Reason.CONVERGED) | rounded).all()
@@ -282,13 +301,14 @@ THROUGH_NOISE = UNKNOWNS | {"heat_spots": [("strength_1",)]}
 @LONG
 @pytest.mark.parametrize("name", THROUGH_NOISE)
 def test_coefficients_are_found_through_noise_from_a_quarter_of_the_points(name):
-    model = unknown(MODELS[name], *dict.fromkeys(chain(*THROUGH_NOISE[name])))
-    searches = [both_sides(model, names) for names in THROUGH_NOISE[name]]
-    each = problems(model, NOISY, list(chain(*searches)))
+    system = SYSTEMS[name]
+    own = unknown(system, *dict.fromkeys(chain(*THROUGH_NOISE[name])))
+    searches = [both_sides(system, own, names) for names in THROUGH_NOISE[name]]
+    each = problems(system, own, NOISY, list(chain(*searches)))
     found, report = each.solve()
     for i, names in enumerate(THROUGH_NOISE[name]):
         for n in names:
-            errors = np.abs(found[n] / getattr(model, n).true - 1)
+            errors = np.abs(found[n] / system.true(n) - 1)
             errors = errors.reshape(len(SEEDS), len(searches), 2)[:, i].mean(axis=0)
             print(f"\n{name}, {names}: mean error of {n} from above and below {errors}")
             assert (errors < 0.05).all(), names
@@ -297,10 +317,10 @@ def test_coefficients_are_found_through_noise_from_a_quarter_of_the_points(name)
     assert_same_minimum(report, theirs)
 
 
-def field_errors(name, model, found, reach):
+def field_errors(name, system, found, reach):
     """Return the relative L2 error of each problem's field where the data reach."""
     ((key, values),) = found.items()
-    true = getattr(model, key).true.on(model.domain)
+    true = system.true(key)
     errors = []
     for one in values:
         off, size = (one - true)[reach], true[reach]
@@ -310,10 +330,10 @@ def field_errors(name, model, found, reach):
     return errors
 
 
-def reached(name, model, each):
+def reached(name, system, each):
     """Return the cells of which the data can know: a buoyancy acts only where the density is."""
     if name != "navier_stokes":
-        return np.ones(model.domain.shape, bool)
+        return np.ones(system.domain.shape, bool)
     density = np.asarray(each.data.training.values)[0, ..., 0]
     return density.max(axis=(0, 1)) > 0.3
 
@@ -332,16 +352,15 @@ FIELD_CASES = [
 ]
 
 
-@pytest.mark.parametrize(("name", "observation", "bound"), FIELD_CASES)
-def test_fields_are_found(name, observation, bound):
-    model, smooth = FIELDS[name]
-    if observation.noise:
-        ((key, own),) = parameter.unknowns(model).items()
-        model = replace(model, **{key: replace(own, **smooth)})
-    each = problems(model, observation, from_start(model), simulations=4)
+@pytest.mark.parametrize(("name", "seen", "bound"), FIELD_CASES)
+def test_fields_are_found(name, seen, bound):
+    system, own, smooth = FIELDS[name]
+    if seen["noise"]:
+        own = {key: replace(field, **smooth) for key, field in own.items()}
+    each = problems(system, own, seen, from_start(system, own), simulations=4)
     found, report = each.solve()
-    errors = field_errors(name, model, found, reached(name, model, each))
-    print(f"\n{name}, noise {observation.noise}: errors of the field {errors}")
+    errors = field_errors(name, system, found, reached(name, system, each))
+    print(f"\n{name}, noise {seen['noise']}: errors of the field {errors}")
     assert np.mean(errors) < bound
     theirs = each.scipy()
     print_side_by_side(name, report, theirs)
@@ -353,18 +372,20 @@ def test_fields_are_found(name, observation, bound):
 def test_noisy_first_frames_are_cleaned(name):
     """What follows tells of the long waves of a first frame; the short ones have died by then."""
     known = {"heat": "diffusivity", "kolmogorov": "viscosity"}[name]
-    model = unknown(MODELS[name], known)
-    noisy = problems(model, Observation(Everywhere(), noise=0.1), from_start(model))
-    exact = problems(model, EXACT, from_start(model)).data.training.values[0, :, 0]
+    system = SYSTEMS[name]
+    own = unknown(system, known)
+    searches = from_start(system, own)
+    noisy = problems(system, own, {"region": Everywhere(), "noise": 0.1}, searches)
+    exact = problems(system, own, EXACT, searches).data.training.values[0, :, 0]
     own, _ = noisy.play()
     frames = noisy.data.training.values[0, :, 0]  # the first seed's, as is the exact one
     scale, seen = noisy.data.scale[0], jnp.ones_like(frames, bool)
     params = jax.tree.map(lambda leaf: leaf[0], own.params)
-    cleaned = first_frames(params, frames, seen, scale)
+    cleaned = initial_states.corrected(params, frames, seen, scale)
 
     def error(those):
         off = ((those - exact) / scale)[..., 0]
-        return float(jnp.std(jax.vmap(lambda x: model.domain.average(x, 4))(off)))
+        return float(jnp.std(jax.vmap(lambda x: system.domain.average(x, 4))(off)))
 
     before, after = error(frames), error(cleaned)
     print(f"\n{name}: noise of the long waves of first frames {before:.4f}, cleaned {after:.4f}")
@@ -375,23 +396,19 @@ def test_noisy_first_frames_are_cleaned(name):
 @LONG
 def test_what_the_data_can_not_say_is_seen_in_the_spread():
     """The recordings see the left half of the box, and a heat that has not come far from there."""
-    model = heat.Heat(
-        box(PERIODIC, heat.CHANNELS),
-        dt=2.0,
-        diffusivity=FieldParameter(Waves(1.0, 0.2), start=2.0, high=20.0),
-    )
+    system = System(Heat(diffusivity=Waves(1.0, 0.2)), box(PERIODIC), 2.0)
+    own = {"diffusivity": UnknownField(start=2.0, high=20.0)}
 
     class LeftHalf:
         def mask(self, domain, frames):
             return domain.centers()[0] < 50.0
 
-    seen = Observation(LeftHalf(), noise=0.0)
-    each = problems(
-        model, seen, from_start(model), 4, MultiStart(LBFGS(100), members=6, spread=0.5)
-    )
+    seen, solver = {"region": LeftHalf(), "noise": 0.0}, MultiStart(LBFGS(100), 6, spread=0.5)
+    each = problems(system, own, seen, from_start(system, own), 4, solver)
     own, _ = each.play()
     members = jax.tree.map(lambda leaf: leaf[0], own.solver)
-    spread = np.asarray(games.spread(each.game, members)["diffusivity"])
+    estimates = Unconstrained(each.game.physics).estimates
+    spread = np.asarray(solver.deviations(members, estimates)["diffusivity"])
     left, right = spread[2:6], spread[10:14]
     print(f"\nspread where seen {left.mean():.3f}, where not {right.mean():.3f}")
     assert right.mean() > 10 * left.mean()
@@ -401,8 +418,9 @@ def test_what_the_data_can_not_say_is_seen_in_the_spread():
 @LONG
 def test_a_coefficient_without_any_effect_is_told():
     """No smoke, no buoyancy: the loss is flat, the start is kept, the reason says so."""
-    model = unknown(MODELS["navier_stokes"], "buoyancy")
-    each = problems(model, EXACT, from_start(model))
+    system = SYSTEMS["navier_stokes"]
+    own = unknown(system, "buoyancy")
+    each = problems(system, own, EXACT, from_start(system, own))
     training = each.data.training
     still = replace(training, values=training.values.at[..., 0].set(0.0))
     moved = replace(still, values=still.values.at[:, :, 1:, 5, 5, 1].set(0.1))
@@ -414,8 +432,9 @@ def test_a_coefficient_without_any_effect_is_told():
 
 def test_a_start_that_blows_up_is_told():
     """NaN in a first frame, as from a broken file: nothing is moved, and the reason says why."""
-    model = unknown(MODELS["heat"], "diffusivity")
-    each = problems(model, EXACT, from_start(model))
+    system = SYSTEMS["heat"]
+    own = unknown(system, "diffusivity")
+    each = problems(system, own, EXACT, from_start(system, own))
     training = each.data.training
     broken = replace(training, values=training.values.at[0, 0, 3, 3, 3].set(jnp.nan))
     found, report = replace(each, data=replace(each.data, training=broken)).solve()
