@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import warnings as python_warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,7 @@ from hycojax.models.model import Stepper
 from hycojax.report import evaluation, summary
 from hycojax.report.evaluation import Prediction, Trial
 from hycojax.report.summary import Estimate
-from hycojax.run import checkpoint, logbook
+from hycojax.run import checkpoint, export, logbook
 from hycojax.run import directory as directories
 from hycojax.run.directory import RunDir
 from hycojax.run.record import Record
@@ -199,21 +200,36 @@ class Result:
         return labelled.to_xarray(grid, self.experiment.interval, values)
 
     def save(self, run: Path | str) -> None:
-        """Write the results to a run directory: numbers first, pictures after them.
+        """Write the results to a run directory: numbers, the network on its own, pictures.
 
-        A picture that can't be drawn is a warning.
+        A network that can't be exported is a warning, and so is a picture that can't be drawn.
         """
         directory = RunDir(Path(run))
         self._write_parameters(directory.parameters)
         self._write_predictions(directory.predictions)
         directories.write_json(directory.summary, self.summary)
-        try:
+        if "synthetic" in self.learned and isinstance(self.experiment.surrogate, Stepper):
+            with _or_warning("the network is not exported"):
+                self.export(directory.root)
+        with _or_warning("the figures are not complete"):
             from hycojax.report import pictures  # matplotlib is loaded where something is drawn
 
             pictures.draw(self, directory.figures)
-        except Exception as error:
-            told = f"the figures are not complete: {type(error).__name__}: {error}"
-            python_warnings.warn(told, stacklevel=2)
+
+    def export(self, folder: Path | str) -> None:
+        """Write the network for use without this package: program, weights and a card.
+
+        `hycojax/run/export.py` says how they are used.
+
+        Args:
+            folder: Where to; it is made if there is none.
+
+        Raises:
+            ValueError: The network did not play, or is a function of space and time.
+        """
+        trained, errors = self.surrogate, evaluation.errors(self.predictions["synthetic"])
+        about = trained.model, trained.params, errors
+        export.write(RunDir(Path(folder)), self.experiment.name, *about)
 
     def _learned(self, name: str) -> Learned:
         if name not in self.learned:
@@ -389,6 +405,15 @@ def _read_trials(experiment: Experiment, directory: RunDir) -> dict[str, Trial]:
             }
     except (OSError, KeyError, ValueError) as error:
         raise InputError(f"{path} can't be read: {error}") from error
+
+
+@contextmanager
+def _or_warning(what: str) -> Iterator[None]:
+    """Turn whatever fails into a warning, to whoever called the method that is at work."""
+    try:
+        yield
+    except Exception as error:
+        python_warnings.warn(f"{what}: {type(error).__name__}: {error}", stacklevel=4)
 
 
 def _write(path: Path, write: Callable[[Path], None]) -> None:

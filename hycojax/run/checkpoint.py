@@ -35,7 +35,7 @@ def save(directory: Path, step: int, state: Any) -> None:
     """
     import orbax.checkpoint as ocp
 
-    leaves = _named_leaves(state)
+    leaves = named_leaves(state)
     directory.mkdir(parents=True, exist_ok=True)
     # Asked first: in the middle of a write orbax's threads would flood the terminal.
     needed = sum(leaf.nbytes for leaf in leaves.values()) + _OVERHEAD
@@ -93,11 +93,17 @@ def part(leaves: dict[str, np.ndarray], path: str, template: Any) -> Any:
     Raises:
         InputError: It has another structure or other shapes.
     """
-    wanted = {f"{path}.{name}".strip("."): leaf for name, leaf in _named_leaves(template).items()}
+    wanted = {f"{path}.{name}".strip("."): leaf for name, leaf in named_leaves(template).items()}
     for name, leaf in wanted.items():
         if name not in leaves or np.shape(leaves[name]) != np.shape(leaf):
             raise InputError(f"the checkpoint does not belong to this experiment: {name} differs")
     return jax.tree.unflatten(jax.tree.structure(template), [leaves[name] for name in wanted])
+
+
+def named_leaves(state: Any) -> dict[str, Any]:
+    """Return the leaves of a pytree by their paths, as "weights.params.Dense_0.bias"."""
+    leaves, _ = jax.tree_util.tree_flatten_with_path(state)
+    return {jax.tree_util.keystr(path, simple=True, separator="."): leaf for path, leaf in leaves}
 
 
 def _full_disk(directory: Path) -> OSError:
@@ -132,11 +138,6 @@ def _manager(directory: Path) -> Iterator[ocp.CheckpointManager]:
             yield manager
     finally:
         logger.setLevel(level)
-
-
-def _named_leaves(state: Any) -> dict[str, Any]:
-    leaves, _ = jax.tree_util.tree_flatten_with_path(state)
-    return {jax.tree_util.keystr(path, simple=True, separator="."): leaf for path, leaf in leaves}
 
 
 def _proof(leaves: dict[str, Any]) -> dict[str, str]:

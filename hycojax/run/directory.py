@@ -86,6 +86,21 @@ class RunDir:
         return self.root / "summary.json"
 
     @property
+    def program(self) -> Path:
+        """The step of the trained network, which runs without this package."""
+        return self.root / "surrogate.jax"
+
+    @property
+    def weights(self) -> Path:
+        """Weights and statistics of the trained network."""
+        return self.root / "surrogate.safetensors"
+
+    @property
+    def card(self) -> Path:
+        """What a user of the trained network has to know."""
+        return self.root / "surrogate.json"
+
+    @property
     def lock(self) -> Path:
         """The lock of the process that trains."""
         return self.root / ".lock"
@@ -231,9 +246,14 @@ def is_finished(directory: RunDir) -> bool:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON so that a killed process leaves the old file or the new one."""
+    """Write JSON as `write` does."""
+    write(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write a file so that a killed process leaves the old one or the new one."""
     partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    partial.write_bytes(content)
     partial.replace(path)
 
 

@@ -37,7 +37,7 @@ LAYERS = [
     ["__main__"],
 ]
 ONLY_IN = {"phi": "physics", "phiml": "physics", "jaxopt": "solvers", "orbax": "run"}
-ONLY_IN |= {"h5py": "data", "matplotlib": "report", "tyro": "commandline"}
+ONLY_IN |= {"h5py": "data", "matplotlib": "report", "tyro": "commandline", "safetensors": "run"}
 #: Commands that take a directory in place of an experiment parse it themselves.
 PARSES_ITSELF = ("evaluate",)
 
