@@ -22,10 +22,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float, Key
 
 import hycojax as hj
+from hycojax.grid.stencils import Beyond, laplace
 
 #: Diffusivity far from the spots, and the highest there is, in m^2/s; radius of a spot, in metres.
 BACKGROUND, LIMIT, RADIUS = 0.1, 2.5, 1.0
@@ -78,7 +78,7 @@ class HeatSpots(hj.PDE):
         h = at.dt / steps
 
         def rate(t: Array) -> Array:
-            return diffusivity * _laplace(t, at.domain.dx)
+            return diffusivity * laplace(t, at.domain.dx, Beyond.OPPOSITE)
 
         def step(t: Array, _: None) -> tuple[Array, None]:
             slope = rate(t)
@@ -105,19 +105,6 @@ def _diffusivity(domain: hj.Grid, values: dict[str, Any]) -> Array:
 def _bump(domain: hj.Grid, centre: list[Any]) -> Array:
     square = sum((x - c) ** 2 for x, c in zip(domain.centers(), centre, strict=True))
     return jnp.exp(-jnp.asarray(square, jnp.result_type(float)) / RADIUS**2)
-
-
-def _laplace(t: Array, dx: tuple[float, ...]) -> Array:
-    """Return the Laplacian of cell values that vanish on the walls."""
-    total = jnp.zeros_like(t)
-    for axis, h in enumerate(dx):
-        pad = [(1, 1) if a == axis else (0, 0) for a in range(t.ndim)]
-        outside = jnp.pad(t, pad, mode="symmetric")
-        ends = np.ones(outside.shape[axis])
-        ends[[0, -1]] = -1
-        outside = outside * ends.reshape([-1 if a == axis else 1 for a in range(t.ndim)])
-        total += jnp.diff(outside, 2, axis) / h**2
-    return total.astype(t.dtype)
 
 
 domain = hj.Domain(

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from hycojax.kernels.axes import along
 from hycojax.settings.checked import Checked
 
 
@@ -38,6 +39,17 @@ class Channel(Checked):
     unit: str = "1"
     static: bool = False
     face: int | None = None
+
+
+def vector_channels(
+    name: str, unit: str, dims: int, staggered: bool = False, static: bool = False
+) -> tuple[Channel, ...]:
+    """Return the channels of a vector: a component an axis, at centres or on lower faces."""
+    faces = range(dims) if staggered else [None] * dims
+    return tuple(
+        Channel(f"{name}_{axis}", unit, static, face)
+        for axis, face in zip("xyz", faces, strict=False)
+    )
 
 
 @dataclass(frozen=True)
@@ -104,8 +116,7 @@ class Domain(Checked):
         """
         for axis, n in enumerate(self.shape):
             matrix = _interpolation(n, factor, self.boundary).astype(coarse.dtype)
-            moved = jnp.tensordot(matrix, coarse, (1, axis), precision="highest")
-            coarse = jnp.moveaxis(moved, 0, axis)
+            coarse = along(matrix, coarse, axis)
         return coarse
 
 

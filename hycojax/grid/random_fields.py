@@ -11,11 +11,13 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from hycojax.grid.domain import Boundary, Domain
+from hycojax.kernels.axes import along
 from hycojax.kernels.random_arrays import normal
+from hycojax.settings.checked import Checked
 
 
 @dataclass(frozen=True)
-class Waves:
+class Waves(Checked):
     """A given smooth field, for a coefficient that varies in space.
 
     f(x) = mean + amplitude w(x),    w a sum of long waves with mean square 1 in expectation
@@ -33,8 +35,6 @@ class Waves:
     def __post_init__(self):
         if self.waves < 1:
             raise ValueError(f"waves = {self.waves}: at least 1 is needed")
-        if not (math.isfinite(self.mean) and math.isfinite(self.amplitude)):
-            raise ValueError("mean and amplitude must be finite")
 
     def on(self, domain: Domain) -> Float[np.ndarray, "*shape"]:
         """Return the values at the cell centres of a domain."""
@@ -49,7 +49,7 @@ def random_field(
     domain: Domain,
     waves: int = 3,
     face: int | None = None,
-    along: int | None = None,
+    derivative: int | None = None,
 ) -> Float[Array, "*shape"]:
     """Draw a smooth field with mean 0 in the box and mean square 1 in expectation.
 
@@ -61,12 +61,11 @@ def random_field(
         domain: Where to evaluate it.
         waves: Waves along the box, at most.
         face: Axis on whose lower faces to evaluate it; None: at cell centres.
-        along: Axis along which to return its derivative, in 1/m; None: itself.
+        derivative: Axis along which to return its derivative, in 1/m; None: itself.
     """
     weights = _weights(domain.dims, waves)
     draws = weights.astype(np.float32) * normal(key, weights.shape)
-    with jax.default_matmul_precision("highest"):
-        return _superpose(draws, domain, waves, face, along)
+    return _superpose(draws, domain, waves, face, derivative)
 
 
 def random_flow(
@@ -87,8 +86,8 @@ def random_flow(
     faces = range(domain.dims) if staggered else [None] * domain.dims
     keys = jax.random.split(key, 3)
 
-    def slope(potential: int, along: int, face: int | None) -> Array:
-        return random_field(keys[potential], domain, waves, face, along)
+    def slope(potential: int, axis: int, face: int | None) -> Array:
+        return random_field(keys[potential], domain, waves, face, axis)
 
     if domain.dims == 2:
         flow = [slope(2, 1, faces[0]), -slope(2, 0, faces[1])]
@@ -126,15 +125,14 @@ def _superpose(
     domain: Domain,
     waves: int,
     face: int | None = None,
-    along: int | None = None,
+    derivative: int | None = None,
 ) -> Array:
     """Sum products of basis functions: `[2 waves + 1] * dims` amplitudes to `[*shape]`."""
     values = amplitudes
     for axis, n in enumerate(domain.shape):
         place = (np.arange(n) + (0.0 if axis == face else 0.5)) / n
-        basis = _basis(place, domain, waves, axis == along, axis).astype(amplitudes.dtype)
-        rest = values.shape[1:]
-        values = (values.reshape(len(basis), -1).T @ basis).reshape(*rest, n)
+        basis = _basis(place, domain, waves, axis == derivative, axis).astype(amplitudes.dtype)
+        values = along(basis.T, values, axis)
     return values
 
 

@@ -10,6 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from hycojax.kernels.axes import along
+
 
 def multiply(values: Float[Array, "*shape"], factor: Array, periodic: bool) -> Array:
     """Multiply each mode of an array by a factor (for the modes of `squared_wave_numbers`)."""
@@ -46,8 +48,7 @@ def _sum(terms: list[np.ndarray]) -> np.ndarray:
 
 def _transform(values: Array, matrices: list[np.ndarray]) -> Array:
     for axis, matrix in enumerate(matrices):
-        product = jnp.tensordot(matrix, values, axes=(1, axis), precision="highest")
-        values = jnp.moveaxis(product, 0, axis)
+        values = along(matrix, values, axis)
     return values
 
 

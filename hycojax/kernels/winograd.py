@@ -19,6 +19,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from hycojax.kernels.axes import along
+
 _TILE = 4
 _B = np.array(
     [
@@ -99,8 +101,7 @@ def _combine(weights: np.ndarray, parts: Sequence[Array]) -> Array:
 
 def _along_axes(kernel: Array, matrix: np.ndarray, dims: int) -> Array:
     for axis in range(dims):
-        changed = jnp.tensordot(matrix.astype(kernel.dtype), kernel, (1, axis))
-        kernel = jnp.moveaxis(changed, 0, axis)
+        kernel = along(matrix.astype(kernel.dtype), kernel, axis)
     return kernel
 
 

@@ -123,9 +123,12 @@ def check_coefficients(pde: Any) -> None:
 
 def _array(given: Any, name: str) -> np.ndarray:
     try:
-        return np.asarray(given, np.float32)
+        found = np.asarray(given)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{name}: an array of numbers is needed: {error}") from error
+    if found.dtype.kind not in "iuf" or not found.size:  # text could be read as numbers
+        raise ValueError(f"{name}: an array of numbers is needed, not of {found.dtype}")
+    return found.astype(np.float32)
 
 
 def _check_bounds(name: str, about: Quantity, own: Any) -> None:

@@ -7,7 +7,6 @@ of 10.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -15,6 +14,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from hycojax.grid.domain import Boundary, Domain
+from hycojax.grid.stencils import Beyond, laplace
+from hycojax.settings.checked import Checked
 
 
 @runtime_checkable
@@ -29,7 +30,7 @@ class Smoothness(Protocol):
 
 
 @dataclass(frozen=True)
-class Slope:
+class Slope(Checked):
     """Mean of |grad r|^2: long waves cost least. The usual choice for what varies smoothly.
 
     Source: Tikhonov, Arsenin, "Solutions of Ill-Posed Problems" (1977), first order.
@@ -47,7 +48,7 @@ class Slope:
 
 
 @dataclass(frozen=True)
-class TotalVariation:
+class TotalVariation(Checked):
     """Mean of |grad r|: a jump costs no more than a slope of the same height. For layers and edges.
 
     |.| is rounded off below `corner`, so that the loss has a gradient.
@@ -74,7 +75,7 @@ class TotalVariation:
 
 
 @dataclass(frozen=True)
-class Laplacian:
+class Laplacian(Checked):
     """Mean of (laplace r)^2: a slope costs nothing, a bend does. For what varies very smoothly.
 
     Source: Wahba, "Spline Models for Observational Data" (1990), thin-plate splines.
@@ -88,20 +89,15 @@ class Laplacian:
 
     def penalty(self, domain: Domain, field: Float[Array, "*shape"]) -> Float[Array, ""]:
         """Return weight * mean (laplace r)^2, in a closed box over all but the outermost cells."""
-        bends = 0.0
-        for axis, d in enumerate(_differences(domain, field)):
-            width = 1 / domain.shape[axis]
-            if domain.boundary is Boundary.PERIODIC:
-                bends += (d - jnp.roll(d, 1, axis)) / width
-            else:
-                inner = [slice(1, -1)] * domain.dims
-                inner[axis] = slice(None)
-                bends += jnp.diff(d, axis=axis)[tuple(inner)] / width
-        return self.weight * jnp.mean(bends**2)
+        periodic = domain.boundary is Boundary.PERIODIC
+        widths = tuple(1 / n for n in domain.shape)
+        bends = laplace(field, widths, Beyond.OTHER_END if periodic else Beyond.SAME)
+        inner = bends if periodic else bends[(slice(1, -1),) * domain.dims]
+        return self.weight * jnp.mean(inner**2)
 
 
 def _check(measure: Smoothness) -> None:
-    if not (math.isfinite(measure.weight) and measure.weight >= 0):
+    if measure.weight < 0:
         raise ValueError(f"weight = {measure.weight}: it must not be negative")
 
 

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 
 from hycojax.grid.domain import Boundary, Domain
 from hycojax.kernels import random_arrays
+from hycojax.kernels.axes import along
 from hycojax.networks.emulator import Emulator
 
 
@@ -79,20 +80,17 @@ class _SpectralMixing(nn.Module):
         real, imaginary = self.param("waves", lambda key: random_arrays.normal(key, shape) / inputs)
         amplitudes = x.astype(jnp.float32)
         for axis, k in enumerate(numbers):
-            amplitudes = _along(np.exp(-_phase(k, x.shape[axis])) / x.shape[axis], amplitudes, axis)
+            wave = np.exp(-_phase(k, x.shape[axis])) / x.shape[axis]
+            amplitudes = along(wave.astype(np.complex64), amplitudes, axis)
         mixing = jax.lax.complex(real, imaginary)
         waves = jnp.einsum("...i,...io->...o", amplitudes, mixing, precision="highest")
         twice = np.where(numbers[-1] > 0, 2, 1)[:, None]
         for axis, k in enumerate(numbers):
             weight = twice if axis == dims - 1 else 1
-            waves = _along((weight * np.exp(_phase(k, x.shape[axis]))).T, waves, axis)
+            wave = (weight * np.exp(_phase(k, x.shape[axis]))).T
+            waves = along(wave.astype(np.complex64), waves, axis)
         return waves.real.astype(x.dtype)
 
 
 def _phase(k: np.ndarray, n: int) -> np.ndarray:
     return 2j * np.pi * np.outer(k, np.arange(n)) / n
-
-
-def _along(matrix: np.ndarray, x: Array, axis: int) -> Array:
-    moved = jnp.tensordot(matrix.astype(np.complex64), x, (1, axis), precision="highest")
-    return jnp.moveaxis(moved, 0, axis)

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from hycojax.grid.domain import Boundary, Channel, Domain
+from hycojax.grid.domain import Boundary, Channel, Domain, vector_channels
 from hycojax.grid.random_fields import random_field, random_flow
 from hycojax.models.coefficients import Coefficient, coefficient
 from hycojax.models.pde import PDE, Setting
@@ -37,7 +37,7 @@ class Advection(PDE):
 
     def channels(self, dims: int) -> tuple[Channel, ...]:
         """Return the tracer and the flow, which is static."""
-        flow = (Channel(f"velocity_{'xyz'[i]}", "m/s", static=True) for i in range(dims))
+        flow = vector_channels("velocity", "m/s", dims, static=True)
         return (Channel("tracer"), *flow)
 
     def step(

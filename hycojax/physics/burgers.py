@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from hycojax.grid.domain import Boundary, Channel, Domain
+from hycojax.grid.domain import Boundary, Channel, Domain, vector_channels
 from hycojax.grid.random_fields import random_field
 from hycojax.models.coefficients import Coefficient, coefficient
 from hycojax.models.pde import PDE, Setting
@@ -44,7 +44,7 @@ class Burgers(PDE):
 
     def channels(self, dims: int) -> tuple[Channel, ...]:
         """Return the components of the velocity."""
-        return tuple(Channel(f"velocity_{'xyz'[i]}", "m/s") for i in range(dims))
+        return vector_channels("velocity", "m/s", dims)
 
     def step(
         self, at: Setting, values: dict[str, Any], state: Float[Array, "*shape dims"]

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from hycojax.grid.domain import Boundary, Channel, Domain
+from hycojax.grid.domain import Boundary, Channel, Domain, vector_channels
 from hycojax.grid.random_fields import random_flow
 from hycojax.models.coefficients import Coefficient, coefficient
 from hycojax.models.pde import PDE, Setting
@@ -51,7 +51,7 @@ class Kolmogorov(PDE):
 
     def channels(self, dims: int) -> tuple[Channel, ...]:
         """Return the components of the velocity, on lower faces."""
-        return tuple(Channel(f"velocity_{'xyz'[i]}", "m/s", face=i) for i in range(dims))
+        return vector_channels("velocity", "m/s", dims, staggered=True)
 
     def plan(self, domain: Domain, dt: float) -> None:
         """Check that the grid resolves the force."""

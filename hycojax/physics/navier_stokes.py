@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from hycojax.grid.domain import Boundary, Channel, Domain
+from hycojax.grid.domain import Boundary, Channel, Domain, vector_channels
 from hycojax.grid.random_fields import Waves, random_field
 from hycojax.models.coefficients import Coefficient, coefficient
 from hycojax.models.pde import PDE, Setting
@@ -49,7 +49,7 @@ class NavierStokes(PDE):
 
     def channels(self, dims: int) -> tuple[Channel, ...]:
         """Return the density and the components of the velocity, on lower faces."""
-        faces = (Channel(f"velocity_{'xyz'[i]}", "m/s", face=i) for i in range(dims))
+        faces = vector_channels("velocity", "m/s", dims, staggered=True)
         return (Channel("density"), *faces)
 
     def step(

@@ -18,6 +18,7 @@ and a `draw` for its initial states.
 
 from __future__ import annotations
 
+import itertools
 from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -25,7 +26,7 @@ from typing import Any, ClassVar
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from hycojax.grid.domain import Channel
+from hycojax.grid.domain import Channel, vector_channels
 from hycojax.models.pde import PDE, Setting
 from hycojax.physics import phi
 
@@ -53,12 +54,10 @@ class PhiFlowStep(PDE):
     def channels(self, dims: int) -> tuple[Channel, ...]:
         """Return a channel for each scalar and for each component of a vector."""
         cells = [Channel(name, unit) for name, unit in self.scalars.items()]
-        faces = [
-            Channel(f"{name}_{'xyz'[axis]}", unit, face=axis)
-            for name, unit in self.vectors.items()
-            for axis in range(dims)
-        ]
-        return (*cells, *faces)
+        faces = (
+            vector_channels(name, unit, dims, staggered=True) for name, unit in self.vectors.items()
+        )
+        return (*cells, *itertools.chain(*faces))
 
     def step(
         self, at: Setting, values: dict[str, Any], state: Float[Array, "*shape channels"]

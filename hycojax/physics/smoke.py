@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from hycojax.grid.domain import Boundary, Channel, Domain
+from hycojax.grid.domain import Boundary, Channel, Domain, vector_channels
 from hycojax.models.coefficients import Coefficient, coefficient
 from hycojax.models.pde import PDE, Setting
 from hycojax.physics import phi
@@ -52,7 +52,7 @@ class Smoke(PDE):
 
     def channels(self, dims: int) -> tuple[Channel, ...]:
         """Return the density, the velocity on lower faces, and the source."""
-        faces = (Channel(f"velocity_{'xyz'[i]}", "m/s", face=i) for i in range(dims))
+        faces = vector_channels("velocity", "m/s", dims, staggered=True)
         return (Channel("density"), *faces, Channel("source", static=True))
 
     def step(

@@ -92,7 +92,7 @@ def test_the_derivative_is_the_difference_between_close_faces(shape, boundary):
         fine = replace(domain, shape=(*shape[:axis], 10 * n, *shape[axis + 1 :]))
         faces, found = (
             jnp.moveaxis(random_field(KEY, fine, waves=2, **where), axis, 0)
-            for where in ({"face": axis}, {"along": axis})
+            for where in ({"face": axis}, {"derivative": axis})
         )
         expected = jnp.diff(faces, axis=0) / fine.dx[axis]
         np.testing.assert_allclose(found[:-1], expected, atol=3e-3 * jnp.abs(found).max())
@@ -100,7 +100,7 @@ def test_the_derivative_is_the_difference_between_close_faces(shape, boundary):
 
 def test_closed_walls_see_no_slope(shape):
     for axis in range(len(shape)):
-        found = random_field(KEY, box(shape, Boundary.CLOSED), face=axis, along=axis)
+        found = random_field(KEY, box(shape, Boundary.CLOSED), face=axis, derivative=axis)
         np.testing.assert_array_equal(jnp.moveaxis(found, axis, 0)[0], 0)
         assert jnp.abs(found).max() > 0.1
 
@@ -108,7 +108,7 @@ def test_closed_walls_see_no_slope(shape):
 def test_the_derivative_is_the_spectral_one(shape):
     domain = box(shape)
     for axis in range(domain.dims):
-        found = random_field(KEY, domain, along=axis)
+        found = random_field(KEY, domain, derivative=axis)
         expected = slope(domain, random_field(KEY, domain), axis)
         np.testing.assert_allclose(found, expected, atol=1e-5)
 

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from hycojax.grid.stencils import Beyond, laplace, neighbour
 from hycojax.kernels import spectrum
 from hycojax.physics import phi
 
@@ -116,53 +117,36 @@ def _legendre(stages: int) -> tuple[float, np.ndarray]:
 
 def _operator(field: phi.Field, diffusivity: float | Array | phi.Field):
     """Return u -> div(a grad u) for the arrays of a field."""
-    dx = phi.spacing(field)
-    if field.boundary not in (phi.PERIODIC, phi.NO_FLUX, phi.WALL):
-        raise ValueError(f"diffuse: no scheme for the boundary {field.boundary}")
+    dx, beyond = phi.spacing(field), _beyond(field)
     if not isinstance(diffusivity, phi.Field):
-        return lambda values: diffusivity * _laplace(values, field.boundary, dx)
-    if field.is_staggered or field.boundary == phi.WALL:
+        return lambda values: diffusivity * laplace(values, dx, beyond)
+    if field.is_staggered or beyond is Beyond.ZERO:
         raise ValueError("a diffusivity that is a field needs a centred field without walls")
     (local,) = phi.components(diffusivity)
-    return lambda values: _weighted_laplace(values, local, field.boundary, dx)
+    return lambda values: _weighted_laplace(values, local, beyond, dx)
 
 
-def _laplace(values: Array, boundary, dx: tuple[float, ...]) -> Array:
-    """Return the sum of second differences."""
-    total = 0
-    for axis, d in enumerate(dx):
-        sides = sum(_neighbour(values, axis, step, boundary) for step in (-1, 1))
-        total = total + (sides - 2 * values) / d**2
-    return total
+def _beyond(field: phi.Field) -> Beyond:
+    known = {
+        phi.PERIODIC: Beyond.OTHER_END,
+        phi.NO_FLUX: Beyond.SAME,
+        phi.WALL: Beyond.ZERO,
+    }
+    if field.boundary not in known:
+        raise ValueError(f"diffuse: no scheme for the boundary {field.boundary}")
+    return known[field.boundary]
 
 
 def _weighted_laplace(
     values: Float[Array, "*shape"],
     diffusivity: Float[Array, "*shape"],
-    boundary,
+    beyond: Beyond,
     dx: tuple[float, ...],
 ) -> Float[Array, "*shape"]:
     """Return div(a grad u) with a averaged on the faces; no flux through closed sides."""
     total = 0
     for axis, d in enumerate(dx):
         for step in (-1, 1):
-            u, a = (_neighbour(x, axis, step, boundary) for x in (values, diffusivity))
+            u, a = (neighbour(x, axis, step, beyond) for x in (values, diffusivity))
             total = total + 0.5 * (diffusivity + a) * (u - values) / d**2
     return total
-
-
-def _neighbour(values: Array, axis: int, step: int, boundary) -> Array:
-    """Return the value of the next (1) or the last (-1) cell along an axis, for each cell.
-
-    Beyond the end there is the other end, the cell itself (no flux), or zero (a wall). Written as
-    two pieces side by side, which XLA differentiates twice as fast as a border.
-    """
-    n = values.shape[axis]
-    first, last = (jax.lax.slice_in_dim(values, i, i + 1, axis=axis) for i in (0, n - 1))
-    if boundary == phi.WALL:
-        first = last = jnp.zeros_like(first)
-    elif boundary == phi.PERIODIC:
-        first, last = last, first
-    if step == 1:
-        return jnp.concatenate([jax.lax.slice_in_dim(values, 1, n, axis=axis), last], axis=axis)
-    return jnp.concatenate([first, jax.lax.slice_in_dim(values, 0, n - 1, axis=axis)], axis=axis)
