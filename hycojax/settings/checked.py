@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 import enum
 import functools
-import math
 import numbers
+import sys
 import types
 import typing
 from collections.abc import Callable
@@ -75,8 +75,8 @@ def converted(hint: Any, value: Any, name: str) -> Any:
         return _NUMBERS[hint](value, name)
     if isinstance(hint, type) and issubclass(hint, enum.Enum):
         return _member(hint, value, name)
-    if isinstance(hint, type) and not isinstance(value, hint):
-        _refuse(value, name, f"a {hint.__name__}")
+    if isinstance(hint, type) and (isinstance(value, type) or not isinstance(value, hint)):
+        _refuse(value, name, f"a {hint.__name__}")  # a class has all methods of its objects
     return value
 
 
@@ -91,7 +91,7 @@ def _one_of(hints: tuple[Any, ...], value: Any, name: str) -> Any:
 
 
 def _items(hints: tuple[Any, ...], value: Any, name: str) -> tuple[Any, ...]:
-    if not isinstance(value, tuple | list | np.ndarray):
+    if not (isinstance(value, tuple | list) or (isinstance(value, np.ndarray) and value.ndim)):
         _refuse(value, name, "a tuple")
     if hints and hints[-1] is Ellipsis:
         hints = (hints[0],) * len(value)
@@ -124,9 +124,8 @@ def _integer(value: Any, name: str) -> int:
 def _float(value: Any, name: str) -> float:
     plain = _number(value)
     real = isinstance(plain, numbers.Real) and not isinstance(plain, bool)
-    return (
-        float(plain) if real and math.isfinite(plain) else _refuse(value, name, "a finite number")
-    )
+    finite = real and abs(plain) <= sys.float_info.max  # of a whole number too that is no float
+    return float(plain) if finite else _refuse(value, name, "a finite number")
 
 
 def _string(value: Any, name: str) -> str:
