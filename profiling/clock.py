@@ -6,9 +6,15 @@ import math
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
+
+from hycojax.kernels import programs
+
+#: `jax.jit` with the effort that goes into the loops of a run.
+AS_IN_RUNS = partial(programs.jit, effort=programs.LOOP)
 
 
 def device() -> str:
@@ -16,10 +22,10 @@ def device() -> str:
     return f"{jax.devices()[0].device_kind} ({jax.default_backend()}), jax {jax.__version__}"
 
 
-def compiled(function: Callable, inputs: tuple) -> tuple[Callable, float]:
+def compiled(function: Callable, inputs: tuple, jit: Callable = jax.jit) -> tuple[Callable, float]:
     """Return a function compiled for its inputs, and the seconds that this took."""
     began = time.perf_counter()
-    return jax.jit(function).lower(*inputs).compile(), time.perf_counter() - began
+    return jit(function).lower(*inputs).compile(), time.perf_counter() - began
 
 
 def timed(function: Callable, *inputs: Any) -> tuple[float, Any]:

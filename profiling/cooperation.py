@@ -1,24 +1,29 @@
 """What cooperation brings, for six PDEs with more and less to see: a proof of `profiling.proofs`.
 
-Each PDE is an experiment, run by `hycojax.compare` in three cases: all of the box is seen with 2 %
-noise; half of it; a quarter with 5 %. In all of them the recordings come from a grid twice as fine
-as the models', and test simulations are used for the figures alone. A comparison takes 10 to 40
-minutes on two CPU cores, and there are 18.
+Each PDE is an experiment, compared in three cases: all of the box is seen with 2 % noise; half of
+it; a quarter with 5 %. In all of them the recordings come from a grid twice as fine as the models',
+and test simulations are used for the figures alone. A comparison takes 10 to 40 minutes on two CPU
+cores, and there are 18.
 """
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from hycojax import compare
+import hycojax as hj
+from hycojax import commandline
+from hycojax.commandline import Overridable
+from hycojax.report.comparison import cell, table
 from hycojax.report.figures import log_scale
 from hycojax.run.directory import write_json
 
+_EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 #: For each experiment what differs from its file. That of Burgers finds a field with the PDE alone.
 EXPERIMENTS: dict[str, tuple[str, ...]] = {
     "heat": (),
@@ -32,9 +37,9 @@ EXPERIMENTS: dict[str, tuple[str, ...]] = {
     "navier_stokes": (),
 }
 CASES: dict[str, tuple[str, ...]] = {
-    "full": ("--observation.region.fraction", "1.0", "--observation.noise", "0.02"),
-    "half": ("--observation.region.fraction", "0.5", "--observation.noise", "0.02"),
-    "quarter": ("--observation.region.fraction", "0.25", "--observation.noise", "0.05"),
+    "full": ("--data.region.fraction", "1.0", "--data.noise", "0.02"),
+    "half": ("--data.region.fraction", "0.5", "--data.noise", "0.02"),
+    "quarter": ("--data.region.fraction", "0.25", "--data.noise", "0.05"),
 }
 #: Lines of a comparison, and what they are called here.
 SYNTHETIC = {
@@ -83,13 +88,29 @@ def prove(directory: Path, seeds: int) -> str:
     found: Found = {}
     for name, settings in EXPERIMENTS.items():
         for case, words in CASES.items():
+            experiment = experiment_of(name, (*words, *settings))
             root = directory / f"{name}-{case}"
-            where = ("--seeds", str(seeds), "--run-dir", str(root))
-            compare.main([f"experiments/{name}.py", *words, *settings, *where])
-            found[name, case] = json.loads((root / "comparison.json").read_text())["rows"]
+
+            def tell(scheme: str, seed: int, root: Path = root) -> tuple:
+                print(f"{root / scheme}-{seed}", flush=True)
+                return ()
+
+            found[name, case] = hj.compare(experiment, seeds, root, tell).rows
     figure(found).savefig(directory / FILES[0], dpi=120)
     write_json(directory / FILES[1], {" ".join(key): rows for key, rows in found.items()})
     return f"{_ABOUT}\n\n{tables(found)}"
+
+
+@dataclass(frozen=True)
+class _Options:
+    experiment: Overridable
+
+
+def experiment_of(name: str, words: Sequence[str]) -> hj.Experiment:
+    """Return one of our experiments with the overrides of a command line."""
+    file = _EXPERIMENTS / f"{name}.py"
+    options = _Options(commandline.load(file))
+    return commandline.parse(_Options, options, file, words, "hycojax.compare").experiment
 
 
 def tables(found: Found) -> str:
@@ -103,16 +124,16 @@ def tables(found: Found) -> str:
     first, second = [], []
     for (name, case), rows in found.items():
         alone, _, hybrid = (rows[label] for label in SYNTHETIC)
-        errors = [compare.cell(rows[label].get("test", [])) for label in SYNTHETIC]
+        errors = [cell(rows[label].get("test", [])) for label in SYNTHETIC]
         parts = _parts(alone), _parts(hybrid)
         first.append([name, case, *errors, _ratio(hybrid, alone), *parts])
-        errors = [compare.cell(rows[label].get("parameter", [])) for label in PHYSICAL]
-        alone, *_, hybrid, _ = (compare.cell(rows[label].get("test", [])) for label in PHYSICAL)
+        errors = [cell(rows[label].get("parameter", [])) for label in PHYSICAL]
+        alone, *_, hybrid, _ = (cell(rows[label].get("test", [])) for label in PHYSICAL)
         second.append([name, case, *errors, alone, hybrid])
     return (
-        f"Test nRMSE of the networks:\n\n{compare.table(networks, first)}\n"
+        f"Test nRMSE of the networks:\n\n{table(networks, first)}\n"
         "Relative error of the parameters, and test nRMSE of the PDEs:\n\n"
-        f"{compare.table(pdes, second)}"
+        f"{table(pdes, second)}"
     )
 
 

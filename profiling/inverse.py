@@ -19,19 +19,11 @@ from rich.console import Console
 from rich.table import Table
 from scipy.optimize import minimize
 
-from hycojax.data.observation import Observation, Scattered, observe
-from hycojax.game import state as games
-from hycojax.game.completion import complete
-from hycojax.game.objective import objective
-from hycojax.game.player import Player, Weights
-from hycojax.grid.domain import Boundary, Domain
-from hycojax.grid.random_fields import Waves
-from hycojax.models import parameters as parameter
-from hycojax.models.model import rollouts
-from hycojax.models.parameters import FieldParameter, Parameter
-from hycojax.models.unconstrained import Unconstrained
-from hycojax.physics import burgers, smoke
-from hycojax.solvers import LBFGS, Reason
+import hycojax as hj
+from hycojax.data import simulated
+from hycojax.data.recordings import Recordings
+from hycojax.models.pde import Unconstrained
+from hycojax.solvers import Reason
 from profiling import clock
 
 
@@ -44,7 +36,7 @@ class Options:
     iterations: int = 50
     """Iterations of each."""
     horizon: int = 8
-    """Time steps of a window."""
+    """Intervals of a window."""
 
 
 def main() -> None:
@@ -56,54 +48,59 @@ def main() -> None:
     )
     console = Console(width=140)
     for n in options.sizes:
-        for name, model in _models(n).items():
-            for row in _compare(model, options):
+        for name, problem in _problems(n).items():
+            for row in _compare(*problem, options):
                 table.add_row(f"{name}, {n} x {n}", *row)
                 console.print(" ".join((name, str(n), *row)), highlight=False)
     console.print(table)
 
 
-def _models(n: int) -> dict[str, Any]:
-    box = Domain((n, n), (100.0, 100.0), Boundary.PERIODIC, burgers.channels(2))
-    closed = Domain((n, n), (100.0, 100.0), Boundary.CLOSED, smoke.channels(2))
-    viscosity = FieldParameter(Waves(mean=1.0, amplitude=0.3), start=0.5, high=5.0)
-    unknown = {
-        "viscosity": Parameter(1.0, start=0.3, high=5.0),
-        "inflow": Parameter(0.1, start=0.3),
-    }
+def _problems(n: int) -> dict[str, tuple[hj.Domain, hj.PDE, hj.PDE]]:
+    """Return by name: the box, the PDE with what is unknown, and the truth."""
+    box, closed = (hj.Domain((n, n), (100.0, 100.0), end) for end in (hj.PERIODIC, hj.CLOSED))
+    field = hj.UnknownField(start=0.5, high=5.0)
+    numbers = hj.physics.Smoke(
+        buoyancy=hj.Unknown(start=0.3),
+        viscosity=hj.Unknown(start=0.3, high=5.0),
+        inflow=hj.Unknown(start=0.3),
+    )
     return {
-        "Burgers, a field": burgers.Burgers(box, dt=100 / n, viscosity=viscosity),
-        "Smoke, 3 numbers": smoke.Smoke(
-            closed, dt=100 / n, buoyancy=Parameter(0.1, start=0.3), **unknown
+        "Burgers, a field": (
+            box,
+            hj.physics.Burgers(viscosity=field),
+            hj.physics.Burgers(viscosity=hj.Waves(mean=1.0, amplitude=0.3)),
+        ),
+        "Smoke, 3 numbers": (
+            closed,
+            numbers,
+            hj.physics.Smoke(buoyancy=0.1, viscosity=1.0, inflow=0.1),
         ),
     }
 
 
-def _compare(model: Any, options: Options) -> list[list[str]]:
-    """Return a row for one gradient, for ours and for SciPy's."""
-    data = _data(model, options.horizon)
-    solver = LBFGS(iterations=options.iterations)
-    player = Player(Unconstrained(model), solver, Weights(), options.horizon)
-    schedule = games.Schedule(cycles=1, warmup=0)
-    game = games.Game(model, {"physical": player}, schedule, games.Interaction())
-    turn = games.turns(game, 0)["physical"]
-    state = games.start(game, data, jax.random.key(0)).players["physical"]
+def _compare(domain: hj.Domain, pde: hj.PDE, truth: hj.PDE, options: Options) -> list[list[str]]:
+    """Return a row for ours and for SciPy's, which calls one gradient."""
+    interval = 100 / domain.shape[0]
+    model = Unconstrained(pde.on(domain, interval))
+    data = _data(domain, interval, truth, options.horizon)
+    solver = hj.LBFGS(iterations=options.iterations)
     key = jax.random.key(0)
-    flat, unflatten = ravel_pytree(state.params)
-
-    def loss(data, params, key):
-        source = complete(game, data, {"physical": state}, "physical", turn)
-        return objective(player, source, None, turn, data.scale)(params, key)
+    params = model.init(key)
+    flat, unflatten = ravel_pytree(params)
 
     def gradient(data, point):
-        return jax.value_and_grad(lambda x: loss(data, unflatten(x), key)[0])(point)
+        return jax.value_and_grad(lambda x: hj.data_loss(model, unflatten(x), data))(point)
 
     def solve(data, params, memory):
-        return solver.run(lambda p, k: loss(data, p, k), params, memory, key, 1)
+        def objective(params, key):
+            del key  # nothing is drawn
+            return hj.data_loss(model, params, data), {}
 
-    inputs = (data, state.params, state.solver)
-    gradient, one = clock.compiled(gradient, (data, flat))
-    solve, ours = clock.compiled(solve, inputs)
+        return solver.run(objective, params, memory, key, 1)
+
+    inputs = (data, params, solver.init(params, 1))
+    gradient, one = clock.compiled(gradient, (data, flat), clock.AS_IN_RUNS)
+    solve, ours = clock.compiled(solve, inputs, clock.AS_IN_RUNS)
     for program, given in ((gradient, (data, flat)), (solve, inputs)):
         clock.timed(program, *given)  # warm
     seconds, (_, _, terms) = clock.timed(solve, *inputs)
@@ -126,13 +123,20 @@ def _compare(model: Any, options: Options) -> list[list[str]]:
     ]
 
 
-def _data(model: Any, horizon: int) -> games.Recordings:
-    """Return recordings of the true model: 2 windows, a quarter of the cells, 1 % noise."""
-    starts = jax.vmap(model.sample)(jax.random.split(jax.random.key(1), 2))
-    truth = jax.jit(lambda s: rollouts(model, parameter.truths(model), s, horizon))(starts)
-    seen = Observation(Scattered(fraction=0.25), noise=0.01)
-    recording = observe(seen, model.domain, truth, jax.random.key(2))
-    return games.recordings(recording, recording)
+def _data(domain: hj.Domain, interval: float, truth: hj.PDE, horizon: int) -> Recordings:
+    """Return recordings of the truth on the same grid: 2 windows, a quarter of the cells, noise."""
+    data = hj.Simulated(
+        truth=truth,
+        training=2,
+        validation=1,
+        test=0,
+        steps=horizon,
+        refinement=1,
+        region=hj.Scattered(fraction=0.25),
+        noise=0.01,
+    )
+    grid = data.bound(domain, interval).domain
+    return simulated.known(data, grid, simulated.simulate(data, domain, interval, 1), seed=1)
 
 
 def _numbers(row: list[Any]) -> list[str]:

@@ -1,5 +1,6 @@
 """The models' steps by PhiFlow's own functions alone, which `profiling.physics` times beside ours.
 
+Each takes a bound model, the values of all its coefficients, and a state.
 `centered` to `components` mirror `hycojax.physics.phi`, in 2D; an array may have one more axis in
 front, runs, which becomes a batch dimension of PhiFlow's.
 """
@@ -8,14 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
 from hycojax.grid.domain import Boundary, Domain
-from hycojax.models import parameters as parameter
+from hycojax.models.pde import BoundPDE
 from hycojax.physics import phi
 
 # isort: split
@@ -80,92 +80,86 @@ def explicit(
     return phi.diffuse.explicit(field, diffusivity, dt, substeps=substeps)
 
 
-def advection(model: Any, params: dict, state: Array) -> Array:
+def advection(model: BoundPDE, values: dict, state: Array) -> Array:
     """Return `Advection`'s next state."""
     tracer, u, v = _channels(state)
-    factor = params["coefficient"]
+    factor = values["coefficient"]
     velocity = centered_vector(model.domain, [factor * u, factor * v])
     new = phi.advect.mac_cormack(
-        centered(model.domain, tracer), velocity, model.dt, integrator=midpoint
+        centered(model.domain, tracer), velocity, model.interval, integrator=midpoint
     )
     return jnp.stack([*components(new), u, v], axis=-1)
 
 
-def burgers(model: Any, params: dict, state: Array) -> Array:
+def burgers(model: BoundPDE, values: dict, state: Array) -> Array:
     """Return `Burgers`' next state; PhiFlow diffuses scalars only with a viscosity field."""
 
     def diffuse(velocity: phi.Field) -> phi.Field:
-        if not model.viscosity.varies:
-            return fourier(velocity, params["viscosity"], model.dt / 2)
-        local = centered(model.domain, params["viscosity"])
+        if np.ndim(values["viscosity"]) == 0:
+            return fourier(velocity, values["viscosity"], model.interval / 2)
+        local = centered(model.domain, values["viscosity"])
         scalars = [centered(model.domain, part) for part in components(velocity)]
-        highest = parameter.largest(model, "viscosity")
-        spread = [explicit(s, local, model.dt / 2, highest) for s in scalars]
+        highest = _highest(model, "viscosity")
+        spread = [explicit(s, local, model.interval / 2, highest) for s in scalars]
         return centered_vector(model.domain, [components(s)[0] for s in spread])
 
     velocity = diffuse(centered_vector(model.domain, _channels(state)))
-    return jnp.stack(components(diffuse(_self_advect(velocity, model.dt))), axis=-1)
+    return jnp.stack(components(diffuse(_self_advect(velocity, model.interval))), axis=-1)
 
 
-def inviscid_burgers(model: Any, params: dict, state: Array) -> Array:
+def inviscid_burgers(model: BoundPDE, values: dict, state: Array) -> Array:
     """Return `InviscidBurgers`' next state."""
-    slope = phi.field.spatial_gradient(centered(model.domain, params["potential"]))
-    push = slope * (-model.dt / 2)
-    velocity = _self_advect(centered_vector(model.domain, _channels(state)) + push, model.dt)
+    slope = phi.field.spatial_gradient(centered(model.domain, values["potential"]))
+    push = slope * (-model.interval / 2)
+    velocity = _self_advect(centered_vector(model.domain, _channels(state)) + push, model.interval)
     return jnp.stack(components(velocity + push), axis=-1)
 
 
-def heat(model: Any, params: dict, state: Array) -> Array:
+def heat(model: BoundPDE, values: dict, state: Array) -> Array:
     """Return `Heat`'s next state."""
     temperature = centered(model.domain, state[..., 0])
-    if model.diffusivity.varies:
-        local = centered(model.domain, params["diffusivity"])
-        highest = parameter.largest(model, "diffusivity")
-        temperature = explicit(temperature, local, model.dt, highest)
+    if np.ndim(values["diffusivity"]):
+        local = centered(model.domain, values["diffusivity"])
+        highest = _highest(model, "diffusivity")
+        temperature = explicit(temperature, local, model.interval, highest)
     else:
-        temperature = fourier(temperature, params["diffusivity"], model.dt)
+        temperature = fourier(temperature, values["diffusivity"], model.interval)
     return jnp.stack(components(temperature), axis=-1)
 
 
-def smoke(model: Any, params: dict, state: Array) -> Array:
+def smoke(model: BoundPDE, values: dict, state: Array) -> Array:
     """Return `Smoke`'s next state."""
     density, u, v, source = _channels(state)
-    inflow = centered(model.domain, source) * flow.wrap(model.dt * params["inflow"])
-    density, velocity = _buoyant(
-        model, centered(model.domain, density), (u, v), inflow, flow.wrap(params["buoyancy"])
-    )
+    inflow = centered(model.domain, source) * flow.wrap(model.interval * values["inflow"])
+    buoyancy = flow.wrap(values["buoyancy"])
+    density, velocity = _buoyant(model, values, (density, u, v), inflow, buoyancy)
     return jnp.stack([*components(density), *_lower_faces(velocity), source], axis=-1)
 
 
-def navier_stokes(model: Any, params: dict, state: Array) -> Array:
+def navier_stokes(model: BoundPDE, values: dict, state: Array) -> Array:
     """Return `NavierStokes`' next state."""
     density, u, v = _channels(state)
-    density, velocity = _buoyant(
-        model,
-        centered(model.domain, density),
-        (u, v),
-        0,
-        centered(model.domain, params["buoyancy"]),
-    )
+    buoyancy = centered(model.domain, values["buoyancy"])
+    density, velocity = _buoyant(model, values, (density, u, v), 0, buoyancy)
     return jnp.stack([*components(density), *_lower_faces(velocity)], axis=-1)
 
 
-def kolmogorov(model: Any, params: dict, state: Array) -> Array:
+def kolmogorov(model: BoundPDE, values: dict, state: Array) -> Array:
     """Return `Kolmogorov`'s next state."""
-    n, dt = model.domain.shape[1], model.dt
-    wave = np.sin(2 * np.pi * model.waves * (np.arange(n) + 0.5) / n).astype(np.float32)
+    n, dt = model.domain.shape[1], model.interval
+    wave = np.sin(2 * np.pi * model.pde.waves * (np.arange(n) + 0.5) / n).astype(np.float32)
     force = np.broadcast_to(wave, model.domain.shape)
-    push = staggered(model.domain, [dt / 2 * params["forcing"] * force, np.zeros_like(force)])
+    push = staggered(model.domain, [dt / 2 * values["forcing"] * force, np.zeros_like(force)])
     velocity = staggered(model.domain, _channels(state))
     velocity = phi.advect.mac_cormack(velocity, velocity, dt) + push
-    velocity = fourier(velocity, params["viscosity"], dt) + push
+    velocity = fourier(velocity, values["viscosity"], dt) + push
     velocity, _ = phi.fluid.make_incompressible(velocity, (), SOLVE)
     return jnp.stack(components(velocity), axis=-1)
 
 
-def gray_scott(model: Any, params: dict, state: Array) -> Array:
+def gray_scott(model: BoundPDE, values: dict, state: Array) -> Array:
     """Return `GrayScott`'s next state, with one sub-step of reaction: dt up to 1."""
-    feed, kill = flow.wrap(params["feed"]), flow.wrap(params["kill"])
+    feed, kill = flow.wrap(values["feed"]), flow.wrap(values["kill"])
     u, v = (centered(model.domain, part) for part in _channels(state))
 
     def rate(u, v):
@@ -173,7 +167,7 @@ def gray_scott(model: Any, params: dict, state: Array) -> Array:
         return feed * (1 - u) - made, made - (feed + kill) * v
 
     def react(u, v):
-        h = model.dt / 2
+        h = model.interval / 2
         a = rate(u, v)
         b = rate(u + h / 2 * a[0], v + h / 2 * a[1])
         c = rate(u + h / 2 * b[0], v + h / 2 * b[1])
@@ -181,8 +175,8 @@ def gray_scott(model: Any, params: dict, state: Array) -> Array:
         return tuple(s + h / 6 * (a[i] + 2 * (b[i] + c[i]) + d[i]) for i, s in enumerate((u, v)))
 
     u, v = react(u, v)
-    u = fourier(u, params["diffusivity_u"], model.dt)
-    v = fourier(v, params["diffusivity_v"], model.dt)
+    u = fourier(u, values["diffusivity_u"], model.interval)
+    v = fourier(v, values["diffusivity_v"], model.interval)
     return jnp.stack([components(s)[0] for s in react(u, v)], axis=-1)
 
 
@@ -191,16 +185,22 @@ def _self_advect(velocity: phi.Field, dt: float) -> phi.Field:
     return phi.advect.mac_cormack(velocity, halfway, dt)
 
 
-def _buoyant(model, density, faces, inflow, buoyancy) -> tuple[phi.Field, phi.Field]:
+def _buoyant(model, values, moving, inflow, buoyancy) -> tuple[phi.Field, phi.Field]:
     """Return the next density and velocity of a buoyant flow in a closed box."""
-    dt = model.dt
+    dt, (density, *faces) = model.interval, moving
     velocity = staggered(model.domain, faces)
-    density = phi.advect.mac_cormack(density, velocity, dt) + inflow
+    density = phi.advect.mac_cormack(centered(model.domain, density), velocity, dt) + inflow
     velocity = phi.advect.mac_cormack(velocity, velocity, dt)
     velocity += flow.resample(density * buoyancy * (0, dt), to=velocity)
-    velocity = explicit(velocity, model.viscosity.true, dt, model.viscosity.true)
+    velocity = explicit(velocity, values["viscosity"], dt, _highest(model, "viscosity"))
     velocity, _ = phi.fluid.make_incompressible(velocity, (), SOLVE)
     return density, velocity
+
+
+def _highest(model: BoundPDE, name: str) -> float:
+    """Return the upper bound of an unknown coefficient, or the value of a known one."""
+    own = dict(model.coefficients)[name]
+    return float(getattr(own, "high", own))
 
 
 def _channels(state: Array) -> list[Array]:

@@ -31,24 +31,12 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+import hycojax as hj
 from hycojax import commandline
 from hycojax.errors import InputError
-from hycojax.grid.domain import Boundary, Channel, Domain
-from hycojax.grid.random_fields import Waves
-from hycojax.models import parameters as parameter
-from hycojax.models.model import PhysicalModel, repeat
-from hycojax.models.parameters import FieldParameter, Parameter
-from hycojax.physics import (
-    advection,
-    burgers,
-    gray_scott,
-    heat,
-    inviscid_burgers,
-    kolmogorov,
-    navier_stokes,
-    phi,
-    smoke,
-)
+from hycojax.models.coefficients import values
+from hycojax.models.pde import BoundPDE
+from hycojax.physics import phi
 from hycojax.physics.operators import advect, diffuse, fluid
 from profiling import clock, phiflow_steps
 
@@ -209,7 +197,7 @@ def _map(step: Step) -> Step:
 class Fields:
     """What operators act on: arrays, and the fields that they make."""
 
-    domain: Domain
+    domain: hj.Domain
     make: Callable[..., list[phi.Field]]
     """From a border (`physics.phi` or its double in `phiflow_steps`), a domain and arrays."""
     inputs: Callable[[int], tuple[Array, ...]]
@@ -229,9 +217,44 @@ class Fields:
         return step
 
 
+@dataclass(frozen=True)
+class System:
+    """A model, and the true values of what is unknown in it."""
+
+    model: BoundPDE
+    params: dict[str, Array]
+
+    def states(self, runs: int) -> Array:
+        """Return states to start from, one a run; a fluid at rest gets to flow first."""
+        closed = self.model.domain.boundary is hj.CLOSED
+        count = round(DEVELOPMENT / self.model.interval) if closed else 0
+
+        def state(key: Array) -> Array:
+            first = self.model.sample(key)
+            return jax.lax.fori_loop(
+                0, count, lambda _, s: self.model.forward(self.params, s), first
+            )
+
+        return jax.jit(jax.vmap(state))(jax.random.split(jax.random.key(0), runs))
+
+    def parts(self, runs: int) -> tuple[Array, ...]:
+        """Return states, one array a channel."""
+        return tuple(jnp.moveaxis(self.states(runs), -1, 0))
+
+    def case(self, name: str, step: Callable, forms: Forms) -> Case:
+        """Return the case of a step of the model."""
+
+        def theirs(params, state):
+            with phi.precision(state):
+                return step(self.model, values(self.model.coefficients, params), state)
+
+        cells, ours = self.model.domain.shape[0], self.model.forward
+        return Case(name, cells, ours, theirs, forms, self.params, self.states, STEPS)
+
+
 def _cases(n: int) -> list[Case]:
     """Return all that is timed on a grid."""
-    models = _models(n)
+    systems = _systems(n)
     solving = (_batch, _batch) if n**2 <= phiflow_steps.MOST_CELLS else None
     steps = {
         "Advection": (phiflow_steps.advection, (_vmap, _vmap)),
@@ -246,83 +269,71 @@ def _cases(n: int) -> list[Case]:
         "GrayScott": (phiflow_steps.gray_scott, (_vmap, _vmap)),
     }
     return [
-        *_operators(models, solving),
-        *(_model_case(name, models[name], *row) for name, row in steps.items()),
+        *_operators(systems, solving),
+        *(systems[name].case(name, *row) for name, row in steps.items()),
     ]
 
 
-def _models(n: int) -> dict[str, PhysicalModel]:
+def _systems(n: int) -> dict[str, System]:
     """Return the models, with steps in which the fastest flow crosses at most two cells or so."""
-    dt = 64 / n
+    dt, pde = 64 / n, hj.physics
 
-    def box(channels: tuple[Channel, ...], boundary: Boundary = Boundary.PERIODIC) -> Domain:
-        return Domain((n, n), (SIZE, SIZE), boundary, channels)
+    def system(
+        kind: type[hj.PDE], dt: float, boundary: Any = hj.PERIODIC, **pairs: tuple[Any, Any]
+    ) -> System:
+        domain = hj.Domain((n, n), (SIZE, SIZE), boundary)
+        model = kind(**{name: unknown for name, (unknown, _) in pairs.items()}).on(domain, dt)
+        true = {
+            name: value.on(domain) if isinstance(value, hj.Waves) else value
+            for name, (_, value) in pairs.items()
+        }
+        return System(model, {name: jnp.asarray(v, jnp.float32) for name, v in true.items()})
 
-    def unknown(true: float) -> Parameter:
-        return Parameter(true, start=true)
+    def unknown(true: float) -> tuple[hj.Unknown, float]:
+        return hj.Unknown(start=true), true
 
-    def uneven(mean: float, amplitude: float, high: float | None = None) -> Parameter:
-        return FieldParameter(Waves(mean, amplitude), start=mean, high=high)
+    def uneven(
+        mean: float, amplitude: float, high: float | None = None
+    ) -> tuple[hj.UnknownField, hj.Waves]:
+        return hj.UnknownField(start=mean, high=high), hj.Waves(mean, amplitude)
 
-    closed = Boundary.CLOSED
     return {
-        "Advection": advection.Advection(box(advection.channels(2)), dt, unknown(1.0)),
-        "Burgers": burgers.Burgers(box(burgers.channels(2)), dt / 2, unknown(1.0)),
-        "Burgers, field": burgers.Burgers(box(burgers.channels(2)), dt / 2, uneven(1.0, 0.2, HIGH)),
-        "InviscidBurgers, field": inviscid_burgers.InviscidBurgers(
-            box(burgers.channels(2)), dt / 2, uneven(0.0, 0.5)
-        ),
-        "Heat": heat.Heat(box(heat.CHANNELS), dt, unknown(1.0)),
-        "Heat, field": heat.Heat(box(heat.CHANNELS, closed), dt, uneven(1.0, 0.2, HIGH)),
-        "Smoke": smoke.Smoke(
-            box(smoke.channels(2), closed), dt, buoyancy=unknown(0.1), inflow=unknown(0.1)
-        ),
-        "NavierStokes, field": navier_stokes.NavierStokes(
-            box(navier_stokes.channels(2), closed), dt, buoyancy=uneven(0.1, 0.03)
-        ),
-        "Kolmogorov": kolmogorov.Kolmogorov(
-            box(kolmogorov.channels(2)), dt, unknown(0.5), unknown(0.05)
-        ),
-        "GrayScott": gray_scott.GrayScott(
-            box(gray_scott.CHANNELS), dt, *map(unknown, (0.16, 0.08, 0.035, 0.06))
+        "Advection": system(pde.Advection, dt, coefficient=unknown(1.0)),
+        "Burgers": system(pde.Burgers, dt / 2, viscosity=unknown(1.0)),
+        "Burgers, field": system(pde.Burgers, dt / 2, viscosity=uneven(1.0, 0.2, HIGH)),
+        "InviscidBurgers, field": system(pde.InviscidBurgers, dt / 2, potential=uneven(0.0, 0.5)),
+        "Heat": system(pde.Heat, dt, diffusivity=unknown(1.0)),
+        "Heat, field": system(pde.Heat, dt, hj.CLOSED, diffusivity=uneven(1.0, 0.2, HIGH)),
+        "Smoke": system(pde.Smoke, dt, hj.CLOSED, buoyancy=unknown(0.1), inflow=unknown(0.1)),
+        "NavierStokes, field": system(pde.NavierStokes, dt, hj.CLOSED, buoyancy=uneven(0.1, 0.03)),
+        "Kolmogorov": system(pde.Kolmogorov, dt, viscosity=unknown(0.5), forcing=unknown(0.05)),
+        "GrayScott": system(
+            pde.GrayScott,
+            dt,
+            diffusivity_u=unknown(0.16),
+            diffusivity_v=unknown(0.08),
+            feed=unknown(0.035),
+            kill=unknown(0.06),
         ),
     }
 
 
-def _model_case(name: str, model: PhysicalModel, step: Callable, forms: Forms) -> Case:
-    def theirs(params, state):
-        with phi.precision(state):
-            return step(model, params, state)
-
-    params, inputs = parameter.truths(model), partial(_states, model)
-    return Case(name, model.domain.shape[0], model.forward, theirs, forms, params, inputs, STEPS)
-
-
-def _states(model: PhysicalModel, runs: int) -> Array:
-    """Return states to start from, one a run; a fluid that starts at rest gets to flow first."""
-    count = round(DEVELOPMENT / model.dt) if model.domain.boundary is Boundary.CLOSED else 0
-    params = parameter.truths(model)
-
-    def state(key: Array) -> Array:
-        return repeat(model, params, model.sample(key), count)
-
-    return jax.jit(jax.vmap(state))(jax.random.split(jax.random.key(0), runs))
-
-
-def _operators(models: dict[str, PhysicalModel], solving: Forms) -> list[Case]:
+def _operators(systems: dict[str, System], solving: Forms) -> list[Case]:
     """Return the operators on a grid, on flows as the models' steps have them."""
     plume, turning, warm, conductor = (
-        models[name] for name in ("NavierStokes, field", "Kolmogorov", "Heat", "Heat, field")
+        systems[name] for name in ("NavierStokes, field", "Kolmogorov", "Heat", "Heat, field")
     )
-    dt, dx = plume.dt, plume.domain.dx
+    domains = {name: system.model.domain for name, system in systems.items()}
+    closed, periodic = domains["NavierStokes, field"], domains["Heat"]
+    dt, dx = plume.model.interval, closed.dx
     gentle = 0.2 * dx[0] ** 2 / dt  # one explicit step is stable
     stages = diffuse.stages(HIGH, dt, dx)
-    scalar = Fields(warm.domain, _scalars, lambda runs: _parts(warm, runs))
-    weighted = Fields(conductor.domain, _scalars, lambda runs: _with_diffusivity(conductor, runs))
-    tracer = Fields(warm.domain, _scalar_and_vector, lambda runs: _parts(models["Advection"], runs))
-    flow = Fields(plume.domain, _staggered, lambda runs: _parts(plume, runs)[1:])
-    lifted = Fields(plume.domain, _staggered, lambda runs: _lifted(plume, runs))
-    carried = Fields(turning.domain, _staggered, lambda runs: _carried(turning, runs))
+    scalar = Fields(periodic, _scalars, warm.parts)
+    weighted = Fields(closed, _scalars, lambda runs: _with_diffusivity(conductor, runs))
+    tracer = Fields(periodic, _scalar_and_vector, systems["Advection"].parts)
+    flow = Fields(closed, _staggered, lambda runs: plume.parts(runs)[1:])
+    lifted = Fields(closed, _staggered, lambda runs: _lifted(plume, runs))
+    carried = Fields(periodic, _staggered, lambda runs: _carried(turning, runs))
 
     def project(velocity: phi.Field) -> phi.Field:
         return fluid.make_incompressible(velocity)[0]
@@ -378,43 +389,39 @@ def _operators(models: dict[str, PhysicalModel], solving: Forms) -> list[Case]:
     ]
 
 
-def _scalars(border: Any, domain: Domain, parts: tuple[Array, ...]) -> list[phi.Field]:
+def _scalars(border: Any, domain: hj.Domain, parts: tuple[Array, ...]) -> list[phi.Field]:
     return [border.centered(domain, part) for part in parts]
 
 
-def _scalar_and_vector(border: Any, domain: Domain, parts: tuple[Array, ...]) -> list[phi.Field]:
+def _scalar_and_vector(border: Any, domain: hj.Domain, parts: tuple[Array, ...]) -> list[phi.Field]:
     return [border.centered(domain, parts[0]), border.centered_vector(domain, list(parts[1:]))]
 
 
-def _staggered(border: Any, domain: Domain, parts: tuple[Array, ...]) -> list[phi.Field]:
+def _staggered(border: Any, domain: hj.Domain, parts: tuple[Array, ...]) -> list[phi.Field]:
     return [border.staggered(domain, list(parts))]
 
 
-def _parts(model: PhysicalModel, runs: int) -> tuple[Array, ...]:
-    """Return states, one array a channel."""
-    return tuple(jnp.moveaxis(_states(model, runs), -1, 0))
-
-
-def _with_diffusivity(model: PhysicalModel, runs: int) -> tuple[Array, ...]:
+def _with_diffusivity(system: System, runs: int) -> tuple[Array, ...]:
     """Return temperatures and diffusivities."""
-    (temperature,) = _parts(model, runs)
-    return temperature, jnp.broadcast_to(parameter.truths(model)["diffusivity"], temperature.shape)
+    (temperature,) = system.parts(runs)
+    return temperature, jnp.broadcast_to(system.params["diffusivity"], temperature.shape)
 
 
-def _lifted(model: PhysicalModel, runs: int) -> tuple[Array, ...]:
+def _lifted(system: System, runs: int) -> tuple[Array, ...]:
     """Return flows after a step's lift, which has a divergence."""
-    density, u, v = _parts(model, runs)
-    return u, v + model.dt * 0.1 * density
+    density, u, v = system.parts(runs)
+    return u, v + system.model.interval * 0.1 * density
 
 
-def _carried(model: PhysicalModel, runs: int) -> tuple[Array, ...]:
+def _carried(system: System, runs: int) -> tuple[Array, ...]:
     """Return flows that carried themselves for a step, which gives them a divergence."""
+    model = system.model
 
     def carry(*faces: Array) -> tuple[Array, ...]:
         velocity = phi.staggered(model.domain, list(faces))
-        return tuple(phi.components(advect.mac_cormack(velocity, velocity, model.dt)))
+        return tuple(phi.components(advect.mac_cormack(velocity, velocity, model.interval)))
 
-    return jax.jit(jax.vmap(carry))(*_parts(model, runs))
+    return jax.jit(jax.vmap(carry))(*system.parts(runs))
 
 
 if __name__ == "__main__":

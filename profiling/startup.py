@@ -64,22 +64,29 @@ def _measured(file: Path, kept: Path) -> list[float]:
     """Play the first cycle of an experiment; return the time at the end of each part."""
     import jax
 
-    from hycojax import commandline, prepare, train
+    from hycojax import commandline
+    from hycojax.data import simulated
     from hycojax.game import state as games
+    from hycojax.run.compiled import cycle_program
+    from hycojax.settings.numbers import split
 
     experiment, times = commandline.load(file), [time.time()]
-    stored, _ = prepare.simulations(experiment, kept / "simulations.h5")
+    about = experiment.data, experiment.domain, experiment.interval, experiment.seed
+    stored = simulated.stored(*about, kept / "simulations.h5")
     times.append(time.time())
-    game, data, state = jax.block_until_ready(prepare.first_state(experiment, stored))
+    game = experiment.game()
+    data = simulated.known(experiment.data, game.physics.domain, stored, experiment.seed)
+    state = jax.block_until_ready(games.start(game, data, jax.random.key(experiment.seed)))
     times.append(time.time())
-    turns = games.turns(game, 0)
-    traced = train.cycle_program(games.stage(game, 0)).trace(data, state, turns)
+    structure, numbers = split(games.stage(game, 0))
+    inputs = numbers, data, state, games.turns(game, 0)
+    traced = cycle_program(structure).trace(*inputs)
     times.append(time.time())
     lowered = traced.lower()
     times.append(time.time())
     program = lowered.compile()
     times.append(time.time())
-    jax.block_until_ready(program(data, state, turns))
+    jax.block_until_ready(program(*inputs))
     return [*times, time.time()]
 
 

@@ -16,7 +16,6 @@ from __future__ import annotations
 import math
 import resource
 import statistics
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -29,19 +28,18 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from hycojax.data.observation import Recording
+import hycojax as hj
+from hycojax.data.recordings import Recordings, recordings
+from hycojax.data.statistics import Recording
 from hycojax.data.windows import Source, Windows, tile
-from hycojax.game import cycle as hybrid
 from hycojax.game import state as games
-from hycojax.game.player import Player, Weights
-from hycojax.game.state import Schedule
-from hycojax.grid.domain import Boundary, Domain
+from hycojax.game.player import Player
+from hycojax.game.state import Game, PlayerState
 from hycojax.inference.losses import window_loss
-from hycojax.models.model import rollouts
-from hycojax.models.parameters import Parameter
-from hycojax.networks.unet import Block, UNet
-from hycojax.physics import burgers
-from hycojax.solvers import LBFGS, Adam
+from hycojax.models.model import Model, rollouts
+from hycojax.networks.unet import Block
+from hycojax.run.compiled import compiled_cycle
+from hycojax.settings.numbers import split
 from profiling import clock
 
 _BATCH, _LEVELS, _FEATURES = 16, 4, 64
@@ -75,7 +73,7 @@ def main(options: Options) -> None:
         ours = _our_programs(size, options)
         theirs = _their_programs(size)
         for name, (program, inputs, steps, work) in ours.items():
-            compiled, seconds = clock.compiled(program, inputs)
+            compiled, seconds = clock.compiled(program, inputs, clock.AS_IN_RUNS)
             mine = clock.median(compiled, inputs, options.repeats) / steps
             other = min(clock.median(run, (), options.repeats) for run in theirs[name])
             numbers = f"{1e3 * mine:.3g}", f"{1e3 * other:.3g}", f"{mine / other:.2f}"
@@ -91,12 +89,15 @@ def _matrix_rate(repeats: int) -> float:
     return 2 * n**3 / clock.median(jax.jit(jnp.matmul), (matrix, matrix), repeats)
 
 
-def _domain(size: int) -> Domain:
-    return Domain((size, size), (100.0, 100.0), Boundary.PERIODIC, burgers.channels(2))
+def _flow(size: int) -> Model:
+    """Return a PDE whose states the networks read."""
+    box = hj.Domain((size, size), (100.0, 100.0), hj.PERIODIC)
+    return hj.physics.Burgers(viscosity=hj.Unknown(start=2.0)).on(box, 1.0)
 
 
-def _network(domain: Domain) -> UNet:
-    return UNet(domain, levels=_LEVELS, features=_FEATURES, growth=1, block=Block.PLAIN)
+def _network(size: int) -> Model:
+    unet = hj.networks.UNet(levels=_LEVELS, features=_FEATURES, growth=1, block=Block.PLAIN)
+    return unet.on(_flow(size).domain, 1.0)
 
 
 def _operations(size: int) -> float:
@@ -109,17 +110,16 @@ def _operations(size: int) -> float:
     return 2 * products * size**2 * _BATCH
 
 
-def _windows(domain: Domain, horizon: int) -> Windows:
-    path = jax.random.normal(jax.random.key(0), (_BATCH, horizon + 1, *domain.shape, 2))
+def _windows(size: int, horizon: int) -> Windows:
+    path = jax.random.normal(jax.random.key(0), (_BATCH, horizon + 1, size, size, 2))
     return tile(Source(path, path, jnp.ones(path.shape, bool)), horizon)
 
 
 def _our_programs(size: int, options: Options) -> dict[str, tuple[Callable, tuple, int, float]]:
     """Return by name: program, inputs, steps that it makes, operations of a step."""
-    domain = _domain(size)
-    model, work = _network(domain), _operations(size)
+    model, work = _network(size), _operations(size)
     params = jax.jit(model.init)(jax.random.key(0))
-    solver = Adam(updates=options.updates)
+    solver = hj.Adam(updates=options.updates)
 
     def train(params, state, windows):
         def objective(params, key, number):
@@ -131,13 +131,13 @@ def _our_programs(size: int, options: Options) -> dict[str, tuple[Callable, tupl
     programs = {
         "forward": (
             lambda p, x: rollouts(model, p, x, options.updates)[:, -1],
-            (params, _windows(domain, 1).starts.state),
+            (params, _windows(size, 1).starts.state),
             options.updates,
             work,
         )
     }
     for horizon in (1, 4):
-        inputs = (params, solver.init(params, 1), _windows(domain, horizon))
+        inputs = (params, solver.init(params, 1), _windows(size, horizon))
         name = f"training step, rollout {horizon}"
         programs[name] = (train, inputs, options.updates, 3 * horizon * work)
     return programs
@@ -218,15 +218,16 @@ def _epochs(options: Options, console: Console) -> None:
     path = jax.random.normal(jax.random.key(0), (8, 33, 32, 32, 2))
     horizon, batch = 4, 8
     windows = path.shape[0] * (path.shape[1] - horizon)
-    solver = Adam(updates=math.ceil(windows / batch))
-    network = UNet(_domain(32), levels=2, features=16)
-    player = Player(network, solver, Weights(interaction=0.0), horizon=horizon, batch=batch)
+    solver = hj.Adam(updates=math.ceil(windows / batch))
+    network = hj.networks.UNet(levels=2, features=16).on(_flow(32).domain, 1.0)
+    player = hj.Synthetic(network, solver, horizon=horizon, batch=batch)
     training, validation = (Recording(p, jnp.ones(p.shape, bool)) for p in (path, path[:2]))
-    data = games.recordings(training, validation)
+    data = recordings(training, validation)
     first, later, memory = _play(player, data, options.epochs)
     state = games.start(_game(player, 1), data, jax.random.key(0)).players["synthetic"]
     steps = partial(_steps_alone, player, _first_windows(path, batch, horizon))
-    alone = clock.median(clock.compiled(steps, (state,))[0], (state,), options.repeats)
+    program, _ = clock.compiled(steps, (state,), clock.AS_IN_RUNS)
+    alone = clock.median(program, (state,), options.repeats)
     console.print(
         f"an epoch of {windows} windows, rollout {horizon}, 32 x 32, UNet of 2 levels and 16 "
         f"features: {later:.2f} s, with validation {first:.2f} s; its {solver.updates} training "
@@ -238,27 +239,25 @@ def _epochs(options: Options, console: Console) -> None:
     )
 
 
-def _game(player: Player, epochs: int) -> games.Game:
+def _game(player: hj.Synthetic, epochs: int) -> Game:
     """Return a game in which every second epoch is validated."""
-    physics = burgers.Burgers(player.model.domain, dt=1.0, viscosity=Parameter(1.0, start=2.0))
-    schedule = Schedule(warmup=0, cycles=epochs, validation=2)
-    other = Player(physics, LBFGS(), Weights())
-    return games.game(other, player, schedule, games.Interaction(), playing=("synthetic",))
+    schedule = hj.Schedule(warmup=0, cycles=epochs, validation=2)
+    other = hj.Physical(_flow(32), hj.LBFGS())
+    return games.game(other, player, schedule, hj.Interaction(), playing=("synthetic",))
 
 
 def _play(
-    player: Player, data: games.Recordings, epochs: int
+    player: hj.Synthetic, data: Recordings, epochs: int
 ) -> tuple[float, float, dict[int, dict[str, str]]]:
     """Return the median seconds of epochs with and without validation, and memory after each."""
     game = _game(player, epochs)
     state = games.start(game, data, jax.random.key(0))
-    epoch = jax.jit(partial(hybrid.cycle, game), donate_argnums=1)
-    seconds, memory = [], {}
+    stage = games.stage(game, 0)
+    program = compiled_cycle(stage, data, state, games.turns(game, 0))
+    epoch, seconds, memory = partial(program, split(stage)[1], data), [], {}
     for number in range(1, epochs + 1):
-        turns = games.turns(game, number - 1)
-        began = time.perf_counter()
-        state, _ = jax.block_until_ready(epoch(data, state, turns))
-        seconds.append(time.perf_counter() - began)
+        one, (state, _) = clock.timed(epoch, state, games.turns(game, number - 1))
+        seconds.append(one)
         memory[number] = _memory()
     return statistics.median(seconds[2::2]), statistics.median(seconds[1:-1:2]), memory
 
@@ -268,7 +267,7 @@ def _first_windows(path: jax.Array, batch: int, horizon: int) -> Windows:
     return jax.tree.map(lambda leaf: leaf[:batch], every)
 
 
-def _steps_alone(player: Player, windows: Windows, own: games.PlayerState) -> Any:
+def _steps_alone(player: Player, windows: Windows, own: PlayerState) -> Any:
     """Make one epoch's updates, all on the same windows."""
 
     def objective(params, key, number):

@@ -1,14 +1,17 @@
 """The tables that take hours: what is made, what is kept, and where it is written."""
 
 import datetime
+import itertools
 import shutil
 import subprocess
 import sys
 
 import pytest
 
+import hycojax as hj
 from hycojax import commandline
-from profiling import proofs
+from hycojax.comparing import ROWS
+from profiling import cooperation, proofs, surrogates
 from profiling.proofs import Proof
 
 
@@ -150,3 +153,43 @@ def test_a_table_depends_on_package_and_device(tmp_path):
     (tmp_path / "README.md").write_text("words")
     names.add(proofs.code(proof, "abacus", tmp_path))
     assert len(names) == 3
+
+
+# What is made.
+
+
+@pytest.mark.parametrize("case", cooperation.CASES)
+@pytest.mark.parametrize("name", cooperation.EXPERIMENTS)
+def test_the_settings_of_a_comparison_suit_its_experiment(name, case):
+    words = *cooperation.CASES[case], *cooperation.EXPERIMENTS[name]
+    experiment = cooperation.experiment_of(name, words)
+    fraction, noise = (float(word) for word in cooperation.CASES[case][1::2])
+    assert experiment.data.region.fraction == fraction
+    assert experiment.data.noise == noise
+
+
+def test_each_network_is_trained_alone_on_each_system():
+    pairs = itertools.product(surrogates.SYSTEMS.values(), surrogates.NETWORKS.values())
+    budget = surrogates.Budget()
+    for system, network in pairs:
+        experiment = surrogates.experiment_of(system, network, 1, budget)
+        assert experiment.mode is hj.Mode.SYNTHETIC
+        updates = experiment.synthetic.solver.updates * experiment.schedule.cycles
+        assert updates == budget.updates
+        assert experiment.data.truth == system.pde()
+
+
+def test_the_tables_of_a_comparison_have_a_line_for_each_case():
+    values = {kind: [0.1, 0.3] for kind in ("test", "seen", "hidden", "parameter")}
+    rows = dict.fromkeys((*cooperation.SYNTHETIC, *cooperation.PHYSICAL), values)
+    diverged = {label: {} for label in rows}
+    text = cooperation.tables({("heat", "half"): rows, ("smoke", "full"): diverged})
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    assert lines[2].split(" | ")[:3] == ["| heat", "half", "0.2 (0.1 to 0.3)"]
+    assert len({line.count("|") for line in lines[:4]}) == 1
+    assert len({line.count("|") for line in lines[4:]}) == 1
+    assert len(lines) == 8
+
+
+def test_the_labels_of_the_tables_are_those_of_a_comparison():
+    assert {*cooperation.SYNTHETIC, *cooperation.PHYSICAL} == {row.label for row in ROWS}
