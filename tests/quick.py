@@ -12,16 +12,28 @@ from pathlib import Path
 
 import pytest
 
-DEFAULT = ("test_domain", "test_coefficients", "test_config")
+DEFAULT = ("test_domain", "test_coefficients", "test_experiment")
 #: Where modules are tested whose names say nothing of it.
 TESTED_IN = {
-    **dict.fromkeys(("adam", "curvature", "lbfgs", "multistart", "solver"), "test_solvers"),
-    **dict.fromkeys(("game", "hybrid", "validation", "reconstruction"), "test_hybrid"),
+    **dict.fromkeys(("adam", "curvature", "jaxopt", "lbfgs"), "test_solvers"),
+    **dict.fromkeys(("multistart", "solver"), "test_solvers"),
+    **dict.fromkeys(("completion", "cycle", "initial_states", "lessons"), "test_hybrid"),
+    **dict.fromkeys(("player", "schedule", "state", "turn", "validation"), "test_hybrid"),
+    "compiled": "test_hybrid",
     **dict.fromkeys(("winograd", "im2col"), "test_convolution"),
     **dict.fromkeys(("convnet", "emulator", "fno", "resnet", "unet"), "test_networks"),
-    **dict.fromkeys(("objective", "losses", "windows", "statistics"), "test_learning"),
-    **dict.fromkeys(("commandline", "prepare", "rundir", "train"), "test_config"),
-    **dict.fromkeys(("figures", "metrics", "logbook"), "test_report"),
+    **dict.fromkeys(("model", "objective", "losses", "windows"), "test_learning"),
+    **dict.fromkeys(("simulated", "statistics"), "test_recordings"),
+    **dict.fromkeys(("commandline", "train", "values"), "test_experiment"),
+    **dict.fromkeys(("comparison", "evaluation", "figures", "metrics"), "test_report"),
+    "summary": "test_report",
+    **dict.fromkeys(("record", "terminal"), "test_logbook"),
+    "classes": "test_provenance",
+    "axes": "test_domain",
+    **dict.fromkeys(("spectrum", "stencils"), "test_diffuse"),
+    **dict.fromkeys(("inviscid_burgers", "stages"), "test_physics"),
+    "heat_sensors": "test_heat_spots",
+    **dict.fromkeys(("cooperation", "surrogates"), "test_proofs"),
 }
 
 
