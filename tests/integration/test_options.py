@@ -18,24 +18,26 @@ def fit(experiment, **changes):
 
 
 @pytest.fixture(scope="module")
-def alone(tiny_heat):
-    return fit(tiny_heat, mode="synthetic").summary["synthetic"]
+def trained(tiny_heat):
+    """The experiment with so many updates that the network learns what there is to learn."""
+    solver = replace(tiny_heat.synthetic.solver, updates=40)
+    return replace(tiny_heat, synthetic=replace(tiny_heat.synthetic, solver=solver))
 
 
 @pytest.fixture(scope="module")
-def hybrid(tiny_heat):
-    return fit(tiny_heat).summary["synthetic"]
+def hybrid(trained):
+    return fit(trained).summary["synthetic"]
 
 
-def test_fresh_trajectories_teach_what_is_hidden(alone, hybrid):
-    assert hybrid["test_nrmse_hidden"] < 0.8 * alone["test_nrmse_hidden"]
+def test_fresh_trajectories_teach_what_is_hidden(trained, hybrid):
+    alone = fit(trained, mode="synthetic").summary["synthetic"]
+    assert hybrid["test_nrmse_hidden"] < 0.5 * alone["test_nrmse_hidden"]
 
 
-def test_a_tenth_of_the_points_teaches_nearly_as_much(tiny_heat, alone, hybrid):
-    interaction = replace(tiny_heat.interaction, points=0.1)
-    ghosts = fit(tiny_heat, interaction=interaction).summary["synthetic"]
+def test_a_tenth_of_the_points_teaches_nearly_as_much(trained, hybrid):
+    interaction = replace(trained.interaction, points=0.1)
+    ghosts = fit(trained, interaction=interaction).summary["synthetic"]
     assert ghosts["test_nrmse"] < 1.3 * hybrid["test_nrmse"]
-    assert ghosts["test_nrmse_hidden"] < alone["test_nrmse_hidden"]
 
 
 def test_a_warm_up_keeps_an_untrained_network_from_misleading_the_physics(tiny_heat):
@@ -51,7 +53,7 @@ def test_a_warm_up_keeps_an_untrained_network_from_misleading_the_physics(tiny_h
 
 def test_a_turn_that_harms_is_undone(tiny_heat):
     """With a learning rate that is too large the loss on the recordings rises again and again."""
-    solver = replace(tiny_heat.synthetic.solver, learning_rate=0.1)
+    solver = replace(tiny_heat.synthetic.solver, learning_rate=0.3)
     wild = replace(
         tiny_heat, mode="synthetic", synthetic=replace(tiny_heat.synthetic, solver=solver)
     )
@@ -59,7 +61,7 @@ def test_a_turn_that_harms_is_undone(tiny_heat):
     free, undone = fit(wild), fit(kept)
     assert any(record.players["synthetic"].reverted for record in undone.history)
     last = "last_test_nrmse"
-    assert undone.summary["synthetic"][last] < free.summary["synthetic"][last]
+    assert undone.summary["synthetic"][last] < 0.5 * free.summary["synthetic"][last]
 
 
 def test_early_stopping_takes_the_better_parameters_and_ends_the_run(tiny_heat):
