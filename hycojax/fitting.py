@@ -170,6 +170,8 @@ def _beginning(
     history = tuple(r for r in history if r.cycle <= int(state.cycle))
     legs, told = directories.open_run(directory).legs, (*warnings, *damaged)
     if wanted == sum(legs):
+        if len(legs) > 1 and int(state.cycle) == sum(legs[:-1]):  # stopped before its first cycle
+            state = _again(game, state)
         return _Position(experiment, legs, state, history, told)
     played = int(state.cycle)
     if wanted <= played:

@@ -21,7 +21,7 @@ from hycojax import __version__
 from hycojax.errors import InputError
 from hycojax.experiment import Experiment
 from hycojax.run import classes
-from hycojax.settings.values import as_json, differences, from_json
+from hycojax.settings.values import as_json, differences, digest, from_json
 
 #: Of experiment.json; runs of the first design have none.
 FORMAT = 2
@@ -281,4 +281,8 @@ def _read_arrays(path: Path) -> dict[str, np.ndarray]:
     import xarray as xr
 
     with xr.open_dataset(path, engine="h5netcdf") as found:
-        return {str(name): found[name].values for name in found}
+        arrays = {str(name): found[name].values for name in found}
+    for name, array in arrays.items():
+        if name != f"array-{digest(array)}":
+            raise InputError(f"{path} is damaged: {name} holds other numbers")
+    return arrays
