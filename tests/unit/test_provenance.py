@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import pytest
 import hycojax as hj
 from hycojax.data import provenance, simulated, store
 from hycojax.errors import InputError
-from hycojax.run.classes import import_file
+from hycojax.run.classes import finder, import_file, keep_copies
 
 BASE = """
 from dataclasses import dataclass
@@ -124,6 +125,20 @@ def test_a_module_of_a_package_is_found_by_its_relative_import(folder):
     finally:
         for name in [n for n in sys.modules if n.startswith("package_of_waning")]:
             sys.modules.pop(name)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_copies_of_all_modules_make_the_class_again(folder, tmp_path_factory, way):
+    write(folder, way)
+    kept = tmp_path_factory.mktemp("code")
+    names = keep_copies(hj.Simulated(truth=truth(folder)), kept)
+    assert set(names) == {"own_waning", "base_of_waning", "helper_of_waning"}
+    for file in folder.iterdir():
+        file.unlink()
+    forget()
+    again = finder(kept, names)("own_waning:Faster")
+    assert again(rate=0.5).rate == 0.5
+    assert Path(sys.modules[again.__module__].__file__).parent == kept
 
 
 def test_all_that_decides_the_numbers_is_in_it():
