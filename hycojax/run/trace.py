@@ -10,7 +10,7 @@ from typing import Any
 
 import jax
 
-#: Scopes of `hybrid.cycle`, the inner ones first.
+#: Scopes of `game.cycle`, the inner ones first.
 PARTS = ("interaction", "validation", "synthetic", "physical")
 
 _INSTRUCTION = re.compile(r'%?([\w.\-]+) = [^\n]*?metadata=\{[^}\n]*?op_name="([^"]+)"')
