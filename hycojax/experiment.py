@@ -125,7 +125,7 @@ class Experiment(Checked):
         if not isinstance(self.synthetic.model, Emulator | NeuralField):
             raise ValueError(f"synthetic.model = {self.synthetic.model!r}: a network is needed")
         physics = self.physics
-        if not physics.unknowns:
+        if "physical" in self.mode.players and not physics.unknowns:
             names = ", ".join(physics.units)
             raise ValueError(f"physical.model: nothing is unknown; give one a start ({names})")
         theirs = self.truth.channels

@@ -7,6 +7,7 @@ import warnings as python_warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ from hycojax.run import checkpoint, export, logbook
 from hycojax.run import directory as directories
 from hycojax.run.directory import RunDir
 from hycojax.run.record import Record
+from hycojax.settings.numbers import join, split
 from hycojax.solvers import INITIAL_STATES
 
 if TYPE_CHECKING:
@@ -51,11 +53,8 @@ class Trained:
 
     def __call__(self, state: Float[Array, "*shape channels"]) -> Float[Array, "*shape channels"]:
         """Return the state one interval later."""
-        return self._forward(self.params, state)
-
-    @functools.cached_property
-    def _forward(self) -> Callable[..., Array]:
-        return jax.jit(self.model.forward)
+        structure, numbers = split(self.model)
+        return _forward(structure, numbers, self.params, state)
 
 
 @dataclass(frozen=True)
@@ -193,10 +192,9 @@ class Result:
         trained = self.surrogate if name == "synthetic" else self.physics
         grid = trained.model.domain
         states = labelled.states(grid, initial)
-        run = jax.jit(lambda p, s: models.rollout(trained.model, p, s, steps))
-        if states.ndim > grid.dims + 1:
-            run = jax.vmap(run, (None, 0))
-        values = np.asarray(run(trained.params, jnp.asarray(states)))
+        run = rollout(trained, steps)
+        run = jax.vmap(run) if states.ndim > grid.dims + 1 else run
+        values = np.asarray(run(jnp.asarray(states)))
         return labelled.to_xarray(grid, self.experiment.interval, values)
 
     def save(self, run: Path | str) -> None:
@@ -297,8 +295,18 @@ def rollout(trained: Trained, steps: int) -> Callable[[Array], Array]:
         trained: `Result.surrogate` or `Result.physics`.
         steps: Intervals; the state is time 0.
     """
-    run = jax.jit(lambda params, state: models.rollout(trained.model, params, state, steps))
-    return lambda state: run(trained.params, state)
+    structure, numbers = split(trained.model)
+    return lambda state: _rollout(structure, numbers, trained.params, state, steps)
+
+
+@partial(jax.jit, static_argnums=0)
+def _forward(structure: Stepper, numbers: Any, params: Any, state: Array) -> Array:
+    return join(structure, numbers).forward(params, state)
+
+
+@partial(jax.jit, static_argnums=(0, 4))
+def _rollout(structure: Stepper, numbers: Any, params: Any, state: Array, steps: int) -> Array:
+    return models.rollout(join(structure, numbers), params, state, steps)
 
 
 def load(run: Path | str, classes: Iterable[type] = ()) -> Result:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import hashlib
 import inspect
 import sys
@@ -52,7 +53,16 @@ def _digest(truth: Any) -> str:
     root = Path(hycojax.__file__).parent
     own = [file for part in _PARTS for file in sorted((root / part).rglob("*.py"))]
     theirs = sorted(Path(m.__file__) for m in modules(truth))
-    return hashlib.sha256(b"".join(f.read_bytes() for f in [*own, *theirs])).hexdigest()
+    texts = [*(file.read_bytes() for file in [*own, *theirs]), *_unfiled(truth)]
+    return hashlib.sha256(b"".join(texts)).hexdigest()
+
+
+def _unfiled(value: Any) -> Iterator[bytes]:
+    """Yield the text of the classes of a value that no module's file holds: those of a notebook."""
+    for kind in type(value).__mro__:
+        if not getattr(sys.modules.get(kind.__module__), "__file__", None):
+            with contextlib.suppress(OSError, TypeError):  # a class of C, or typed in at a prompt
+                yield inspect.getsource(kind).encode()
 
 
 def _named(module: ModuleType) -> Iterator[ModuleType | None]:

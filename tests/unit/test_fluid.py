@@ -13,6 +13,10 @@ from hycojax.physics.operators import fluid
 SHAPES = {"2D": (12, 8), "3D": (8, 6, 10)}
 
 
+def largest_divergence(velocity):
+    return jnp.max(jnp.abs(phi.cell_values(fluid.divergence(velocity))))
+
+
 def box(shape, boundary):
     """Return a box whose cells are 1, 1.5 and 2 m wide."""
     return Domain(shape, tuple(n * (1 + i / 2) for i, n in enumerate(shape)), boundary)
@@ -48,8 +52,8 @@ def project(domain, values):
 
 def test_projection_leaves_no_divergence_and_projects_once(domain):
     once = project(domain, noise(domain, 0))
-    assert fluid.remaining_divergence(velocity(domain, noise(domain, 0))) > 0.5
-    assert fluid.remaining_divergence(velocity(domain, once)) < 1e-5
+    assert largest_divergence(velocity(domain, noise(domain, 0))) > 0.5
+    assert largest_divergence(velocity(domain, once)) < 1e-5
     np.testing.assert_allclose(project(domain, once), once, atol=2e-6)
 
 
@@ -110,9 +114,9 @@ def test_what_remains_is_the_largest_divergence():
     """Into a cell of 1 m through one face at 1 m/s, then through two."""
     domain = Domain((12, 8), (12.0, 8.0), Boundary.PERIODIC)
     jet = jnp.zeros((12, 8, 2)).at[5, 3, 0].set(1.0)
-    np.testing.assert_allclose(fluid.remaining_divergence(velocity(domain, jet)), 1.0)
+    np.testing.assert_allclose(largest_divergence(velocity(domain, jet)), 1.0)
     faster = jet.at[5, 4, 1].set(-1.0)
-    np.testing.assert_allclose(fluid.remaining_divergence(velocity(domain, faster)), 2.0)
+    np.testing.assert_allclose(largest_divergence(velocity(domain, faster)), 2.0)
 
 
 def test_a_velocity_at_cell_centres_is_refused():

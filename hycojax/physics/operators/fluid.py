@@ -86,11 +86,6 @@ def divergence(velocity: phi.Field) -> phi.Field:
     return phi.scalar_like(velocity, values)
 
 
-def remaining_divergence(velocity: phi.Field) -> Array:
-    """Return the largest |div u|, in 1/s."""
-    return jnp.max(jnp.abs(phi.cell_values(divergence(velocity))))
-
-
 def _divergence(faces: list[Array], dx: tuple[float, ...], periodic: bool) -> Array:
     return sum(
         _difference(face, axis, periodic, lower=False) / d
