@@ -329,8 +329,7 @@ def load(run: Path | str, classes: Iterable[type] = ()) -> Result:
     if not history:
         raise InputError(f"{directory.log} is missing or empty: train the run again elsewhere")
     learned = {
-        name: _stored(stored.experiment, leaves, name, history)
-        for name in stored.experiment.mode.players
+        name: _stored(stored.experiment, leaves, name) for name in stored.experiment.mode.players
     }
     tried = _read_trials(stored.experiment, directory)
     return Result(
@@ -349,19 +348,18 @@ def replace_cycles(experiment: Experiment, legs: tuple[int, ...]) -> Experiment:
     return replace(experiment, schedule=replace(experiment.schedule, cycles=sum(legs)))
 
 
-def _stored(
-    experiment: Experiment, leaves: dict[str, np.ndarray], name: str, history: tuple[Record, ...]
-) -> Learned:
+def _stored(experiment: Experiment, leaves: dict[str, np.ndarray], name: str) -> Learned:
     """Return what a player has learned, from the leaves of a checkpoint."""
-    player = dict(experiment.game().seats)[name]
+    player, at = dict(experiment.game().seats)[name], f"players.{name}"
     template = jax.eval_shape(player.model.init, jax.random.key(0))
-    at = f"players.{name}"
     if f"{at}.best.{INITIAL_STATES}" in leaves:
         template = {**template, INITIAL_STATES: leaves[f"{at}.best.{INITIAL_STATES}"]}
     best, last = (
         checkpoint.part(leaves, f"{at}.{which}", template) for which in ("best", "params")
     )
-    spread = {k: np.asarray(v) for k, v in history[-1].players[name].spread.items()}
+    solver = jax.eval_shape(lambda params: player.solver.init(params, 1), template)
+    state = checkpoint.part(leaves, f"{at}.solver", solver)
+    spread = jax.device_get(player.solver.deviations(state, player.model.estimates))
     return Learned(best, last, int(leaves[f"{at}.best_cycle"]), spread)
 
 

@@ -171,7 +171,7 @@ def test_evaluate_makes_the_same_summary_again(here, command):
     assert command(evaluate.main, "moved") == 0
     assert json.loads(Path("moved", "summary.json").read_text()) == before
     assert len(list(Path("moved", "figures").iterdir())) == 5
-    assert [path.name for path in here.iterdir()] == ["data", "there"]
+    assert sorted(path.name for path in here.iterdir()) == ["data", "there"]
     assert not list((here / "data").iterdir())
 
 
