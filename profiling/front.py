@@ -6,7 +6,7 @@ seed:
 
     python -m hycojax.train experiments/smoke.py
     python -m hycojax.train experiments/smoke.py --mode synthetic
-    python -m profiling.front runs/smoke/hybrid-0 runs/smoke/synthetic-0
+    python -m profiling.front runs/smoke/hybrid-0 runs/smoke/synthetic-0 --channel velocity_y
 """
 
 from __future__ import annotations
