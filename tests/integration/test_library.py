@@ -32,6 +32,7 @@ def fitted(tiny_heat):
     return hj.fit(tiny_heat)
 
 
+@pytest.mark.accuracy
 def test_the_example_of_the_readme_runs_and_leaves_one_file(tmp_path):
     example = readme_example()
     assert len([line for line in example.splitlines() if line.strip()]) <= 15
@@ -230,6 +231,7 @@ def own(tmp_path):
     sys.path.remove(str(folder))
 
 
+@pytest.mark.accuracy
 def test_classes_of_ones_own_work_after_their_files_are_gone(own, tmp_path, monkeypatch, command):
     """From another directory, and in another process, after the run was moved."""
     monkeypatch.chdir(tmp_path)
