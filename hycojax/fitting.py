@@ -28,6 +28,7 @@ from hycojax.run.directory import RunDir
 from hycojax.run.logbook import Logbook
 from hycojax.run.loop import Logger
 from hycojax.run.record import Record
+from hycojax.settings.checked import converted
 
 # Stream of random numbers under an experiment's seed; those of its data are 0 and 1.
 _TRAINING = 2
@@ -75,11 +76,7 @@ def fit(
     if trace and run is None:
         raise InputError("trace: it is written into the run directory, so `run` is needed")
     programs.keep()
-    experiment = start.experiment if isinstance(start, Result) else start
-    if isinstance(start, Result) and cycles is None:
-        raise InputError("cycles: how many to add to the result?")
-    if cycles is not None and not isinstance(start, Result):
-        experiment = replace(experiment, schedule=replace(experiment.schedule, cycles=cycles))
+    experiment = _asked(start, cycles)
     directory = None if run is None else RunDir(Path(run))
     with ExitStack() as context:
         if directory is not None:
@@ -92,6 +89,22 @@ def fit(
             _claim(directory, first, evaluation.trials(data, stored))
         stop = context.enter_context(_stop_requests(loggers))
         return _play(first, data, stored, directory, loggers, stop, trace)
+
+
+def _asked(start: Experiment | Result, cycles: int | None) -> Experiment:
+    """Return the experiment that is to be fitted, in so many cycles."""
+    if not isinstance(start, Experiment | Result):
+        raise InputError(f"{start!r}: an Experiment or a Result is needed")
+    if cycles is not None and converted(int, cycles, "cycles") < 1:
+        raise InputError(f"cycles = {cycles}: at least 1 is needed")
+    if isinstance(start, Result):
+        if cycles is None:
+            raise InputError("cycles: how many to add to the result?")
+        return start.experiment
+    if cycles is None:
+        return start
+    warmup = min(start.schedule.warmup, cycles)
+    return replace(start, schedule=replace(start.schedule, cycles=cycles, warmup=warmup))
 
 
 def _play(
@@ -159,8 +172,7 @@ def _beginning(
     empty = games.start(game, data, key)
     if isinstance(start, Result):
         state = start.state or _restored(start, empty)
-        played = len(start.history)
-        legs = (played, cycles) if len(start.legs) == 1 else (*_played(start), cycles)
+        legs = (*_played(start), cycles)
         return _Position(experiment, legs, _again(game, state), start.history)
     wanted = experiment.schedule.cycles
     if directory is None or not checkpoint.steps(directory.checkpoints):
@@ -184,7 +196,7 @@ def _beginning(
 def _played(result: Result) -> tuple[int, ...]:
     """Return the legs of a result as they were played."""
     begun = sum(result.legs[:-1])
-    return (*result.legs[:-1], len(result.history) - begun)
+    return (*result.legs[:-1], result.played - begun)
 
 
 def _again(game: Game, state: TrainingState) -> TrainingState:

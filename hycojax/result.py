@@ -30,6 +30,7 @@ from hycojax.run import checkpoint, export, logbook
 from hycojax.run import directory as directories
 from hycojax.run.directory import RunDir
 from hycojax.run.record import Record
+from hycojax.settings.checked import converted
 from hycojax.settings.numbers import join, split
 from hycojax.solvers import INITIAL_STATES
 
@@ -99,9 +100,14 @@ class Result:
     run: Path | None = None
 
     @property
+    def played(self) -> int:
+        """How many cycles were played."""
+        return self.history[-1].cycle
+
+    @property
     def finished(self) -> bool:
         """Whether all cycles were played, or the run ended early because nothing became better."""
-        played, cycles = len(self.history), sum(self.legs)
+        played, cycles = self.played, sum(self.legs)
         patience = self.experiment.schedule.patience
         if patience is None or played >= cycles:
             return played >= cycles
@@ -153,7 +159,7 @@ class Result:
             "experiment": self.experiment.name,
             "mode": self.experiment.mode.value,
             "seed": self.experiment.seed,
-            "cycles": len(self.history),
+            "cycles": self.played,
             "finished": self.finished,
             "wall_seconds": round(self.history[-1].elapsed, 3),
             "compile_seconds": round(self.history[-1].compile_seconds, 3),
@@ -186,12 +192,16 @@ class Result:
             ValueError: The model did not play, is a function of space and time, or the states are
                 not on its grid.
         """
+        if converted(int, steps, "steps") < 1:
+            raise ValueError(f"steps = {steps}: at least 1 is needed")
         name = model or next(name for name in ("synthetic", "physical") if name in self.learned)
         if name not in ("synthetic", "physical"):
             raise ValueError(f'model = {name!r}: "synthetic" or "physical" is needed')
         trained = self.surrogate if name == "synthetic" else self.physics
         grid = trained.model.domain
         states = labelled.states(grid, initial)
+        if not np.isfinite(states).all():
+            raise ValueError("initial: it holds values that are not finite numbers")
         run = rollout(trained, steps)
         run = jax.vmap(run) if states.ndim > grid.dims + 1 else run
         values = np.asarray(run(jnp.asarray(states)))
@@ -203,6 +213,7 @@ class Result:
         A network that can't be exported is a warning, and so is a picture that can't be drawn.
         """
         directory = RunDir(Path(run))
+        directory.root.mkdir(parents=True, exist_ok=True)
         self._write_parameters(directory.parameters)
         self._write_predictions(directory.predictions)
         directories.write_json(directory.summary, self.summary)

@@ -66,7 +66,7 @@ def main(arguments: list[str]) -> None:
     terminal.warn(console, list(result.warnings))
     if not result.finished:
         raise StoppedError(
-            f"stopped after cycle {len(result.history)}, which is saved in {directory.root}"
+            f"stopped after cycle {result.played}, which is saved in {directory.root}"
         )
     show(result.summary, console)
     console.print(f"results: {directory.root}", highlight=False)

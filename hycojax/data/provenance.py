@@ -53,7 +53,8 @@ def _digest(truth: Any) -> str:
     root = Path(hycojax.__file__).parent
     own = [file for part in _PARTS for file in sorted((root / part).rglob("*.py"))]
     theirs = sorted(Path(m.__file__) for m in modules(truth))
-    texts = [*(file.read_bytes() for file in [*own, *theirs]), *_unfiled(truth)]
+    beside = [file for module in theirs for file in sorted(set(named_files(module)))]
+    texts = [*(file.read_bytes() for file in [*own, *theirs, *beside]), *_unfiled(truth)]
     return hashlib.sha256(b"".join(texts)).hexdigest()
 
 
@@ -99,3 +100,13 @@ def _is_users(module: ModuleType) -> bool:
         return False
     places = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
     return not any(Path(file).is_relative_to(place) for place in places)
+
+
+def named_files(file: Path) -> Iterator[Path]:
+    """Yield the files beside a module that its text names: data that it reads."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value:
+            beside = file.parent / node.value
+            inside = len(node.value) < 200 and not Path(node.value).is_absolute()
+            if inside and ".." not in node.value and beside.is_file() and beside.suffix != ".py":
+                yield beside

@@ -47,6 +47,8 @@ class Unknown(Checked):
     def __post_init__(self):
         if self.prior < 0:
             raise ValueError(f"prior = {self.prior}: it must not be negative")
+        if self.low is not None and self.high is not None and not self.low < self.high:
+            raise ValueError(f"low = {self.low}, high = {self.high}: low < high is needed")
         if self.scale is not None and self.scale <= 0:
             raise ValueError(f"scale = {self.scale}: it must be positive")
 

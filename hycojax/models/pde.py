@@ -199,6 +199,8 @@ def refined(pde: PDE, domain: Domain, interval: float, factor: int) -> BoundPDE:
     finer = {"pieces": pde.pieces * factor}
     for name in own.quantities(pde):
         value = getattr(pde, name)
+        if isinstance(value, np.ndarray) and value.shape != domain.shape:
+            raise ValueError(f"{name}: {value.shape} values for {domain.shape} cells")
         if isinstance(value, np.ndarray) and factor > 1:
             finer[name] = np.asarray(fine.prolong(value, factor))
     return replace(pde, **finer).on(fine, interval)

@@ -6,7 +6,6 @@ they are gone. Only then does opening a run execute a file.
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import hashlib
 import importlib
@@ -21,7 +20,7 @@ from typing import Any
 
 import flax.linen as nn
 
-from hycojax.data.provenance import modules
+from hycojax.data.provenance import modules, named_files
 from hycojax.data.regions import Region
 from hycojax.data.times import Times
 from hycojax.errors import InputError
@@ -86,7 +85,7 @@ def keep_copies(settings: Any, folder: Path) -> list[str]:
         target = folder / Path(*module.__name__.split(".")).with_suffix(".py")
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, target)
-        for beside in _named_files(file):
+        for beside in named_files(file):
             goal = target.parent / beside.relative_to(file.parent)
             goal.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(beside, goal)
@@ -165,13 +164,3 @@ def _parts(value: Any) -> Iterator[Any]:
         yield value
         for field in dataclasses.fields(value):
             yield from _parts(getattr(value, field.name, None))
-
-
-def _named_files(file: Path) -> Iterator[Path]:
-    """Yield the files beside a module that its text names: data that it reads."""
-    for node in ast.walk(ast.parse(file.read_text())):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value:
-            beside = file.parent / node.value
-            inside = len(node.value) < 200 and not Path(node.value).is_absolute()
-            if inside and ".." not in node.value and beside.is_file() and beside.suffix != ".py":
-                yield beside

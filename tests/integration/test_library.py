@@ -15,7 +15,7 @@ import pytest
 import xarray as xr
 
 import hycojax as hj
-from hycojax import commandline, evaluate, train
+from hycojax import commandline, evaluate, generate, train
 
 ROOT = Path(__file__).parents[2]
 
@@ -260,6 +260,9 @@ def test_data_are_made_anew_if_a_module_changes_that_a_pde_imports(
     sys.modules.pop("own_rates")
     assert command(train.main, *words, "--run-dir", "two") == 0
     assert len(list(Path("data").iterdir())) == 2
+    np.save(own / "columns.npy", np.arange(64).reshape(8, 8) % 4 == 0)  # a file that it names
+    assert command(generate.main, *words) == 0
+    assert len(list(Path("data").iterdir())) == 3
     found = json.loads(Path("two", "summary.json").read_text())["physical"]["parameters"]["k"]
     assert found["relative_error"] < 0.01
 
@@ -284,3 +287,29 @@ def test_a_neural_field_predicts_nothing_from_another_state():
     result = hj.Result(experiment, (1,), (), {"synthetic": None}, {})
     with pytest.raises(ValueError, match="NeuralField is a function of space and time"):
         result.predict(np.zeros((64, 64, 2)), steps=1)
+
+
+def test_wrong_numbers_and_objects_are_refused_by_name(fitted, tiny_heat, tmp_path):
+    state = fitted.tried["test"].truth[0, 0]
+    for steps, message in ((0, "steps = 0: at least 1"), (2.5, "steps = 2.5: a whole number")):
+        with pytest.raises(ValueError, match=message):
+            fitted.predict(state, steps=steps)
+    with pytest.raises(ValueError, match="initial: it holds values that are not finite"):
+        fitted.predict(np.full_like(state, np.nan), steps=1)
+    for cycles, message in ((0, "cycles = 0: at least 1"), (2.5, "cycles = 2.5"), (True, "True")):
+        with pytest.raises(ValueError, match=message):
+            hj.fit(fitted, cycles=cycles)
+    with pytest.raises(ValueError, match="how many to add to the result"):
+        hj.fit(fitted)
+    with pytest.raises(ValueError, match="3: an Experiment or a Result is needed"):
+        hj.fit(3)
+    with pytest.raises(ValueError, match="low < high is needed"):
+        hj.Unknown(start=1.5, low=2.0, high=1.0)
+    truth = hj.physics.Heat(diffusivity=np.ones((8, 8)))
+    with pytest.raises(ValueError, match=r"data.truth: .*diffusivity: \(8, 8\) values for"):
+        replace(tiny_heat, data=replace(tiny_heat.data, truth=truth))
+
+
+def test_results_are_saved_where_there_is_no_directory_yet(fitted, tmp_path):
+    fitted.save(tmp_path / "not" / "there")
+    assert (tmp_path / "not" / "there" / "summary.json").exists()

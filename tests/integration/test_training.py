@@ -450,6 +450,13 @@ def test_cycles_are_added_to_a_finished_run(ready, tmp_path):
     assert_equal_states(longer.state, again.state)
     rates = [record.players["synthetic"].loss for record in longer.history]
     assert rates[3] != rates[2]  # the learning rate is not at its end
+    log = RunDir(tmp_path / "run").log
+    log.write_text(log.read_text().replace('"cycle": 2,', '"cycle": two,'))  # a damaged line
+    damaged = hj.load(tmp_path / "run")
+    assert [r.cycle for r in damaged.history] == [1, 3, 4, 5]
+    assert damaged.finished
+    assert damaged.summary["cycles"] == 5
+    assert any("line 2" in warning for warning in damaged.warnings)
     with pytest.raises(ValueError, match=r"schedule.cycles = 4: 5 cycles were played already"):
         hj.fit(
             replace(ready.experiment, schedule=replace(schedule, cycles=4)),
