@@ -21,7 +21,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from hycojax.errors import DivergedError, InputError, StoppedError
+from hycojax.errors import InputError, StoppedError
 from hycojax.experiment import Experiment
 from hycojax.run import classes
 
@@ -42,7 +42,7 @@ def run(main: Callable[[list[str]], None], again: str = "the same command") -> N
         with warnings.catch_warnings():
             warnings.showwarning = _show_once()
             main(sys.argv[1:])
-    except (InputError, StoppedError, DivergedError) as failure:
+    except (InputError, StoppedError) as failure:
         advice = f": {again} goes on from there" if failure.resumable else ""
         print(f"error: {failure}{advice}", file=sys.stderr)
         sys.exit(failure.status)

@@ -7,7 +7,6 @@ stopping" means the parameters that were best in validation, as everywhere for t
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -95,12 +94,12 @@ def compare(
     found: dict[str, list[dict[str, Any]]] = {scheme: [] for scheme in SCHEMES}
     for seed in range(experiment.seed, experiment.seed + seeds):
         own = replace(plain, seed=seed)
-        about, stored = (own.data, own.domain, own.interval, seed), None
+        stored = None
         for scheme, change in SCHEMES.items():
             directory = root / f"{scheme}-{seed}" if root else None
             summary = _finished(directory, change(own))
             if summary is None:
-                stored = stored or simulated.simulate(*about)
+                stored = stored or simulated.simulate(*own.simulation)
                 try:
                     result = fit(
                         change(own),
@@ -162,7 +161,5 @@ def _finished(root: Path | None, experiment: Experiment) -> dict[str, Any] | Non
     directory = None if root is None else RunDir(root)
     if directory is None or not directory.record.exists():
         return None
-    if changes := directories.changes(directory, experiment):
-        raise InputError(f"{root} holds another run ({'; '.join(changes)}): choose another")
-    summary = directory.summary
-    return json.loads(summary.read_text()) if directories.is_finished(directory) else None
+    directories.check_same(directory, experiment)
+    return directories.finished(directory)

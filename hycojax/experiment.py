@@ -5,8 +5,6 @@ from __future__ import annotations
 import enum
 import operator
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,7 +20,7 @@ from hycojax.grid.domain import Domain
 from hycojax.models.model import Model, Stepper
 from hycojax.models.pde import PDE, BoundPDE
 from hycojax.networks import Emulator, NeuralField
-from hycojax.settings.checked import Checked
+from hycojax.settings.checked import Checked, named
 from hycojax.solvers import MultiStart
 
 
@@ -88,20 +86,25 @@ class Experiment(Checked):
     @property
     def physics(self) -> BoundPDE:
         """The PDE on the domain."""
-        with _named("physical.model: "):
+        with named("physical.model: "):
             return self.physical.model.on(self.domain, self.interval)
 
     @property
     def surrogate(self) -> Model:
         """The network on the domain."""
-        with _named("synthetic.model: "):
+        with named("synthetic.model: "):
             return self.synthetic.model.on(self.physics.domain, self.interval)
 
     @property
     def truth(self) -> BoundPDE:
         """The true system on the grid that its simulations are made on."""
-        with _named("data."):
+        with named("data."):
             return self.data.bound(self.domain, self.interval)
+
+    @property
+    def simulation(self) -> tuple[Simulated, Domain, float, int]:
+        """What decides the simulations: the arguments of `data.simulated.simulate`."""
+        return self.data, self.domain, self.interval, self.seed
 
     def game(self) -> Game:
         """Return the game of those of the players that the mode names."""
@@ -115,7 +118,7 @@ class Experiment(Checked):
 
     def mask(self) -> Bool[np.ndarray, " time *shape"]:
         """Return what of a simulation is seen: which cells, in each frame."""
-        with _named("data."):
+        with named("data."):
             return self.data.mask(self.domain)
 
     def _check_models(self) -> None:
@@ -233,13 +236,3 @@ class Experiment(Checked):
 
 def _names(channels: tuple[Any, ...]) -> str:
     return ", ".join(channel.name for channel in channels)
-
-
-@contextmanager
-def _named(prefix: str) -> Iterator[None]:
-    """Put the path of a field before what it complains about."""
-    try:
-        yield
-    except ValueError as error:
-        own = str(error).startswith(("domain.", "interval"))
-        raise ValueError(str(error) if own else f"{prefix}{error}") from error

@@ -85,10 +85,11 @@ def fit(
         stored = _simulations(experiment, simulations)
         data = simulated.known(experiment.data, experiment.physics.domain, stored, experiment.seed)
         first = _beginning(start, experiment, cycles, data, directory)
+        tried = evaluation.trials(data, stored)
         if directory is not None:
-            _claim(directory, first, evaluation.trials(data, stored))
+            _claim(directory, first, tried)
         stop = context.enter_context(_stop_requests(loggers))
-        return _play(first, data, stored, directory, loggers, stop, trace)
+        return _play(first, data, tried, directory, loggers, stop, trace)
 
 
 def _asked(start: Experiment | Result, cycles: int | None) -> Experiment:
@@ -110,7 +111,7 @@ def _asked(start: Experiment | Result, cycles: int | None) -> Experiment:
 def _play(
     first: _Position,
     data: Recordings,
-    stored: Simulations,
+    tried: dict[str, Trial],
     directory: RunDir | None,
     loggers: Sequence[Logger],
     stop: Callable[[], bool],
@@ -131,15 +132,14 @@ def _play(
         stop=stop,
         traced=directory.trace if trace and directory else None,
     )
-    for logger in own:
-        logger.phase("evaluating")
+    loop.tell(own, "evaluating")
     result = concluded(
         replace_cycles(first.experiment, first.legs),
         first.legs,
         history,
         game,
         state,
-        evaluation.trials(data, stored),
+        tried,
         warnings=first.warnings,
         run=directory.root if directory else None,
     )
@@ -180,7 +180,7 @@ def _beginning(
     state, warnings = checkpoint.restore(directory.checkpoints, empty)
     history, damaged = logbook.read(directory.log)
     history = tuple(r for r in history if r.cycle <= int(state.cycle))
-    legs, told = directories.open_run(directory).legs, (*warnings, *damaged)
+    legs, told = directories.legs(directory), (*warnings, *damaged)
     if wanted == sum(legs):
         if len(legs) > 1 and int(state.cycle) == sum(legs[:-1]):  # stopped before its first cycle
             state = _again(game, state)
@@ -210,11 +210,10 @@ def _restored(result: Result, template: TrainingState) -> TrainingState:
 
 
 def _simulations(experiment: Experiment, given: Simulations | Path | str | None) -> Simulations:
-    about = experiment.data, experiment.domain, experiment.interval, experiment.seed
     if given is None:
-        return simulated.simulate(*about)
+        return simulated.simulate(*experiment.simulation)
     if isinstance(given, Path | str):
-        return simulated.stored(*about, Path(given))
+        return simulated.stored(*experiment.simulation, Path(given))
     return given
 
 
@@ -222,23 +221,18 @@ def _check_place(directory: RunDir, experiment: Experiment, resume: bool) -> Non
     """Raise an InputError if a directory holds what must not be overwritten."""
     if not directories.is_claimed(directory):
         return
-    root = directory.root
-    if changes := directories.changes(directory, experiment):
-        raise InputError(
-            f"{root} holds another run ({'; '.join(changes)}): choose another directory, or remove "
-            "it"
-        )
+    directories.check_same(directory, experiment)
     if resume:
         return
-    if directories.is_finished(directory):
+    if directories.finished(directory):
         state, aim = "finished", "see its result"
     else:
         records, _ = logbook.read(directory.log)
         done = records[-1].cycle if records else 0
         state, aim = f"{done} of {experiment.schedule.cycles} cycles", "continue it"
     raise InputError(
-        f"{root} holds this run already ({state}): resume it (--resume) to {aim}, choose another "
-        "directory, or remove it"
+        f"{directory.root} holds this run already ({state}): resume it (--resume) to {aim}, choose "
+        "another directory, or remove it"
     )
 
 
@@ -247,7 +241,7 @@ def _claim(directory: RunDir, first: _Position, tried: dict[str, Trial]) -> None
     kept = directories.is_claimed(directory)
     if not kept:
         write_trials(first.experiment, tried, directory.predictions, {})
-    if not kept or directories.open_run(directory).legs != first.legs:
+    if not kept or directories.legs(directory) != first.legs:
         directories.claim(directory, replace_cycles(first.experiment, first.legs), first.legs)
     logbook.keep(directory.log, first.history)
 
@@ -272,8 +266,7 @@ def _stop_requests(loggers: Sequence[Logger]) -> Iterator[Callable[[], bool]]:
     def note(number, frame):
         requests.append(number)
         signal.signal(number, previous[number])
-        for logger in loggers:
-            logger.phase("stopping after this cycle")
+        loop.tell(loggers, "stopping after this cycle")
 
     previous = {n: signal.signal(n, note) for n in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -26,19 +26,15 @@ def main(arguments: list[str]) -> None:
     defaults = Options(commandline.load(file))
     options = commandline.parse(Options, defaults, file, rest, "hycojax.generate")
     path = options.out or place(options.experiment)
-    made = simulated.stored(*_about(options.experiment), path)
+    made = simulated.stored(*options.experiment.simulation, path)
     shapes = ", ".join(f"{role} {'x'.join(map(str, t.shape))}" for role, t in made.items())
     print(f"{path}: {shapes}")
 
 
 def place(experiment: Experiment) -> Path:
     """Return where commands keep the simulations of an experiment."""
-    digest = store.digest(simulated.origin(*_about(experiment)))
+    digest = store.digest(simulated.origin(*experiment.simulation))
     return Path("data") / f"{experiment.name}-{digest}.h5"
-
-
-def _about(experiment: Experiment) -> tuple:
-    return experiment.data, experiment.domain, experiment.interval, experiment.seed
 
 
 if __name__ == "__main__":

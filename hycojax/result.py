@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from hycojax.data import labelled
 from hycojax.errors import InputError
 from hycojax.experiment import Experiment
+from hycojax.game.player import Player
 from hycojax.game.state import Game, TrainingState
 from hycojax.kernels import programs
 from hycojax.models import model as models
@@ -202,10 +202,10 @@ class Result:
         states = labelled.states(grid, initial)
         if not np.isfinite(states).all():
             raise ValueError("initial: it holds values that are not finite numbers")
-        run = rollout(trained, steps)
-        run = jax.vmap(run) if states.ndim > grid.dims + 1 else run
-        values = np.asarray(run(jnp.asarray(states)))
-        return labelled.to_xarray(grid, self.experiment.interval, values)
+        one = states.ndim == grid.dims + 1
+        first = states[None] if one else states
+        values = evaluation.predict(trained.model, trained.params, first, steps)
+        return labelled.to_xarray(grid, self.experiment.interval, values[0] if one else values)
 
     def save(self, run: Path | str) -> None:
         """Write the results to a run directory: numbers, the network on its own, pictures.
@@ -264,7 +264,8 @@ class Result:
             for name, p in self.parameters.items()
             for part, values in p.arrays().items()
         }
-        _write(path, lambda file: xr.Dataset(variables).to_netcdf(file, engine="h5netcdf"))
+        with directories.replacing(path) as partial:
+            xr.Dataset(variables).to_netcdf(partial, engine="h5netcdf")
 
     def _write_predictions(self, path: Path) -> None:
         found = {
@@ -289,13 +290,11 @@ def concluded(
     **more: Any,
 ) -> Result:
     """Return the result of a game that stands at a state."""
-    learned = {}
-    for name, player in game.seats:
-        own = state.players[name]
-        spread = player.solver.deviations(own.solver, player.model.estimates)
-        numbers = jax.device_get((own.best, own.params, own.best_cycle, spread))
-        best, last, cycle, spread = numbers
-        learned[name] = Learned(best, last, int(cycle), spread)
+    players = ((name, player, state.players[name]) for name, player in game.seats)
+    learned = {
+        name: _learned(player, own.best, own.params, own.best_cycle, own.solver)
+        for name, player, own in players
+    }
     return Result(experiment, legs, history, learned, tried, state=state, **more)
 
 
@@ -370,8 +369,14 @@ def _stored(experiment: Experiment, leaves: dict[str, np.ndarray], name: str) ->
     )
     solver = jax.eval_shape(lambda params: player.solver.init(params, 1), template)
     state = checkpoint.part(leaves, f"{at}.solver", solver)
-    spread = jax.device_get(player.solver.deviations(state, player.model.estimates))
-    return Learned(best, last, int(leaves[f"{at}.best_cycle"]), spread)
+    return _learned(player, best, last, leaves[f"{at}.best_cycle"], state)
+
+
+def _learned(player: Player, best: Any, last: Any, best_cycle: Any, solver: Any) -> Learned:
+    """Return what a player has learned, from its parameters and the state of its solver."""
+    spread = player.solver.deviations(solver, player.model.estimates)
+    best, last, spread = jax.device_get((best, last, spread))
+    return Learned(best, last, int(best_cycle), spread)
 
 
 def write_trials(
@@ -398,7 +403,8 @@ def write_trials(
             if kind in own:
                 groups |= {f"/{kind}/{name}": labelled.to_xarray(grid, interval, own[kind])}
     tree = xr.DataTree.from_dict(groups)
-    _write(path, lambda file: tree.to_netcdf(file, engine="h5netcdf"))
+    with directories.replacing(path) as partial:
+        tree.to_netcdf(partial, engine="h5netcdf")
 
 
 def _read_trials(experiment: Experiment, directory: RunDir) -> dict[str, Trial]:
@@ -431,11 +437,3 @@ def _or_warning(what: str) -> Iterator[None]:
         yield
     except Exception as error:
         python_warnings.warn(f"{what}: {type(error).__name__}: {error}", stacklevel=4)
-
-
-def _write(path: Path, write: Callable[[Path], None]) -> None:
-    """Write a file so that a killed process leaves the old one or the new one."""
-    partial = path.with_suffix(".partial")
-    partial.unlink(missing_ok=True)
-    write(partial)
-    partial.replace(path)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -43,12 +43,11 @@ def main(arguments: list[str]) -> None:
     options = commandline.parse(Options, defaults, file, words, "hycojax.train")
     experiment, console = options.experiment, Console()
     directory = RunDir(options.run_dir or directories.default(experiment))
-    if options.resume and _is_done(directory, experiment.schedule.cycles):
-        if not (changes := directories.changes(directory, experiment)):
-            console.print(f"{directory.root} is finished", highlight=False)
-            show(json.loads(directory.summary.read_text()), console)
-            return
-        del changes  # told by fit
+    if options.resume and (summary := _done(directory, experiment.schedule.cycles)):
+        directories.check_same(directory, experiment)
+        console.print(f"{directory.root} is finished", highlight=False)
+        show(summary, console)
+        return
     stored = generate.place(experiment)
     console.print(f"simulations: {stored}", highlight=False)
     with terminal.view(experiment.schedule.cycles, console) as view:
@@ -72,11 +71,10 @@ def main(arguments: list[str]) -> None:
     console.print(f"results: {directory.root}", highlight=False)
 
 
-def _is_done(directory: RunDir, cycles: int) -> bool:
-    """Return whether a run is finished, and no more cycles are asked for."""
-    if not directory.record.exists() or not directories.is_finished(directory):
-        return False
-    return sum(directories.read_record(directory)["legs"]) == cycles
+def _done(directory: RunDir, cycles: int) -> dict[str, Any] | None:
+    """Return the summary of a finished run of which no more cycles are asked for."""
+    done = directory.record.exists() and sum(directories.legs(directory)) == cycles
+    return directories.finished(directory) if done else None
 
 
 if __name__ == "__main__":

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +22,7 @@ from hycojax.grid.domain import Domain, Grid
 from hycojax.kernels import programs
 from hycojax.models.model import rollout
 from hycojax.models.pde import PDE, BoundPDE, refined
-from hycojax.settings.checked import Checked
+from hycojax.settings.checked import Checked, named
 from hycojax.settings.numbers import join, split
 
 ROLES = ("training", "validation", "test")
@@ -95,9 +93,9 @@ class Simulated(Checked):
             ValueError: The region or the times do not suit the box or the frames.
         """
         frames = self.steps + 1
-        with _named("region"):
+        with named("region."):
             cells = np.broadcast_to(self.region.mask(domain, frames), (frames, *domain.shape))
-        with _named("times"):
+        with named("times."):
             seen = cells & self.times.frames(frames).reshape(-1, *(1,) * domain.dims)
         seen[0] = True
         return seen
@@ -196,12 +194,3 @@ def _trajectories(
         return truth.domain.coarsen(refinement).restrict(path, refinement)
 
     return jax.vmap(trajectory)(keys)
-
-
-@contextmanager
-def _named(part: str) -> Iterator[None]:
-    """Put the name of a part before what it complains about."""
-    try:
-        yield
-    except ValueError as error:
-        raise ValueError(f"{part}.{error}") from error

@@ -22,7 +22,7 @@ from hycojax.grid.domain import Domain
 from hycojax.grid.random_fields import Waves
 from hycojax.models.smoothness import UNWEIGHTED, Smoothness
 from hycojax.settings.checked import Checked, converted
-from hycojax.settings.numbers import weighs
+from hycojax.settings.numbers import weighs, with_fields
 
 #: What a coefficient may be: a number, an array `[*shape]`, `Waves`, `Unknown`, `UnknownField`.
 Coefficient = Any
@@ -191,10 +191,8 @@ def _on_domain(name: str, about: Quantity, own: Any, domain: Domain) -> Any:
             f"{name}.coarsening = {own.coarsening} does not divide {domain.shape} cells"
         )
     low, high = bounds(about, own)
-    bound = dataclasses.replace(own, scale=own.scale or abs(own.start) or 1.0)
-    object.__setattr__(bound, "low", low)  # an infinite one too: no field that a user can write
-    object.__setattr__(bound, "high", high)
-    return bound
+    scale = own.scale or abs(own.start) or 1.0
+    return with_fields(own, scale=scale, low=low, high=high)  # infinite ones too: unchecked
 
 
 def starts(coefficients: tuple[tuple[str, Any], ...], domain: Domain) -> dict[str, Array]:

@@ -6,7 +6,6 @@ field in its equation, and the methods `channels`, `step` and `draw`.
 
 from __future__ import annotations
 
-import copy
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -22,7 +21,7 @@ from hycojax.grid.domain import Boundary, Channel, Domain, Grid, with_channels
 from hycojax.models import coefficients as own
 from hycojax.models.model import Stepper
 from hycojax.settings.checked import Checked
-from hycojax.settings.numbers import STATIC
+from hycojax.settings.numbers import STATIC, with_fields
 
 
 @dataclass(frozen=True)
@@ -92,9 +91,8 @@ class PDE(Checked, ABC):
         coefficients = own.bind(self, domain)
         dt = interval / self.pieces
         at = Setting(domain, dt, self.plan(domain, dt))
-        bare = copy.copy(self)  # the values are the model's own: equal structures are equal
-        for name, _ in coefficients:
-            object.__setattr__(bare, name, None)
+        # The values are the model's own, so that equal structures are equal.
+        bare = with_fields(self, **{name: None for name, _ in coefficients})
         return BoundPDE(bare, at, interval, coefficients)
 
 

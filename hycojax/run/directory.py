@@ -209,7 +209,7 @@ def open_run(directory: RunDir, own: Iterable[type] = ()) -> Stored:
         experiment = from_json(found["experiment"], _read_arrays(directory.arrays), find)
     except (ValueError, TypeError, KeyError) as error:
         raise InputError(f"{directory.record} can't be read: {error}") from error
-    return Stored(experiment, tuple(found["legs"]))
+    return Stored(experiment, legs(directory))
 
 
 def read_record(directory: RunDir) -> dict[str, Any]:
@@ -230,19 +230,33 @@ def read_record(directory: RunDir) -> dict[str, Any]:
     return found
 
 
-def changes(directory: RunDir, experiment: Experiment) -> list[str]:
-    """Return in what an experiment differs from that of a run, but for its number of cycles."""
+def check_same(directory: RunDir, experiment: Experiment) -> None:
+    """Check that a directory holds the run of an experiment, whatever its number of cycles.
+
+    Raises:
+        InputError: It holds another one; the message names the fields that differ.
+    """
     one, other = read_record(directory)["experiment"], as_json(experiment)
     for value in (one, other):
         value["schedule"].pop("cycles")
-    return differences(one, other)
+    if changes := differences(one, other):
+        raise InputError(
+            f"{directory.root} holds another run ({'; '.join(changes)}): choose another directory, "
+            "or remove it"
+        )
 
 
-def is_finished(directory: RunDir) -> bool:
-    """Return whether the run was trained and reported to its end."""
+def legs(directory: RunDir) -> tuple[int, ...]:
+    """Return the cycles of each schedule of a run, in order."""
+    return tuple(read_record(directory)["legs"])
+
+
+def finished(directory: RunDir) -> dict[str, Any] | None:
+    """Return the summary of a run that was trained and reported to its end; None of others."""
     if not directory.summary.exists():
-        return False
-    return json.loads(directory.summary.read_text())["finished"]
+        return None
+    found = json.loads(directory.summary.read_text())
+    return found if found["finished"] else None
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -251,9 +265,20 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def write(path: Path, content: bytes) -> None:
-    """Write a file so that a killed process leaves the old one or the new one."""
+    """Write a file as `replacing` does."""
+    with replacing(path) as partial:
+        partial.write_bytes(content)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a path to write to, which then takes the place of a file.
+
+    A killed process leaves the old file or the new one.
+    """
     partial = path.with_suffix(".partial")
-    partial.write_bytes(content)
+    partial.unlink(missing_ok=True)
+    yield partial
     partial.replace(path)
 
 
@@ -272,7 +297,8 @@ def _write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
     if not arrays:
         return
     variables = {name: ([f"{name}_{i}" for i in range(a.ndim)], a) for name, a in arrays.items()}
-    xr.Dataset(variables).to_netcdf(path, engine="h5netcdf")
+    with replacing(path) as partial:
+        xr.Dataset(variables).to_netcdf(partial, engine="h5netcdf")
 
 
 def _read_arrays(path: Path) -> dict[str, np.ndarray]:

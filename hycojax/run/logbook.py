@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hycojax.run import directory as directories
 from hycojax.run.record import Record, as_json, from_json
 
 
@@ -23,7 +24,7 @@ class Logbook:
     def cycle(self, record: Record) -> None:
         """Add a record."""
         with self.path.open("a") as file:
-            file.write(json.dumps(as_json(record)) + "\n")
+            file.write(_line(record))
 
     def close(self, summary: dict[str, Any] | None) -> None:
         """Write nothing: the summary has a file of its own."""
@@ -49,6 +50,8 @@ def read(path: Path) -> tuple[tuple[Record, ...], list[str]]:
 
 def keep(path: Path, records: Sequence[Record]) -> None:
     """Write a logbook anew, with these records only: a resumed run writes the others again."""
-    partial = path.with_suffix(".partial")
-    partial.write_text("".join(json.dumps(as_json(r)) + "\n" for r in records))
-    partial.replace(path)
+    directories.write(path, "".join(map(_line, records)).encode())
+
+
+def _line(record: Record) -> str:
+    return json.dumps(as_json(record)) + "\n"

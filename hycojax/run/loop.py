@@ -72,7 +72,7 @@ def train(
         stage, turns = games.stage(game, number), games.turns(game, number)
         structure, numbers = split(stage)
         if structure != staged:
-            _tell(loggers, "compiling")
+            tell(loggers, "compiling")
             tick = time.perf_counter()
             program, staged = compiled_cycle(stage, data, state, turns), structure
             compile_seconds += time.perf_counter() - tick
@@ -93,17 +93,31 @@ def train(
                 parts=trace.seconds(traced, program) if tracing else None,
             )
         )
-        _check_finite(records[-1])
-        for logger in loggers:  # before the state is saved: what lies after it is dropped on resume
-            logger.cycle(records[-1])
-        if save is not None:
-            save(number + 1, state)
+        _finish(records[-1], state, loggers, save)
         if stop():
             break
     return state, tuple(records)
 
 
-def _tell(loggers: Sequence[Logger], text: str) -> None:
+def _finish(
+    record: Record,
+    state: TrainingState,
+    loggers: Sequence[Logger],
+    save: Callable[[int, TrainingState], None] | None,
+) -> None:
+    """Tell of a cycle and save its state, if it is finite.
+
+    The record comes first: on resume, what lies after the saved state is dropped.
+    """
+    _check_finite(record)
+    for logger in loggers:
+        logger.cycle(record)
+    if save is not None:
+        save(record.cycle, state)
+
+
+def tell(loggers: Sequence[Logger], text: str) -> None:
+    """Tell all loggers what is going on."""
     for logger in loggers:
         logger.phase(text)
 

@@ -9,7 +9,8 @@ import numbers
 import sys
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,19 @@ def _after_check(own: Callable[[Any], None]) -> Callable[[Any], None]:
         own(self)
 
     return check_first
+
+
+@contextmanager
+def named(prefix: str) -> Iterator[None]:
+    """Put the path of a field before what it complains about.
+
+    What names a field of the experiment itself stays as it is: `domain`, `interval`.
+    """
+    try:
+        yield
+    except ValueError as error:
+        own = str(error).startswith(("domain.", "interval"))
+        raise ValueError(str(error) if own else f"{prefix}{error}") from error
 
 
 def check_fields(value: Any) -> None:

@@ -79,7 +79,7 @@ def expected(name, dims):
     return states, cotangent, *both(states, cotangent)
 
 
-def close(found, wanted, tolerance=SAME):
+def assert_close(found, wanted, tolerance=SAME):
     np.testing.assert_allclose(found, wanted, atol=tolerance * np.abs(wanted).max())
 
 
@@ -95,8 +95,8 @@ def test_the_program_and_its_gradient_are_those_of_the_network(name, dims):
     program = jax.export.deserialize(serialised(name, dims))
     states, cotangent, after, gradient = expected(name, dims)
     assert np.abs(after - states).max() > 0.1
-    close(jax.jit(program.call)(states), after)
-    close(jax.jit(program.vjp().call)(states, cotangent)[0], gradient)
+    assert_close(jax.jit(program.call)(states), after)
+    assert_close(jax.jit(program.vjp().call)(states, cotangent)[0], gradient)
 
 
 @pytest.mark.skipif(jax.default_backend() != "cpu", reason="it exchanges what the CPU does")
@@ -117,7 +117,7 @@ def test_what_it_does_on_accelerators_is_the_same(name, platform):
         compiled = [jax.jit(p.call).lower(*arguments).compile() for p in (own, other)]
         convolutions = [" convolution(" in c.as_text() for c in compiled]
         assert convolutions == [False, name == "convnet"]
-        close(jax.tree.leaves(compiled[1](*arguments))[0], wanted, NEAR)
+        assert_close(jax.tree.leaves(compiled[1](*arguments))[0], wanted, NEAR)
 
 
 #: What a user without the package does: of each file the step and its gradient, of each batch.
@@ -176,8 +176,8 @@ def elsewhere(tmp_path_factory):
 def test_it_runs_where_the_package_is_not(name, batch, elsewhere):
     after, gradient = (v[:batch] for v in expected(name, 2)[2:])
     found = np.load(elsewhere / f"{name}-{batch}-found.npz")
-    close(found["after"], after)
-    close(found["gradient"], gradient)
+    assert_close(found["after"], after)
+    assert_close(found["gradient"], gradient)
 
 
 def test_a_pde_can_be_a_program_too():
@@ -186,7 +186,7 @@ def test_a_pde_can_be_a_program_too():
     model = hj.physics.Advection(coefficient=0.7).on(box, 1.0)
     states = jax.random.normal(jax.random.key(0), (2, 8, 2))
     program = jax.export.deserialize(export.program(model, {}).serialize())
-    close(program.call(states), jax.jit(jax.vmap(lambda s: model.forward({}, s)))(states))
+    assert_close(program.call(states), jax.jit(jax.vmap(lambda s: model.forward({}, s)))(states))
 
 
 ABOUT = {"name": "plume", "errors": {"test_nrmse": 0.25, "test_nrmse_seen": 0.125}}
@@ -207,14 +207,14 @@ def test_the_three_files_and_no_other_are_written(written):
     assert names == {"surrogate.jax", "surrogate.safetensors", "surrogate.json"}
     program = jax.export.deserialize(directory.program.read_bytes())
     states, _, after, _ = expected("convnet", 1)
-    close(program.call(states), after)
+    assert_close(program.call(states), after)
 
 
 def test_it_can_be_a_part_of_what_is_differentiated(written):
     program = jax.export.deserialize(written[0].program.read_bytes())
     states, cotangent, _, gradient = expected("convnet", 1)
     loss = jax.jit(jax.grad(lambda s: (cotangent * program.call(s)).sum()))
-    close(loss(states), gradient)
+    assert_close(loss(states), gradient)
 
 
 def test_the_weights_make_the_same_network_again(written):
@@ -301,7 +301,7 @@ def test_a_run_holds_what_its_result_exports(result, tmp_path):
     assert found == {k: errors[k] for k in ("test_nrmse", "test_nrmse_seen", "test_nrmse_hidden")}
     program = jax.export.deserialize(run.program.read_bytes())
     states = result.tried["test"].truth[:, 0]
-    close(program.call(states), jax.vmap(result.surrogate)(states))
+    assert_close(program.call(states), jax.vmap(result.surrogate)(states))
 
 
 @pytest.mark.usefixtures("no_pictures")
