@@ -1,4 +1,4 @@
-"""Synthetic models, one architecture a file. The only place that imports flax."""
+"""Synthetic models, one architecture a file, made of Flax modules."""
 
 from hycojax.networks.convnet import ConvNet
 from hycojax.networks.emulator import Custom, Emulator
