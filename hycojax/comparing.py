@@ -23,6 +23,7 @@ from hycojax.report.comparison import Comparison
 from hycojax.run import directory as directories
 from hycojax.run.directory import RunDir
 from hycojax.run.loop import Logger
+from hycojax.settings.checked import converted
 
 Scheme = Callable[[Experiment], Experiment]
 
@@ -84,13 +85,13 @@ def compare(
         StoppedError: Somebody asked to stop.
         DivergedError: All runs diverged.
     """
-    if seeds < 1:
+    if converted(int, seeds, "seeds") < 1:
         raise InputError(f"seeds = {seeds}: at least 1 is needed")
-    _check(experiment)
+    _check(converted(Experiment, experiment, "experiment"))
     plain = replace(
         experiment, mode=Mode.HYBRID, schedule=replace(experiment.schedule, patience=None)
     )
-    root = None if run is None else Path(run)
+    root = None if run is None else Path(converted(Path | str, run, "run"))
     found: dict[str, list[dict[str, Any]]] = {scheme: [] for scheme in SCHEMES}
     for seed in range(experiment.seed, experiment.seed + seeds):
         own = replace(plain, seed=seed)

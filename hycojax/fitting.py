@@ -77,7 +77,7 @@ def fit(
         raise InputError("trace: it is written into the run directory, so `run` is needed")
     programs.keep()
     experiment = _asked(start, cycles)
-    directory = None if run is None else RunDir(Path(run))
+    directory = None if run is None else RunDir(Path(converted(Path | str, run, "run")))
     with ExitStack() as context:
         if directory is not None:
             context.enter_context(directories.held(directory))
@@ -95,7 +95,7 @@ def fit(
 def _asked(start: Experiment | Result, cycles: int | None) -> Experiment:
     """Return the experiment that is to be fitted, in so many cycles."""
     if not isinstance(start, Experiment | Result):
-        raise InputError(f"{start!r}: an Experiment or a Result is needed")
+        raise InputError(f"start = {start!r}: an Experiment or a Result is needed")
     if cycles is not None and converted(int, cycles, "cycles") < 1:
         raise InputError(f"cycles = {cycles}: at least 1 is needed")
     if isinstance(start, Result):

@@ -305,7 +305,8 @@ def rollout(trained: Trained, steps: int) -> Callable[[Array], Array]:
         trained: `Result.surrogate` or `Result.physics`.
         steps: Intervals; the state is time 0.
     """
-    structure, numbers = split(trained.model)
+    structure, numbers = split(converted(Trained, trained, "trained").model)
+    converted(int, steps, "steps")
     return lambda state: _rollout(structure, numbers, trained.params, state, steps)
 
 
@@ -329,7 +330,7 @@ def load(run: Path | str, classes: Iterable[type] = ()) -> Result:
     Raises:
         ValueError: It holds no run, or none that was trained.
     """
-    directory = RunDir(Path(run))
+    directory = RunDir(Path(converted(Path | str, run, "run")))
     stored = directories.open_run(directory, classes)
     if not checkpoint.steps(directory.checkpoints):
         raise InputError(f"{directory.root} holds no checkpoint yet: train it first")

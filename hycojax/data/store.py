@@ -70,12 +70,12 @@ def _read(path: Path) -> tuple[str, Simulations]:
             simulations = {role: file[role][...] for role in file}
     except (OSError, KeyError) as error:
         raise InputError(
-            f"{path} can't be read as simulations (empty, truncated or of another kind): remove "
-            f"it, and it will be made again ({error})"
+            f"{path} can't be read as simulations: it is empty, truncated or of another kind "
+            f"({error})"
         ) from error
     for role, trajectories in simulations.items():
         if not np.isfinite(trajectories).all():
-            raise InputError(f"{path}: {role} holds values that are not finite numbers: remove it")
+            raise InputError(f"{path}: {role} holds values that are not finite numbers")
     return provenance, simulations
 
 

@@ -128,8 +128,12 @@ def _array(given: Any, name: str) -> np.ndarray:
         found = np.asarray(given)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{name}: an array of numbers is needed: {error}") from error
-    if found.dtype.kind not in "iuf" or not found.size:  # text could be read as numbers
+    if found.dtype.kind not in "iuf":  # text could be read as numbers
         raise ValueError(f"{name}: an array of numbers is needed, not of {found.dtype}")
+    if not found.size:
+        raise ValueError(f"{name}: an array of numbers is needed, not an empty one")
+    if not np.isfinite(found).all():
+        raise ValueError(f"{name}: {np.sum(~np.isfinite(found))} of its values are not finite")
     return found.astype(np.float32)
 
 

@@ -90,7 +90,8 @@ def converted(hint: Any, value: Any, name: str) -> Any:
     if isinstance(hint, type) and issubclass(hint, enum.Enum):
         return _member(hint, value, name)
     if isinstance(hint, type) and (isinstance(value, type) or not isinstance(value, hint)):
-        _refuse(value, name, f"a {hint.__name__}")  # a class has all methods of its objects
+        article = "an" if hint.__name__[0] in "AEIOU" else "a"
+        _refuse(value, name, f"{article} {hint.__name__}")  # a class has its objects' methods
     return value
 
 

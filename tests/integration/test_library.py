@@ -301,8 +301,18 @@ def test_wrong_numbers_and_objects_are_refused_by_name(fitted, tiny_heat, tmp_pa
             hj.fit(fitted, cycles=cycles)
     with pytest.raises(ValueError, match="how many to add to the result"):
         hj.fit(fitted)
-    with pytest.raises(ValueError, match="3: an Experiment or a Result is needed"):
-        hj.fit(3)
+    calls = {
+        "start = 3: an Experiment or a Result is needed": lambda: hj.fit(3),
+        "run = 3: a Path is needed": lambda: hj.fit(tiny_heat, run=3),
+        "run = 4: a Path is needed": lambda: hj.load(4),
+        "experiment = 3: an Experiment is needed": lambda: hj.compare(3),
+        "trained = 3: a Trained is needed": lambda: hj.rollout(3, 1),
+        "diffusivity: 1 of its values are not finite": lambda: hj.physics.Heat([1.0, np.nan]),
+        "not an empty one": lambda: hj.physics.Heat(diffusivity=[]),
+    }
+    for message, call in calls.items():
+        with pytest.raises(ValueError, match=message):
+            call()
     with pytest.raises(ValueError, match="low < high is needed"):
         hj.Unknown(start=1.5, low=2.0, high=1.0)
     truth = hj.physics.Heat(diffusivity=np.ones((8, 8)))
