@@ -33,8 +33,6 @@ experiment = hj.Experiment(
         ),
         solver=hj.LBFGS(iterations=30),
         weights=hj.Weights(data=1.0, interaction=1.0, balance=hj.Balance.ERRORS),
-        horizon=50,
-        early=hj.Early(cycles=4, horizon=6, stages=4, first=True),
     ),
     synthetic=hj.Synthetic(
         model=hj.networks.NeuralField(simulations=1, steps=50),

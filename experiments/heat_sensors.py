@@ -128,7 +128,6 @@ experiment = hj.Experiment(
         ),
         solver=hj.LBFGS(iterations=20),
         weights=hj.Weights(data=1.0, interaction=1.0, balance=hj.Balance.ERRORS),
-        horizon=100,
     ),
     synthetic=hj.Synthetic(
         model=hj.networks.NeuralField(simulations=1, steps=100),

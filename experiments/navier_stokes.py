@@ -32,7 +32,6 @@ experiment = hj.Experiment(
         ),
         solver=hj.LBFGS(iterations=10, tolerance=1e-5),
         weights=hj.Weights(data=1.0, interaction=1.0, balance=hj.Balance.MISFIT),
-        horizon=4,
     ),
     synthetic=hj.Synthetic(
         model=hj.networks.UNet(levels=3, features=12, coordinates=True),

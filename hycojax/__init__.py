@@ -9,6 +9,9 @@ __version__ = "0.2.0"
 
 from hycojax import networks, physics
 from hycojax.comparing import compare
+from hycojax.data.first_states import Estimated, Known, Measured, Prior, Tie
+from hycojax.data.instruments import Blur, Gaussian, Line, Mean, Order, Student, Value
+from hycojax.data.recordings import Film, Points, Recordings, System
 from hycojax.data.regions import (
     Centre,
     Everywhere,
@@ -19,12 +22,13 @@ from hycojax.data.regions import (
     Sensors,
 )
 from hycojax.data.simulated import Simulated
+from hycojax.data.splits import LastPart, Share, Systems
 from hycojax.data.times import AllFrames, Chosen, Endpoints, EveryNth, Times
 from hycojax.errors import DivergedError, InputError, StoppedError
 from hycojax.experiment import Experiment, Mode
 from hycojax.fitting import fit
 from hycojax.game.player import Balance, Early, Physical, Synthetic, Weights
-from hycojax.game.schedule import Interaction, Schedule
+from hycojax.game.schedule import Fresh, Interaction, Schedule
 from hycojax.grid.domain import CLOSED, PERIODIC, Channel, Domain, Grid
 from hycojax.grid.random_fields import Waves, random_field, random_flow
 from hycojax.inference.losses import data_loss
@@ -44,6 +48,7 @@ __all__ = [
     "Adam",
     "AllFrames",
     "Balance",
+    "Blur",
     "Centre",
     "Channel",
     "Chosen",
@@ -52,37 +57,56 @@ __all__ = [
     "Domain",
     "Early",
     "Endpoints",
+    "Estimated",
     "EveryNth",
     "Everywhere",
     "Experiment",
+    "Film",
+    "Fresh",
+    "Gaussian",
     "Grid",
     "InputError",
     "Interaction",
     "JaxoptLBFGS",
+    "Known",
     "Laplacian",
+    "LastPart",
+    "Line",
     "Logger",
+    "Mean",
+    "Measured",
     "Mode",
     "MovingSensors",
     "MultiStart",
+    "Order",
     "Physical",
+    "Points",
+    "Prior",
     "Range",
     "Record",
+    "Recordings",
     "Region",
     "Result",
     "Scattered",
     "Schedule",
     "Sensors",
     "Setting",
+    "Share",
     "Simulated",
     "Slope",
     "Smoothness",
     "StoppedError",
+    "Student",
     "Synthetic",
+    "System",
+    "Systems",
+    "Tie",
     "Times",
     "TotalVariation",
     "Trained",
     "Unknown",
     "UnknownField",
+    "Value",
     "Waves",
     "Weights",
     "coefficient",

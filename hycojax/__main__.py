@@ -1,6 +1,7 @@
 """python -m hycojax: which commands there are."""
 
 _COMMANDS = {
+    "inspect FILE": "what is in a recording; a first experiment for it",
     "train EXPERIMENT.py": "train the players of an experiment, report the result",
     "generate EXPERIMENT.py": "simulate what is to be recorded",
     "evaluate RUN_DIR": "metrics and figures of a run again",

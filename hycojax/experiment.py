@@ -11,17 +11,23 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool
 
+from hycojax.data.recordings import Recorded
 from hycojax.data.simulated import Simulated
+from hycojax.data.splits import Systems
 from hycojax.game import state as games
-from hycojax.game.player import Physical, Player, Synthetic
-from hycojax.game.schedule import Interaction, Schedule
+from hycojax.game.player import Physical, Synthetic
+from hycojax.game.schedule import Fresh, Interaction, Schedule
 from hycojax.game.state import NAMES, Game
 from hycojax.grid.domain import Domain
 from hycojax.models.model import Model, Stepper
 from hycojax.models.pde import PDE, BoundPDE
 from hycojax.networks import Emulator, NeuralField
 from hycojax.settings.checked import Checked, named
+from hycojax.settings.numbers import with_fields
 from hycojax.solvers import MultiStart
+
+#: Intervals of a rollout in training, from complete states without noise.
+_USUAL = 4
 
 
 class Mode(enum.Enum):
@@ -38,6 +44,21 @@ class Mode(enum.Enum):
 
 
 @dataclass(frozen=True)
+class Extent:
+    """How much is recorded for training.
+
+    Attributes:
+        simulations: Systems.
+        steps: Intervals of the longest recording.
+        whole: Whether complete states without noise are known at all frames.
+    """
+
+    simulations: int
+    steps: int
+    whole: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class Experiment(Checked):
     """What is to be found out, and how. An experiment file makes one, named `experiment`.
 
@@ -49,14 +70,15 @@ class Experiment(Checked):
     """Name of its files: letters, digits, - and _."""
     domain: Domain
     """The box and its grid, for both models."""
-    interval: float
-    """Time from one frame to the next, in seconds: both models advance a state by it."""
+    interval: float | None = None
+    """Time from one frame to the next, in seconds: both models advance a state by it; None: that
+    between the frames of the recordings."""
     physical: Physical
     """The player whose model is the PDE."""
     synthetic: Synthetic
     """The player whose model is the network."""
-    data: Simulated
-    """What is known of the system."""
+    data: Simulated | Recorded
+    """What is known of the system: simulations that stand for it, or recordings."""
     schedule: Schedule = Schedule()
     """Length of the run."""
     interaction: Interaction = Interaction()
@@ -72,16 +94,45 @@ class Experiment(Checked):
             raise ValueError(f"name = {self.name!r}: letters, digits, - and _ only")
         if not 0 <= self.seed < 2**31:
             raise ValueError(f"seed = {self.seed}: it must lie between 0 and 2^31 - 1")
-        for player in NAMES:
-            self._check_player(player)
         if not any(getattr(self, name).weights.data for name in self.mode.players):
             raise ValueError(
                 "weights.data = 0 for both players: nobody would learn from the recordings"
             )
-        self._check_models()
-        self._check_neural_field()
-        self._check_physical()
-        self._check_observation()
+        if isinstance(self.synthetic.solver, MultiStart):
+            raise ValueError("synthetic.solver: MultiStart is for the physical player only")
+        self._check_kinds()
+        if isinstance(self.data, Simulated):
+            self.settled()
+        elif self.interval is not None:
+            self._check_models()
+
+    def settled(self, extent: Extent | None = None, interval: float | None = None) -> Experiment:
+        """Return the experiment with what depends on the recordings settled, and checked.
+
+        Args:
+            extent: How much is recorded; None: what is simulated.
+            interval: That of the recordings.
+
+        Raises:
+            ValueError: The experiment does not suit what is recorded.
+        """
+        if self.interval is None and interval is None:
+            raise ValueError("interval: the time between frames is needed, in seconds")
+        timed = self if self.interval is not None else _with(self, interval=interval)
+        timed._check_models()
+        extent = extent or timed._simulated_extent()
+        found = _with(timed, physical=_settled(self.physical, extent))
+        if self.interaction.fresh is None:
+            fresh = Fresh.SAMPLED if isinstance(self.data, Simulated) else Fresh.MIXED
+            found = _with(found, interaction=replace(self.interaction, fresh=fresh))
+        for player in NAMES:
+            found._check_player(player, extent)
+        if "physical" in self.mode.players:
+            found._check_trajectories(extent)
+        found._check_neural_field(extent)
+        if isinstance(self.data, Simulated):
+            found._check_observation()
+        return found
 
     @property
     def physics(self) -> BoundPDE:
@@ -97,7 +148,7 @@ class Experiment(Checked):
 
     @property
     def truth(self) -> BoundPDE:
-        """The true system on the grid that its simulations are made on."""
+        """The true system on the grid that its simulations are made on, of simulated data."""
         with named("data."):
             return self.data.bound(self.domain, self.interval)
 
@@ -107,13 +158,14 @@ class Experiment(Checked):
         return self.data, self.domain, self.interval, self.seed
 
     def game(self) -> Game:
-        """Return the game of those of the players that the mode names."""
+        """Return the game of those of the players that the mode names, settled if it is not."""
+        found = self.settled() if isinstance(self.data, Simulated) else self
         return games.game(
-            replace(self.physical, model=self.physics),
-            replace(self.synthetic, model=self.surrogate),
-            self.schedule,
-            self.interaction,
-            self.mode.players,
+            replace(found.physical, model=found.physics),
+            replace(found.synthetic, model=found.surrogate),
+            found.schedule,
+            found.interaction,
+            found.mode.players,
         )
 
     def mask(self) -> Bool[np.ndarray, " time *shape"]:
@@ -121,17 +173,25 @@ class Experiment(Checked):
         with named("data."):
             return self.data.mask(self.domain)
 
-    def _check_models(self) -> None:
-        """Check that the models are what they should be, and live on the domain."""
+    def _simulated_extent(self) -> Extent:
+        data, mask = self.data, self.mask()
+        whole = bool(mask.all()) and not data.noise and data.validation > 0
+        return Extent(data.training, data.steps, whole)
+
+    def _check_kinds(self) -> None:
+        """Check that the models are what they should be."""
         if not isinstance(self.physical.model, PDE):
             raise ValueError(f"physical.model = {self.physical.model!r}: a PDE is needed")
         if not isinstance(self.synthetic.model, Emulator | NeuralField):
             raise ValueError(f"synthetic.model = {self.synthetic.model!r}: a network is needed")
+
+    def _check_models(self) -> None:
+        """Check that the models live on the domain."""
         physics = self.physics
         if "physical" in self.mode.players and not physics.unknowns:
             names = ", ".join(physics.units)
             raise ValueError(f"physical.model: nothing is unknown; give one a start ({names})")
-        theirs = self.truth.channels
+        theirs = self.truth.channels if isinstance(self.data, Simulated) else physics.channels
         if theirs != physics.channels:
             raise ValueError(
                 f"data.truth: its channels ({_names(theirs)}) are not those of physical.model "
@@ -139,9 +199,9 @@ class Experiment(Checked):
             )
         _ = self.surrogate
 
-    def _check_player(self, name: str) -> None:
+    def _check_player(self, name: str, extent: Extent) -> None:
         """Check that a player's rollouts fit into the recordings, and that it fits something."""
-        player = getattr(self, name)
+        player, steps = getattr(self, name), extent.steps
         if self.schedule.patience is not None and player.begin:
             raise ValueError(
                 f"schedule.patience: the run could end before {name}.begin = {player.begin}; set "
@@ -149,16 +209,16 @@ class Experiment(Checked):
             )
         for path in ("horizon", "early.horizon"):
             horizon = operator.attrgetter(path)(player) or 1
-            if horizon > self.data.steps:
+            if horizon > steps:
                 raise ValueError(
-                    f"{name}.{path} = {horizon}: longer than the simulations, which have "
-                    f"data.steps = {self.data.steps}"
+                    f"{name}.{path} = {horizon}: longer than the recordings, which have {steps} "
+                    "intervals"
                 )
         longest = max(player.horizon, player.early.horizon or 1)
-        if not longest <= (player.lesson_steps or longest) <= self.data.steps:
+        if not longest <= (player.lesson_steps or longest) <= steps:
             raise ValueError(
                 f"{name}.lesson_steps = {player.lesson_steps}: it must lie between the horizon, "
-                f"{longest}, and data.steps = {self.data.steps}"
+                f"{longest}, and the {steps} intervals of the recordings"
             )
         if self.mode.players == (name,) and not player.weights.data:
             raise ValueError(
@@ -177,17 +237,16 @@ class Experiment(Checked):
         for name in self.mode.players:
             player = getattr(self, name)
             turns = filter(player.is_active, range(self.schedule.cycles))
-            for way in dict.fromkeys((p.horizon, p.early.first) for p in map(player.at, turns)):
-                self._check_windows(name, *way, mask)
+            for horizon in dict.fromkeys(p.horizon for p in map(player.at, turns)):
+                self._check_windows(name, horizon, mask)
 
     def _check_windows(
-        self, name: str, horizon: int, first: bool, mask: Bool[np.ndarray, " time *shape"]
+        self, name: str, horizon: int, mask: Bool[np.ndarray, " time *shape"]
     ) -> None:
         """Check that a player's windows see something, as it trains in some of its turns."""
         player, steps = getattr(self, name), self.data.steps
         whole = player.batch is None or player.revert is not None  # windows that lie end to end
         end = steps // horizon * horizon if whole else steps
-        end = horizon if first else end
         if not mask[1 : end + 1].any():
             raise ValueError(
                 f"{name}.horizon = {horizon}: nothing is seen in its windows, which end at frame "
@@ -195,12 +254,25 @@ class Experiment(Checked):
                 f"other {name}.early turns"
             )
 
-    def _check_neural_field(self) -> None:
+    def _check_trajectories(self, extent: Extent) -> None:
+        """Check that the PDE's windows begin where a complete state is known."""
+        player = self.physical
+        if extent.whole:
+            return
+        if player.horizon != extent.steps or player.batch or player.early.horizon:
+            raise ValueError(
+                f"physical.horizon = {player.horizon}, batch = {player.batch}: where complete "
+                "states without noise are not known at all frames, the PDE fits whole recordings "
+                f"({extent.steps} intervals) from their first states; leave horizon, batch and "
+                "early away"
+            )
+
+    def _check_neural_field(self, extent: Extent) -> None:
         """Check what a model needs that knows the recorded simulations only."""
         model = self.synthetic.model
         if isinstance(self.surrogate, Stepper):
             return
-        given = {"simulations": self.data.training, "steps": self.data.steps}
+        given = {"simulations": extent.simulations, "steps": extent.steps}
         for name, value in given.items():
             if getattr(model, name) != value:
                 raise ValueError(
@@ -217,21 +289,27 @@ class Experiment(Checked):
                 "synthetic.model: it knows no fresh initial states; set interaction.alpha to 0 and "
                 "interaction.recorded"
             )
-        if self.data.validation:
+        aside = self.data.validation
+        if isinstance(aside, Systems) or (isinstance(self.data, Simulated) and aside):
             raise ValueError(
                 "synthetic.model: it knows the training simulations only; set data.validation to 0"
+                if isinstance(self.data, Simulated)
+                else "synthetic.model: it knows the training systems only; set data.validation to "
+                "a share of the values"
             )
 
-    def _check_physical(self) -> None:
-        """Check what is possible for a PDE only."""
-        if isinstance(self.synthetic.solver, MultiStart):
-            raise ValueError("synthetic.solver: MultiStart is for the physical player only")
-        player: Player = self.physical
-        if self.physical.initial_states and (player.horizon != self.data.steps or player.batch):
-            raise ValueError(
-                "physical.initial_states: the first frames are estimated from whole recordings; "
-                f"set physical.horizon to data.steps = {self.data.steps}, without a batch"
-            )
+
+def _with(experiment: Experiment, **fields: Any) -> Experiment:
+    """Return an experiment with other fields, unchecked."""
+    return with_fields(experiment, **fields)
+
+
+def _settled(player: Physical, extent: Extent) -> Physical:
+    """Return the physical player with the horizon that the recordings ask for."""
+    steps = extent.steps
+    horizon = player.horizon or (min(_USUAL, steps) if extent.whole else steps)
+    doublings = int(np.log2(max(steps / 2, 1))) if horizon == steps else 0
+    return replace(player, horizon=horizon, growth=min(player.growth, doublings))
 
 
 def _names(channels: tuple[Any, ...]) -> str:

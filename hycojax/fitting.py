@@ -11,18 +11,20 @@ from pathlib import Path
 
 import jax
 
-from hycojax.data import simulated
-from hycojax.data.recordings import Recordings
+from hycojax.data import observing, simulated
+from hycojax.data.observations import Observations
+from hycojax.data.observing import Seen
+from hycojax.data.simulated import Simulated
 from hycojax.data.store import Simulations
 from hycojax.errors import InputError
-from hycojax.experiment import Experiment
+from hycojax.experiment import Experiment, Extent
 from hycojax.game import state as games
 from hycojax.game.state import Game, TrainingState
 from hycojax.kernels import programs
 from hycojax.report import evaluation
 from hycojax.report.evaluation import Trial
-from hycojax.result import Result, concluded, load, replace_cycles, write_trials
-from hycojax.run import checkpoint, logbook, loop
+from hycojax.result import Result, concluded, load, replace_cycles
+from hycojax.run import checkpoint, logbook, loop, trials
 from hycojax.run import directory as directories
 from hycojax.run.directory import RunDir
 from hycojax.run.logbook import Logbook
@@ -76,20 +78,48 @@ def fit(
     if trace and run is None:
         raise InputError("trace: it is written into the run directory, so `run` is needed")
     programs.keep()
-    experiment = _asked(start, cycles)
+    asked = _asked(start, cycles)
     directory = None if run is None else RunDir(Path(converted(Path | str, run, "run")))
+    experiment, recordings = settled(asked)
     with ExitStack() as context:
         if directory is not None:
             context.enter_context(directories.held(directory))
             _check_place(directory, experiment, resume or isinstance(start, Result))
-        stored = _simulations(experiment, simulations)
-        data = simulated.known(experiment.data, experiment.physics.domain, stored, experiment.seed)
+        if recordings is None:
+            stored = _simulations(experiment, simulations)
+            data = simulated.known(
+                experiment.data, experiment.physics.domain, stored, experiment.seed
+            )
+            tried = evaluation.simulated_trials(data, stored, experiment.mask())
+        else:
+            data = recordings.known
+            tried = evaluation.measured_trials(data, recordings.test)
+            for sentence in recordings.told:
+                loop.tell(loggers, sentence)
         first = _beginning(start, experiment, cycles, data, directory)
-        tried = evaluation.trials(data, stored)
         if directory is not None:
             _claim(directory, first, tried)
         stop = context.enter_context(_stop_requests(loggers))
         return _play(first, data, tried, directory, loggers, stop, trace)
+
+
+def settled(experiment: Experiment) -> tuple[Experiment, Seen | None]:
+    """Return an experiment as its data settle it, and these if they are recordings.
+
+    Raises:
+        ValueError: The recordings can't be read, or do not suit the experiment.
+    """
+    if isinstance(experiment.data, Simulated):
+        return experiment.settled(), None
+    recordings = experiment.data.read()
+    interval = experiment.interval or observing.interval_of(recordings)
+    if interval is None:
+        raise InputError("interval: the recordings have no frames; give the time between states")
+    with_time = replace(experiment, interval=interval)
+    found = observing.seen(recordings, with_time.physics, experiment.seed)
+    training = found.known.training
+    extent = Extent(training.simulations, training.steps, found.known.whole)
+    return with_time.settled(extent), found
 
 
 def _asked(start: Experiment | Result, cycles: int | None) -> Experiment:
@@ -110,7 +140,7 @@ def _asked(start: Experiment | Result, cycles: int | None) -> Experiment:
 
 def _play(
     first: _Position,
-    data: Recordings,
+    data: Observations,
     tried: dict[str, Trial],
     directory: RunDir | None,
     loggers: Sequence[Logger],
@@ -163,7 +193,7 @@ def _beginning(
     start: Experiment | Result,
     experiment: Experiment,
     cycles: int | None,
-    data: Recordings,
+    data: Observations,
     directory: RunDir | None,
 ) -> _Position:
     """Return where a fit goes on: at a result, at what a run directory holds, or at nothing."""
@@ -240,7 +270,8 @@ def _claim(directory: RunDir, first: _Position, tried: dict[str, Trial]) -> None
     """Write what the run is, and drop the records after its checkpoint."""
     kept = directories.is_claimed(directory)
     if not kept:
-        write_trials(first.experiment, tried, directory.predictions, {})
+        grid, interval = first.experiment.physics.domain, first.experiment.interval
+        trials.write(directory.predictions, grid, interval, tried, {})
     if not kept or directories.legs(directory) != first.legs:
         directories.claim(directory, replace_cycles(first.experiment, first.legs), first.legs)
     logbook.keep(directory.log, first.history)

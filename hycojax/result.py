@@ -20,13 +20,14 @@ from hycojax.errors import InputError
 from hycojax.experiment import Experiment
 from hycojax.game.player import Player
 from hycojax.game.state import Game, TrainingState
+from hycojax.inference import deviations as inference
 from hycojax.kernels import programs
 from hycojax.models import model as models
 from hycojax.models.model import Stepper
 from hycojax.report import evaluation, summary
 from hycojax.report.evaluation import Prediction, Trial
 from hycojax.report.summary import Estimate
-from hycojax.run import checkpoint, export, logbook
+from hycojax.run import checkpoint, export, logbook, trials
 from hycojax.run import directory as directories
 from hycojax.run.directory import RunDir
 from hycojax.run.record import Record
@@ -66,7 +67,7 @@ class Learned:
         best: Its parameters where it was best in validation, as its optimiser sees them.
         last: Those after the last cycle.
         best_cycle: How many cycles were played at the best.
-        spread: Standard deviations of coefficients over the starts of a search from many.
+        spread: Spread of coefficients over the starts of a search from many.
     """
 
     best: Any
@@ -122,7 +123,20 @@ class Result:
             return {}
         own = self.learned["physical"]
         truth = self.experiment.data.truth
-        return summary.estimates(self.experiment.physics, truth, own.best, own.last, own.spread)
+        ends = own.best, own.last, own.spread, self._deviations
+        return summary.estimates(self.experiment.physics, truth, *ends)
+
+    @functools.cached_property
+    def _deviations(self) -> dict[str, float]:
+        """Standard deviations of the coefficients, from a file if they are known."""
+        if self.state is None and self.run is not None:
+            found = stored_deviations(RunDir(self.run).parameters)
+            if found:
+                return found
+        programs.keep()
+        trial, own = self.tried["recorded"], self.learned["physical"].best
+        about = trial.first, trial.parts, trial.scale, trial.noise
+        return inference.deviations(self.experiment.physics, *about, own)
 
     @property
     def surrogate(self) -> Trained:
@@ -166,8 +180,8 @@ class Result:
         }
         last = self._predictions("last")
         for name, own in self.learned.items():
-            errors = evaluation.errors(self.predictions[name])
-            ends = evaluation.errors(last[name])
+            errors = evaluation.errors(self.predictions[name], self.tried)
+            ends = evaluation.errors(last[name], self.tried)
             ends = {f"last_{k}": v for k, v in ends.items() if k.endswith("_nrmse")}
             found[name] = {**errors, **ends, "best_cycle": own.best_cycle}
         if "synthetic" in found:
@@ -236,7 +250,8 @@ class Result:
         Raises:
             ValueError: The network did not play, or is a function of space and time.
         """
-        trained, errors = self.surrogate, evaluation.errors(self.predictions["synthetic"])
+        trained = self.surrogate
+        errors = evaluation.errors(self.predictions["synthetic"], self.tried)
         about = trained.model, trained.params, errors
         export.write(RunDir(Path(folder)), self.experiment.name, *about)
 
@@ -247,9 +262,12 @@ class Result:
 
     def _predictions(self, which: str) -> dict[str, dict[str, Prediction]]:
         programs.keep()
-        models, mask = dict(self.experiment.game().seats), self.experiment.mask()
+        players, physics = dict(self.experiment.game().seats), self.experiment.physics
+        states = getattr(self.learned["physical"], which) if "physical" in self.learned else None
         return {
-            name: evaluation.predictions(models[name].model, getattr(own, which), self.tried, mask)
+            name: evaluation.predictions(
+                physics, players[name].model, getattr(own, which), states, self.tried
+            )
             for name, own in self.learned.items()
         }
 
@@ -271,13 +289,25 @@ class Result:
         found = {
             name: {k: p.values for k, p in own.items()} for name, own in self.predictions.items()
         }
-        write_trials(self.experiment, self.tried, path, found)
+        grid, interval = self.experiment.physics.domain, self.experiment.interval
+        trials.write(path, grid, interval, self.tried, found)
 
 
 _FIELD = (
     "{} is a function of space and time for the recorded simulations: it predicts nothing from "
     'another initial state; take model="physical"'
 )
+
+
+def stored_deviations(path: Path) -> dict[str, float]:
+    """Return the standard deviations of the coefficients in a file; none if there is none."""
+    if not path.exists():
+        return {}
+    import xarray as xr
+
+    with xr.open_dataset(path, engine="h5netcdf") as found:
+        names = [str(name).removesuffix("_estimate") for name in found if "_estimate" in str(name)]
+        return {n: float(found[f"{n}_sd"]) if f"{n}_sd" in found else float("nan") for n in names}
 
 
 def concluded(
@@ -342,7 +372,7 @@ def load(run: Path | str, classes: Iterable[type] = ()) -> Result:
     learned = {
         name: _stored(stored.experiment, leaves, name) for name in stored.experiment.mode.players
     }
-    tried = _read_trials(stored.experiment, directory)
+    tried = trials.read(directory.predictions, stored.experiment.physics.domain)
     return Result(
         replace_cycles(stored.experiment, stored.legs),
         stored.legs,
@@ -378,57 +408,6 @@ def _learned(player: Player, best: Any, last: Any, best_cycle: Any, solver: Any)
     spread = player.solver.deviations(solver, player.model.estimates)
     best, last, spread = jax.device_get((best, last, spread))
     return Learned(best, last, int(best_cycle), spread)
-
-
-def write_trials(
-    experiment: Experiment,
-    tried: dict[str, Trial],
-    path: Path,
-    predicted: dict[str, dict[str, np.ndarray]],
-) -> None:
-    """Write what models are tried on, and what they predict of it by player and trial.
-
-    Groups of a NetCDF file: `recorded` and `test`, and in each `truth`, `first` and the players.
-    """
-    import xarray as xr
-
-    grid, interval = experiment.physics.domain, experiment.interval
-    groups = {}
-    for kind, trial in tried.items():
-        first = labelled.to_xarray(grid, interval, trial.first[:, None])
-        if trial.scale is not None:
-            first.attrs["scale"] = trial.scale
-        groups |= {f"/{kind}/first": first}
-        groups |= {f"/{kind}/truth": labelled.to_xarray(grid, interval, trial.truth)}
-        for name, own in predicted.items():
-            if kind in own:
-                groups |= {f"/{kind}/{name}": labelled.to_xarray(grid, interval, own[kind])}
-    tree = xr.DataTree.from_dict(groups)
-    with directories.replacing(path) as partial:
-        tree.to_netcdf(partial, engine="h5netcdf")
-
-
-def _read_trials(experiment: Experiment, directory: RunDir) -> dict[str, Trial]:
-    """Return what a run's models are tried on.
-
-    Raises:
-        InputError: The file is missing or damaged.
-    """
-    import xarray as xr
-
-    grid, path = experiment.physics.domain, directory.predictions
-    try:
-        with xr.open_datatree(path, engine="h5netcdf") as tree:
-            return {
-                kind: Trial(
-                    labelled.from_xarray(grid, groups["truth"].to_dataset()),
-                    labelled.from_xarray(grid, groups["first"].to_dataset())[:, 0],
-                    groups["first"].attrs.get("scale"),
-                )
-                for kind, groups in tree.children.items()
-            }
-    except (OSError, KeyError, ValueError) as error:
-        raise InputError(f"{path} can't be read: {error}") from error
 
 
 @contextmanager

@@ -24,7 +24,6 @@ experiment = hj.Experiment(
         model=hj.physics.Burgers(viscosity=hj.Unknown(start=1.0)),
         solver=hj.LBFGS(iterations=10),
         weights=hj.Weights(data=1.0, interaction=1.0, balance=hj.Balance.ERRORS),
-        horizon=4,
         lesson_steps=4,
     ),
     synthetic=hj.Synthetic(

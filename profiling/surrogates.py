@@ -144,7 +144,7 @@ def experiment_of(
         domain=hj.Domain((budget.size, budget.size), (100.0, 100.0), hj.PERIODIC),
         interval=system.interval,
         physical=hj.Physical(
-            system.pde(**{system.coefficient: hj.Unknown(start=0.1)}), hj.LBFGS(), horizon=1
+            system.pde(**{system.coefficient: hj.Unknown(start=0.1)}), hj.LBFGS()
         ),
         synthetic=hj.Synthetic(network, solver, horizon=1, batch=8, noise=0.01),
         data=hj.Simulated(

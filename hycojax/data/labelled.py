@@ -108,7 +108,9 @@ def _coordinates(domain: Domain, faces: set[int | None]) -> dict[str, tuple]:
     pairs = zip(AXES, domain.shape, domain.dx, strict=False)
     found = {}
     for axis, (name, cells, dx) in enumerate(pairs):
-        found[name] = (name, dx * (np.arange(cells) + 0.5), {"units": "m"})
+        corner = domain.corner[axis]
+        found[name] = (name, corner + dx * (np.arange(cells) + 0.5), {"units": "m"})
         if axis in faces:
-            found[f"{name}_face"] = (f"{name}_face", dx * np.arange(cells), {"units": "m"})
+            places = corner + dx * np.arange(cells)
+            found[f"{name}_face"] = (f"{name}_face", places, {"units": "m"})
     return found

@@ -1,103 +1,339 @@
-"""What is known of a system: recordings to learn from and to validate on."""
+"""What instruments have recorded of a system, wherever and whenever they measured: NumPy arrays.
+
+Nothing here knows a model's grid: `data/operators.py` reads a model where the measurements are.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, Key
 
-from hycojax.data.statistics import Recording, statistics
-from hycojax.grid.domain import Grid
-from hycojax.kernels import programs, random_arrays
+from hycojax.data.first_states import FirstState
+from hycojax.data.instruments import Gaussian, Instrument, Noise
+from hycojax.data.splits import Share, Split
+from hycojax.errors import InputError
+from hycojax.settings.checked import Checked, converted
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
-@jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class Recordings:
-    """What is known of the system.
+class Film(Checked):
+    """A channel on a rectilinear grid of places, frame by frame.
 
     Attributes:
-        training: What is learned from.
-        validation: What the best parameters are chosen by.
-        scale: Standard deviation of each channel.
-        whole: Whether the training recordings see everything.
-        held_out: Whether the validation recordings are a part of the training simulations.
-    """
-
-    training: Recording
-    validation: Recording
-    scale: Float[Array, " channels"]
-    whole: bool = field(metadata={"static": True})
-    held_out: bool = field(default=False, metadata={"static": True})
-
-
-def recordings(training: Recording, validation: Recording, held_out: bool = False) -> Recordings:
-    """Bundle recordings with the scales of their channels, taken from the training ones."""
-    whole = bool(np.all(training.seen))
-    scale = programs.jit(_scale, programs.ONCE)(training)
-    return Recordings(training, validation, scale, whole, held_out)
-
-
-def observe(
-    mask: Bool[np.ndarray, " time *shape"],
-    noise: float,
-    domain: Grid,
-    trajectories: Float[Array, "simulation time *shape channels"],
-    key: Key[Array, ""],
-) -> Recording:
-    """Return what a mask lets see of trajectories, with noise on the dynamic channels.
-
-    The noise is relative to the standard deviation of what is seen of a channel. Values outside the
-    mask are never used: they may be anything, NaN included. Static channels are known in full.
+        channel: Name of the channel.
+        unit: Unit of the values; None: that of the channel is assumed.
+        times: `[time]`, in seconds, increasing; None: a static field, without an axis of time.
+        places: Coordinates of the pixels' centres along each axis of the box, in metres.
+        values: `[time, *pixels]`, NaN where nothing is seen.
+        sigma: Standard deviation of the noise, in the unit of the values, broadcastable to them;
+            None: unknown.
+        instrument: What a pixel is of the state; None: its value there.
+        noise: How its errors are distributed.
 
     Raises:
-        ValueError: A value inside the mask is not finite.
+        ValueError: The arrays do not fit together, or hold what is no measurement.
     """
-    static = np.array([c.static for c in domain.channels])
-    seen = np.broadcast_to(mask[..., None] | static, trajectories.shape)
-    program = programs.jit(_noisy, programs.ONCE)
-    # Faces in a wall hold exactly zero, which no sensor has to measure.
-    recording, bad = program(trajectories, seen, domain.evolves(), noise, key)
-    if bad:
-        raise ValueError(f"{int(bad)} of the observed values are not finite numbers")
-    return recording
+
+    channel: str
+    unit: str | None
+    times: np.ndarray | None
+    places: tuple[np.ndarray, ...]
+    values: np.ndarray
+    sigma: np.ndarray | float | None = None
+    instrument: Instrument | None = None
+    noise: Noise = Gaussian()
+
+    def __post_init__(self):
+        frames = () if self.times is None else (len(self.times),)
+        wanted = (*frames, *map(len, self.places))
+        if self.values.shape != wanted:
+            raise ValueError(
+                f"{self.channel}: {self.values.shape} values, where times and places are {wanted}"
+            )
+        if self.times is not None:
+            check_increasing(self.times, f"{self.channel}: time")
+        for axis, places in zip("xyz", self.places, strict=False):
+            check_increasing(places, f"{self.channel}: {axis}")
+        _check_finite(self)
+        _check_sigma(self)
 
 
-def hold_out(
-    recording: Recording, domain: Grid, share: float, key: Key[Array, ""]
-) -> tuple[Recording, Recording]:
-    """Split what a recording sees into a part to learn from and a part to validate on.
+@dataclass(frozen=True)
+class Points(Checked):
+    """A channel at places and times of its own, a measurement each.
 
-    Each cell and time after the first frame belongs to the latter with probability `share`. The
-    first frames are in both.
+    Attributes:
+        channel: Name of the channel.
+        unit: Unit of the values; None: that of the channel is assumed.
+        times: `[measurement]`, in seconds.
+        places: `[measurement, axis]`, in metres.
+        values: `[measurement]`, all finite.
+        sigma: `[measurement]` or `[]`, in the unit of the values; None: unknown.
+        instrument: What is measured of the state; None: its value there.
+        noise: How its errors are distributed.
+
+    Raises:
+        ValueError: The arrays do not fit together, or hold what is no measurement.
     """
-    return programs.jit(_split, programs.ONCE)(recording, domain.evolves(), share, key)
+
+    channel: str
+    unit: str | None
+    times: np.ndarray
+    places: np.ndarray
+    values: np.ndarray
+    sigma: np.ndarray | float | None = None
+    instrument: Instrument | None = None
+    noise: Noise = Gaussian()
+
+    def __post_init__(self):
+        count = self.values.shape
+        if len(count) != 1 or self.times.shape != count or self.places.shape[:-1] != count:
+            raise ValueError(
+                f"{self.channel}: values {count}, times {self.times.shape} and places "
+                f"{self.places.shape} do not belong together"
+            )
+        for name, values in (("time", self.times), ("place", self.places), ("value", self.values)):
+            bad = ~np.isfinite(values)
+            if bad.any():
+                where = int(np.argwhere(bad)[0][0])
+                raise ValueError(f"{self.channel}: the {name} of measurement {where} is not finite")
+        _check_sigma(self)
 
 
-def _scale(training: Recording) -> Float[Array, " channels"]:
-    return statistics(training).std
+@dataclass(frozen=True)
+class System(Checked):
+    """All that was recorded of one system in one go.
+
+    Attributes:
+        name: What a message calls it, as "simulation 3".
+        series: What each instrument saw of each channel.
+        numbers: Known numbers of this recording, for static channels of the same names.
+        units: Units of these numbers, of those whose unit is given.
+        clock: Date of second 0, as ISO 8601 writes it; None: the recording has no dates.
+    """
+
+    name: str
+    series: tuple[Film | Points, ...]
+    numbers: dict[str, float] = field(default_factory=dict)
+    units: dict[str, str] = field(default_factory=dict)
+    clock: str | None = None
 
 
-def _noisy(
-    trajectories: Array, seen: Array, evolves: Array, noise: Array, key: Key[Array, ""]
-) -> tuple[Recording, Int[Array, ""]]:
-    """Return what is seen, with noise on what evolves, and how many values are not finite."""
-    values = jnp.where(seen, trajectories, 0)
-    scale = jnp.std(values, tuple(range(values.ndim - 1)), where=seen)
-    drawn = noise * scale * random_arrays.normal(key, values.shape)
-    noisy = jnp.where(seen, values + jnp.where(evolves, drawn, 0), 0)
-    return Recording(noisy, seen), jnp.sum(~jnp.isfinite(values))
+@dataclass(frozen=True)
+class Recorded(Checked):
+    """What is known of a system from recordings, and how it is used."""
+
+    validation: Split = field(default=Share(0.1), kw_only=True)
+    """What the best parameters of a run are chosen by."""
+    test: Split | None = field(default=None, kw_only=True)
+    """What is kept for the final figures: never trained on; None: these are those of the
+    validation."""
+    first: FirstState | None = field(default=None, kw_only=True)
+    """How the first states are known; None: `Known` if they are complete and without noise,
+    `Measured` if they are complete, else `Estimated`."""
+    begin: float | None = field(default=None, kw_only=True)
+    """Time of the first states, in seconds; None: that of the earliest measurement of each
+    system."""
+
+    @property
+    def truth(self) -> None:
+        """The true system: nobody knows it."""
+        return None
+
+    def read(self) -> Recordings:
+        """Return the recordings themselves.
+
+        Raises:
+            InputError: They can't be read; the message says where, and what to do.
+        """
+        raise NotImplementedError
 
 
-def _split(
-    recording: Recording, evolves: Array, share: Array, key: Key[Array, ""]
-) -> tuple[Recording, Recording]:
-    drawn = random_arrays.bernoulli(key, share, (*recording.seen.shape[:-1], 1))
-    held = recording.seen & drawn & evolves
-    first = jnp.arange(held.shape[1]).reshape(1, -1, *(1,) * (held.ndim - 2)) == 0
-    parts = recording.seen & (first | ~held), recording.seen & (first | held)
-    training, validation = (Recording(jnp.where(s, recording.values, 0), s) for s in parts)
-    return training, validation
+@dataclass(frozen=True)
+class Reading(Recorded):
+    """How labelled data become recordings."""
+
+    channels: dict[str, str] = field(default_factory=dict, kw_only=True)
+    """Name of the variable for each channel that is read; empty: all, their names are equal."""
+    units: dict[str, str] = field(default_factory=dict, kw_only=True)
+    """Units by channel, and of `time`, `x`, `y`, `z`, in place of those that the data give."""
+    sigma: dict[str, float] = field(default_factory=dict, kw_only=True)
+    """Standard deviation of the noise by channel, in the unit of its values."""
+    relative_sigma: float | None = field(default=None, kw_only=True)
+    """The same, as a share of the standard deviation of the channel's values, for all others."""
+    instrument: Instrument | None = field(default=None, kw_only=True)
+    """What a measurement is of the state; None: as the data say, else the value there."""
+    noise: Noise | None = field(default=None, kw_only=True)
+    """How the errors are distributed; None: as the data say, else normally."""
+
+    def __post_init__(self):
+        for name, kind in (("channels", str), ("units", str), ("sigma", float)):
+            given = getattr(self, name)
+            if not isinstance(given, dict):
+                raise ValueError(f"{name} = {given!r}: a dict by channel is needed")
+            own = {c: converted(kind, value, f"{name}[{c!r}]") for c, value in given.items()}
+            object.__setattr__(self, name, own)
+        for name, value in {**self.sigma, "relative_sigma": self.relative_sigma}.items():
+            if value is not None and value < 0:
+                raise ValueError(f"sigma: {name} = {value}: it must not be negative")
+
+
+@dataclass(frozen=True)
+class Recordings(Recorded):
+    """Recordings in memory."""
+
+    systems: tuple[System, ...]
+    """What was recorded, a system each."""
+
+    def __post_init__(self):
+        if not self.systems:
+            raise ValueError("systems: at least one is needed")
+        found: dict[int, str] = {}
+        for system in self.systems:
+            if not system.series:
+                raise ValueError(f"{system.name}: nothing is seen of it")
+            for series in system.series:
+                found.setdefault(axes(series), f"{series.channel} of {system.name}")
+        if len(found) > 1:
+            told = ", ".join(f"{name} has {count}" for count, name in found.items())
+            raise ValueError(f"all recordings must have as many axes of space: {told}")
+
+    def read(self) -> Recordings:
+        """Return the recordings themselves."""
+        return self
+
+    @classmethod
+    def from_xarray(
+        cls, data: xr.Dataset, channels: Mapping[str, str] | None = None, **options: Any
+    ) -> Recordings:
+        """Return the recordings that a Dataset holds.
+
+        Dimensions are `simulation`, `time`, `x`, `y`, `z`, or any with such coordinates along them.
+        A variable without times is a static field, one without places a known number.
+
+        Args:
+            data: The Dataset. NaN: not seen; `NAME_sigma`: standard deviation of the noise of NAME.
+            channels: Name of the variable for each channel; None: all, their names are equal.
+            options: Further fields of `Reading` and `Recorded`.
+
+        Raises:
+            InputError: They can't be understood; the message says where, and what to do.
+        """
+        from hycojax.data import systems  # it knows this module
+
+        if not hasattr(data, "data_vars"):
+            raise InputError(
+                f"{type(data).__name__}: a Dataset is needed, with a name for each channel"
+            )
+        return systems.recordings([data], Reading(channels=dict(channels or {}), **options))
+
+    @classmethod
+    def from_points(
+        cls, table: Any, channels: Mapping[str, str] | None = None, **options: Any
+    ) -> Recordings:
+        """Return the recordings of a table with a measurement a row.
+
+        Args:
+            table: A dict of arrays, a DataFrame or a structured array. Columns: `time`, `x`
+                (`y`, `z`), and one a channel, or `channel` and `value`. `simulation`, and `sigma`
+                or `NAME_sigma`, if there are any.
+            channels: Name of the column for each channel; None: all, their names are equal.
+            options: Further fields of `Reading` and `Recorded`.
+
+        Raises:
+            InputError: They can't be understood; the message says where, and what to do.
+        """
+        from hycojax.data.formats import tables
+
+        return cls.from_xarray(tables.labelled(table), channels, **options)
+
+    @classmethod
+    def from_arrays(
+        cls,
+        arrays: Mapping[str, np.ndarray],
+        channels: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> Recordings:
+        """Return the recordings of arrays `[simulation, time, x, y, z]` by name, as of an `.npz`.
+
+        Args:
+            arrays: The channels, and their `time`, `x`, `y`, `z`. A channel may lack the axes of
+                simulations and times.
+            channels: Name of the array for each channel; None: all, their names are equal.
+            options: Further fields of `Reading` and `Recorded`.
+
+        Raises:
+            InputError: They can't be understood; the message says where, and what to do.
+        """
+        from hycojax.data.formats import arrays as format_of_arrays
+
+        return cls.from_xarray(format_of_arrays.labelled(arrays), channels, **options)
+
+    def to_xarray(self) -> xr.Dataset:
+        """Return the recordings as a Dataset that `from_xarray` reads again, with the same bits."""
+        from hycojax.data import labels
+
+        return labels.to_xarray(self)
+
+
+def axes(series: Film | Points) -> int:
+    """Return the number of axes of space that a series has places along."""
+    return len(series.places) if isinstance(series, Film) else series.places.shape[1]
+
+
+def check_increasing(values: np.ndarray, name: str) -> None:
+    """Check that coordinates are finite and increase.
+
+    Raises:
+        ValueError: They do not; the message says where.
+    """
+    bad = ~np.isfinite(values)
+    if bad.any():
+        raise ValueError(f"{name}: number {int(np.argmax(bad))} is not finite")
+    falls = np.diff(values) <= 0
+    if falls.any():
+        at = int(np.argmax(falls))
+        raise ValueError(
+            f"{name}: it must increase, but number {at + 1} is {values[at + 1]:g} after "
+            f"{values[at]:g}"
+        )
+
+
+def _check_finite(film: Film) -> None:
+    """Check that no value is infinite."""
+    values = film.values
+    # A sum is finite unless a value is not: NaN is allowed, so that only then all are looked at.
+    if np.isfinite(np.sum(values, dtype=np.float64)):
+        return
+    infinite = np.isinf(values)
+    if infinite.any():
+        place = tuple(map(int, np.argwhere(infinite)[0]))
+        frame, cell = (place[0], place[1:]) if film.times is not None else (None, place)
+        where = f"cell {cell}" if frame is None else f"frame {frame}, cell {cell}"
+        raise ValueError(f"{film.channel}: an infinite value in {where}; NaN means not seen")
+
+
+def _check_sigma(series: Film | Points) -> None:
+    """Make the standard deviation an array, and check it where a value is seen."""
+    if series.sigma is None:
+        return
+    sigma, values = np.asarray(series.sigma), series.values
+    object.__setattr__(series, "sigma", sigma)
+    try:
+        everywhere = np.broadcast_to(sigma, values.shape)
+    except ValueError as error:
+        raise ValueError(
+            f"{series.channel}: sigma {sigma.shape} for values {values.shape}"
+        ) from error
+    bad = ~(np.isfinite(everywhere) & (everywhere >= 0)) & np.isfinite(values)
+    if bad.any():
+        where = tuple(map(int, np.argwhere(bad)[0]))
+        raise ValueError(
+            f"{series.channel}: sigma is {everywhere[where]:g} at {where}: it must not be negative"
+        )

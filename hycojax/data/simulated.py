@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Key
+from jaxtyping import Array, Bool, Float, Int, Key
 
 from hycojax.data import store
+from hycojax.data.observations import Dense, First, Observations, Observed, statistics
 from hycojax.data.provenance import provenance
-from hycojax.data.recordings import Recordings, hold_out, observe, recordings
 from hycojax.data.regions import Everywhere, Region
 from hycojax.data.store import Simulations
 from hycojax.data.times import AllFrames, Times
 from hycojax.errors import InputError
 from hycojax.grid.domain import Domain, Grid
-from hycojax.kernels import programs
+from hycojax.kernels import programs, random_arrays
 from hycojax.models.model import rollout
 from hycojax.models.pde import PDE, BoundPDE, refined
 from hycojax.settings.checked import Checked, named
@@ -156,7 +156,7 @@ def simulate(data: Simulated, domain: Domain, interval: float, seed: int) -> Sim
     return dict(zip(counts, parts, strict=True))
 
 
-def known(data: Simulated, domain: Grid, simulations: Simulations, seed: int) -> Recordings:
+def known(data: Simulated, domain: Grid, simulations: Simulations, seed: int) -> Observations:
     """Return what training may see of simulations.
 
     Raises:
@@ -173,15 +173,98 @@ def known(data: Simulated, domain: Grid, simulations: Simulations, seed: int) ->
             raise InputError(f"{role} simulations: {error}") from error
     if not data.validation:
         own = jax.random.fold_in(key, 2)
-        parts = hold_out(seen["training"], domain, data.held_out, own)
+        parts = hold_out(seen["training"], data.held_out, own)
         seen = dict(zip(ROLES, parts, strict=False))
-    for role, recording in seen.items():
-        if not (np.asarray(recording.seen) & domain.evolves())[:, 1:].any():
+    for role, found in seen.items():
+        if not np.asarray(found.parts[0].seen)[:, 1:].any():
             raise InputError(
                 f"nothing is seen after the first frame that is left for {role}: observe more, "
                 "change data.held_out, or set data.validation to 1"
             )
-    return recordings(**seen, held_out=not data.validation)
+    return observations(**seen, noise=data.noise, held_out=not data.validation)
+
+
+def observations(
+    training: Observed, validation: Observed, noise: float = 0.0, held_out: bool = False
+) -> Observations:
+    """Bundle what is known of simulations, with noise relative to the scale."""
+    return Observations(
+        training,
+        validation,
+        statistics(training.parts, np.asarray(training.first.mean)),
+        np.asarray(noise, np.float32),
+        whole=bool(np.all(training.exact)),
+        held_out=held_out,
+    )
+
+
+def observe(
+    mask: Bool[np.ndarray, " time *shape"],
+    noise: float,
+    domain: Grid,
+    trajectories: Float[Array, "simulation time *shape channels"],
+    key: Key[Array, ""],
+) -> Observed:
+    """Return what a mask lets see of trajectories, with noise.
+
+    The noise is relative to the standard deviation of what is seen of a channel. Values outside the
+    mask are never used: they may be anything, NaN included. Static channels are known in full, and
+    so is the first frame, with noise; no other place of a wall is measured.
+
+    Raises:
+        ValueError: A value inside the mask is not finite.
+    """
+    static = np.array([c.static for c in domain.channels])
+    seen = np.broadcast_to(mask[..., None] | static, trajectories.shape)
+    evolves = domain.evolves()
+    program = programs.jit(_noisy, programs.ONCE)
+    values, bad = program(trajectories, seen, evolves, noise, key)
+    if bad:
+        raise ValueError(f"{int(bad)} of the observed values are not finite numbers")
+    first = First(
+        mean=values[:, 0],
+        measured=np.broadcast_to(evolves, values[:, 0].shape) if noise else None,
+        kind="measured" if noise else "known",
+    )
+    complete = mask.reshape(len(mask), -1).all(1) & (noise == 0)
+    return Observed(
+        parts=(Dense(values, np.ascontiguousarray(seen & evolves)),),
+        first=first,
+        states=values if complete.any() else None,
+        exact=np.broadcast_to(complete, values.shape[:2]),
+    )
+
+
+def hold_out(found: Observed, share: float, key: Key[Array, ""]) -> tuple[Observed, Observed]:
+    """Split what is seen into a part to learn from and a part to validate on.
+
+    Each cell and time after the first frame belongs to the latter with probability `share`. The
+    first frames are learned from. What is not seen in full is no longer exact.
+    """
+    (part,) = found.parts
+    learned, held = programs.jit(_split, programs.ONCE)(part, share, key)
+    exact = np.array(found.exact)
+    exact[:, 1:] = False
+    training = replace(found, parts=(learned,), exact=exact)
+    return training, replace(training, parts=(held,))
+
+
+def _noisy(
+    trajectories: Array, seen: Array, evolves: Array, noise: Array, key: Key[Array, ""]
+) -> tuple[Array, Int[Array, ""]]:
+    """Return what is seen, with noise on what evolves, and how many values are not finite."""
+    values = jnp.where(seen, trajectories, 0)
+    scale = jnp.std(values, tuple(range(values.ndim - 1)), where=seen)
+    drawn = noise * scale * random_arrays.normal(key, values.shape)
+    noisy = jnp.where(seen, values + jnp.where(evolves, drawn, 0), 0)
+    return noisy, jnp.sum(~jnp.isfinite(values))
+
+
+def _split(part: Dense, share: Array, key: Key[Array, ""]) -> tuple[Dense, Dense]:
+    drawn = random_arrays.bernoulli(key, share, (*part.seen.shape[:-1], 1))
+    first = jnp.arange(part.seen.shape[1]).reshape(1, -1, *(1,) * (part.seen.ndim - 2)) == 0
+    held = part.seen & drawn & ~first
+    return tuple(Dense(jnp.where(seen, part.values, 0), seen) for seen in (part.seen & ~held, held))
 
 
 def _trajectories(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, Key
+from jaxtyping import Array, Float, Int, Key
 
+from hycojax.data.observations import Dense, Part
 from hycojax.models.model import Starts
 
 
@@ -19,45 +20,39 @@ class Source:
 
     Attributes:
         starts: Complete states, where a window may begin.
-        targets: What a rollout is compared with, where `seen`.
-        seen: Which targets count.
+        parts: What a rollout is compared with.
+        first: Whether it is compared at its start too: where that is estimated.
     """
 
     starts: Float[Array, "simulation time *shape channels"]
-    targets: Float[Array, "simulation time *shape channels"]
-    seen: Bool[Array, "simulation time *shape channels"]
+    parts: tuple[Part, ...]
+    first: bool = field(default=False, metadata={"static": True})
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Windows:
-    """A batch of windows: starts, and the frames that follow them."""
+    """A batch of windows: starts, and what is measured from there on.
+
+    The parts have an entry for each frame of a window, its start included.
+    """
 
     starts: Starts
-    targets: Float[Array, "window horizon *shape channels"]
-    seen: Bool[Array, "window horizon *shape channels"]
+    parts: tuple[Part, ...]
 
 
 def cut(
     source: Source, simulation: Int[Array, " window"], time: Int[Array, " window"], horizon: int
 ) -> Windows:
     """Cut the windows that begin at `time` of `simulation` and have `horizon` frames after it."""
-
-    def frames(trajectories, s, t):
-        start = (s, t + 1, *(0,) * (trajectories.ndim - 2))
-        return jax.lax.dynamic_slice(trajectories, start, (1, horizon, *trajectories.shape[2:]))[0]
-
-    pieces = jax.vmap(frames, in_axes=(None, 0, 0))
-    return Windows(
-        starts=Starts(source.starts[simulation, time], simulation, time),
-        targets=pieces(source.targets, simulation, time),
-        seen=pieces(source.seen, simulation, time),
-    )
+    starts = Starts(source.starts[simulation, time], simulation, time)
+    parts = tuple(_cut(part, simulation, time, horizon, source.first) for part in source.parts)
+    return Windows(starts, parts)
 
 
 def draw(source: Source, key: Key[Array, ""], batch: int, horizon: int) -> Windows:
     """Draw a batch of windows, uniform over simulations and start times, some perhaps twice."""
-    simulations, frames = source.targets.shape[:2]
+    simulations, frames = source.starts.shape[:2]
     which, when = jax.random.fold_in(key, 0), jax.random.fold_in(key, 1)
     simulation = jax.random.randint(which, (batch,), 0, simulations)
     time = jax.random.randint(when, (batch,), 0, frames - horizon)
@@ -71,7 +66,7 @@ def deal(
 
     For a key, each window is dealt once before any is dealt again, then in another order: epochs.
     """
-    simulations, frames = source.targets.shape[:2]
+    simulations, frames = source.starts.shape[:2]
     starts = frames - horizon
     windows = simulations * starts
     first = number * batch
@@ -83,18 +78,54 @@ def deal(
 
 def tile(source: Source, horizon: int) -> Windows:
     """Cut every trajectory into consecutive windows; a rest shorter than `horizon` is left out."""
-    simulations, frames = source.targets.shape[:2]
+    simulations, frames = source.starts.shape[:2]
     times = np.arange(0, frames - horizon, horizon)
     simulation, time = np.meshgrid(np.arange(simulations), times, indexing="ij")
     return cut(source, jnp.asarray(simulation.ravel()), jnp.asarray(time.ravel()), horizon)
 
 
 def seen_values(source: Source, horizon: int) -> Float[Array, ""]:
-    """Return how many target values a window sees, in the mean over all windows."""
-    simulations, frames = source.targets.shape[:2]
+    """Return how many measurements a window sees, in the mean over all windows."""
+    simulations, frames = source.starts.shape[:2]
     starts = frames - horizon
     frame = np.arange(frames)
     # The windows that a frame is a target of: those that start up to `horizon` frames before it.
     windows = np.minimum(frame, starts) - np.maximum(frame - horizon, 0)
-    counts = jnp.sum(source.seen, axis=(0, *range(2, source.seen.ndim)))
+    counts = sum(
+        jnp.sum(part.seen, axis=(0, *range(2, part.seen.ndim)), dtype=jnp.float32)
+        for part in source.parts
+    )
     return jnp.sum(counts * windows.astype(np.float32)) / (simulations * starts)
+
+
+def _cut(
+    part: Part,
+    simulation: Int[Array, " window"],
+    time: Int[Array, " window"],
+    horizon: int,
+    first: bool,
+) -> Part:
+    """Return the measurements of windows, those at their starts only if these count."""
+
+    def frames(values: Array | None) -> Array | None:
+        if values is None:
+            return None
+
+        def piece(s: Array, t: Array) -> Array:
+            start = (s, t, *(0,) * (values.ndim - 2))
+            size = (1, horizon + 1, *values.shape[2:])
+            return jax.lax.dynamic_slice(values, start, size)[0]
+
+        return jax.vmap(piece)(simulation, time)
+
+    after = jnp.arange(horizon + 1) > 0
+    if isinstance(part, Dense):
+        seen = frames(part.seen)
+        if not first:
+            seen &= after.reshape(-1, *(1,) * (seen.ndim - 2))
+        return replace(part, values=frames(part.values), seen=seen, weights=frames(part.weights))
+    names = ("values", "weights", "fraction", "row")
+    found = {name: frames(getattr(part, name)) for name in names}
+    if not first:
+        found["weights"] *= after[:, None]
+    return replace(part, **found)

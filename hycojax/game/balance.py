@@ -8,7 +8,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
-from hycojax.data.recordings import Recordings
+from hycojax.data.observations import Observations
 from hycojax.data.windows import Source
 from hycojax.game.objective import visible_loss
 from hycojax.game.player import Balance
@@ -18,7 +18,7 @@ from hycojax.game.state import Game, PlayerState
 
 def balanced(
     game: Game,
-    data: Recordings,
+    data: Observations,
     players: dict[str, PlayerState],
     name: str,
     turn: Turn,
@@ -32,7 +32,8 @@ def balanced(
     square = own**2
     if balance is Balance.MISFIT:
         params = players[name].params
-        misfit = partial(visible_loss, game.players[name], observed, params, data.scale)
+        player = game.players[name]
+        misfit = partial(visible_loss, player, data, observed, params, game.physics)
         square = jax.lax.cond(turn.interaction > 0, misfit, lambda: jnp.zeros(()))
     # A partner that has diverged counts for nothing, one that is not validated yet in full.
     trust = jnp.where(jnp.isfinite(theirs), square / theirs**2, ~jnp.isfinite(own))

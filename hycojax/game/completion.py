@@ -1,30 +1,34 @@
-"""What the training recordings do not see, as the players predict it from the first frames."""
+"""Where windows of the training recordings begin, and what they are compared with."""
 
 from __future__ import annotations
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from hycojax.data.recordings import Recordings
+from hycojax.data.observations import Observations
 from hycojax.data.windows import Source
 from hycojax.game.schedule import Turn
 from hycojax.game.state import Game, PlayerState
 
 
 def complete(
-    game: Game, data: Recordings, players: dict[str, PlayerState], name: str, turn: Turn
+    game: Game, data: Observations, players: dict[str, PlayerState], name: str, turn: Turn
 ) -> Source:
-    """Return the training recordings, with an estimate where they do not see.
+    """Return the training recordings, with a complete state at each frame where windows may begin.
 
-    Only starts of windows are completed, and only from predictions from the first frames, which are
-    known in full; targets count where they are seen. The estimate is the player's own, or the
-    partner's if they meet and that one is better in validation.
+    A complete state that is known without noise is taken as it is. Any other is a state of one
+    model's trajectory from the first states: a mixture of measurements and predictions is a state
+    of no system, and misleads the search. The trajectory is the player's own, or the partner's if
+    they meet and that one is better in validation.
     """
-    recording, starts = data.training, data.training.values
-    if not data.whole:
-        starts = jnp.where(recording.seen, starts, _estimate(game, players, name, turn))
-    seen = recording.seen & game.physics.domain.evolves()
-    return Source(starts=starts, targets=recording.values, seen=seen)
+    known = data.training
+    if data.whole:
+        return Source(known.states, known.parts)
+    starts = _estimate(game, players, name, turn)
+    if known.states is not None:
+        exact = known.exact.reshape(*known.exact.shape, *(1,) * (starts.ndim - 2))
+        starts = jnp.where(exact, known.states, starts)
+    return Source(starts, known.parts)
 
 
 def _estimate(

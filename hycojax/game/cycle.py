@@ -22,19 +22,25 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Key
 
-from hycojax.data.recordings import Recordings
+from hycojax.data.observations import Observations
+from hycojax.data.windows import Source
+from hycojax.game import initial_states
 from hycojax.game.balance import balanced
 from hycojax.game.completion import complete
+from hycojax.game.initial_states import estimates
 from hycojax.game.lessons import lessons
 from hycojax.game.objective import objective, visible_loss
+from hycojax.game.player import Player
 from hycojax.game.schedule import Turn
 from hycojax.game.state import NAMES, Game, PlayerState, TrainingState
 from hycojax.game.turn import train
 from hycojax.game.validation import validated
+from hycojax.inference import marginal
+from hycojax.solvers import Objective
 
 
 def cycle(
-    game: Game, data: Recordings, state: TrainingState, turns: dict[str, Turn]
+    game: Game, data: Observations, state: TrainingState, turns: dict[str, Turn]
 ) -> tuple[TrainingState, dict[str, dict[str, Any]]]:
     """Give each player its turn. Returns the new state, and for each player what to report.
 
@@ -47,15 +53,15 @@ def cycle(
         with jax.named_scope(name):
             players[name], metrics[name] = play(game, data, players, name, turns[name], key, own)
         with jax.named_scope("validation"):
-            due = turns[name].validates
-            players[name] = validated(player.model, players[name], data, state.cycle, due)
+            due, first = turns[name].validates, initial_states.current(game.physics, data, players)
+            players[name] = validated(player.model, players[name], data, first, state.cycle, due)
         metrics[name]["validation"] = players[name].error
     return replace(state, players=players, cycle=state.cycle + 1), metrics
 
 
 def play(
     game: Game,
-    data: Recordings,
+    data: Observations,
     players: dict[str, PlayerState],
     name: str,
     turn: Turn,
@@ -65,13 +71,39 @@ def play(
     """Return a player after its training in a cycle, and what to report of it."""
     player, own = game.players[name], players[name]
     with jax.named_scope("interaction"):
+        first = initial_states.current(game.physics, data, players)
         observed = complete(game, data, players, name, turn)
-        shown = lessons(game, data, players, name, turn, shared)
+        shown = lessons(game, data, players, name, turn, first, shared)
     turn = balanced(game, data, players, name, turn, observed)
-    loss = objective(player, observed, shown, turn, data.scale)
-    visible = partial(visible_loss, player, observed, scale=data.scale)
-    params, solver, terms = train(player, own, loss, visible, turn, key)
+
+    data = _with_noise(game, player, data, observed, own)
+    leaning = _leaning(game, player, data, own) if estimates(player, data.training.first) else None
+
+    def loss_of(turn: Turn) -> Objective:
+        return objective(player, data, observed, shown, turn, game.physics, leaning)
+
+    visible = partial(visible_loss, player, data, observed, physics=game.physics)
+    params, solver, terms = train(player, own, loss_of, visible, turn, key)
     parameters = jax.tree.map(jnp.mean, player.model.estimates(params))
     spread = jax.tree.map(jnp.mean, player.solver.deviations(solver, player.model.estimates))
     terms = {**terms, "parameters": parameters, "spread": spread}
     return replace(own, params=params, solver=solver), terms
+
+
+def _with_noise(
+    game: Game, player: Player, data: Observations, observed: Source, own: PlayerState
+) -> Observations:
+    """Return the data with the noise that the player's residuals tell, where it is not known."""
+    if data.sure or not estimates(player, data.training.first):
+        return data
+    square = visible_loss(player, data, observed, own.params, game.physics)
+    told = jnp.where(jnp.isfinite(square), jnp.sqrt(square), jnp.inf)
+    return replace(data, noise=jnp.minimum(data.noise, told))
+
+
+def _leaning(game: Game, player: Player, data: Observations, own: PlayerState) -> Any:
+    """Return what the uncertainty of first states adds to the loss, by its derivative."""
+    known = data.training
+    about = known.first, known.parts, data.scale, data.noise
+    found = marginal.slope(game.physics, player.model, *about, own.params)
+    return jax.tree.map(lambda g: jnp.where(jnp.isfinite(g), g, 0), found)

@@ -1,7 +1,6 @@
-"""Initial states that a player estimates together with its parameters.
+"""First states that the physical player estimates together with its parameters.
 
-A player with `initial_states` corrects the noisy first frames of the training recordings. The
-corrections are an entry of its parameters, so that one solver searches both.
+One solver searches both; the network reads the states, and never has parameters for them.
 """
 
 from __future__ import annotations
@@ -9,46 +8,31 @@ from __future__ import annotations
 from typing import Any
 
 import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
-from hycojax.data.recordings import Recordings
-from hycojax.data.statistics import Recording
+from hycojax.data.observations import First, Observations
 from hycojax.game.player import Player
-from hycojax.grid.domain import Grid
+from hycojax.inference.first_states import states
+from hycojax.models.pde import BoundPDE
 from hycojax.solvers import INITIAL_STATES
 
-#: Corrections of first frames are of this size, relative to the scale.
-_CORRECTION = 0.1
+
+def estimates(player: Player, first: First) -> bool:
+    """Return whether a player searches first states."""
+    return player.fits_trajectories and first.kind != "known"
 
 
-def with_corrections(player: Player, params: Any, training: Recording) -> Any:
-    """Return parameters with corrections of 0, if the player estimates first frames."""
-    if not player.corrects_first_frames:
+def with_states(player: Player, params: Any, first: First) -> Any:
+    """Return parameters with the numbers of first states, if the player searches these."""
+    if not estimates(player, first):
         return params
-    return {**params, INITIAL_STATES: jnp.zeros_like(training.values[:, 0])}
+    start = jnp.zeros_like(first.mean) if first.start is None else first.start
+    return {**params, INITIAL_STATES: start}
 
 
-def corrected(
-    params: Any,
-    frames: Float[Array, "simulation *shape channels"],
-    seen: Bool[Array, "simulation *shape channels"],
-    scale: Float[Array, " channels"],
+def current(
+    physics: BoundPDE, data: Observations, players: dict[str, Any]
 ) -> Float[Array, "simulation *shape channels"]:
-    """Return first frames with the corrections that a player estimates, where they are measured.
-
-    The corrections of n values are in units of `_CORRECTION` scale sqrt(n). All of them together
-    then curve the loss less than a coefficient that matters: the search moves coefficients first.
-    """
-    if not (isinstance(params, dict) and INITIAL_STATES in params):
-        return frames
-    unit = _CORRECTION * np.sqrt(frames.size) * scale
-    return frames + jnp.where(seen, params[INITIAL_STATES] * unit, 0)
-
-
-def known_frames(
-    domain: Grid, data: Recordings, params: Any
-) -> Float[Array, "simulation *shape channels"]:
-    """Return the first frames of the training recordings, corrected if a player estimates them."""
-    values, seen = data.training.values[:, 0], data.training.seen[:, 0]
-    return corrected(params, values, seen & domain.evolves(), data.scale)
+    """Return the first states of the training systems as the physical player knows them."""
+    params = players["physical"].params if "physical" in players else None
+    return states(physics, data.training.first, data.scale, params)

@@ -11,44 +11,54 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
+from hycojax.data.observations import Dense, Observations, Part
 from hycojax.data.windows import Source, Windows, deal, draw, seen_values, tile
-from hycojax.game.initial_states import corrected
+from hycojax.game.initial_states import estimates
 from hycojax.game.player import Player
 from hycojax.game.schedule import Turn
-from hycojax.inference.losses import relative_square, window_loss
+from hycojax.inference import first_states
+from hycojax.inference.losses import window_loss
 from hycojax.kernels import random_arrays
+from hycojax.models.pde import BoundPDE
 from hycojax.settings.numbers import weighs, with_fields
 from hycojax.solvers import Objective
 
 
 def objective(
     player: Player,
+    data: Observations,
     observed: Source,
     generated: Source | None,
     turn: Turn,
-    scale: Float[Array, " channels"],
+    physics: BoundPDE,
+    leaning: Any = None,
 ) -> Objective:
     """Return the player's loss as a function of its parameters, a key and a batch's number.
 
         L = a * data + b * interaction + penalty
 
     with `window_loss` on windows of the recordings and, unless b is 0, on windows of the other
-    player's trajectories (none without another player), and the model's own penalty. The weights a
-    and b are those of the turn. Of numbered batches, only the gradient backwards is defined.
+    player's trajectories (none without another player), and the penalty of improbable parameters.
+    The weights a and b are those of the turn. Of numbered batches, only the gradient backwards is
+    defined. First states that the player estimates are those of its parameters; `leaning`, if it is
+    given, is the derivative by the coefficients of what the uncertainty of these adds.
     """
-    model = player.model
-    given = [observed] if generated is None else [observed, generated]
-    weights = [turn.data, turn.interaction][: len(given)]
-    sources = [_trained_on(player, source) for source in given]
+    model, scale = player.model, data.scale
+    observed = _within(player, observed, turn)
+    sources = [observed] if generated is None else [observed, generated]
+    weights = [turn.data, turn.interaction][: len(sources)]
     sizes = [player.batch and player.batch * seen_values(s, player.horizon) for s in sources]
+    searched = estimates(player, data.training.first)
 
     def distance(params: Any, windows: Windows, count: Array | None = None) -> Array:
-        return window_loss(model, params, windows, scale, player.truncation, count)
+        return window_loss(model, params, windows, scale, data.noise, player.truncation, count)
 
     def apart(params: Any, keys: list[Key[Array, ""]], number: int | None) -> list[Array]:
         def term(params: Any, source: Source, key: Key[Array, ""]) -> Array:
-            if player.corrects_first_frames and source is sources[0]:
-                return _from_estimated_states(player, distance, params, observed, scale, key)
+            if searched and source is observed:
+                first = first_states.states(physics, data.training.first, scale, params)
+                starts = source.starts.at[:, 0].set(first)
+                source = replace(source, starts=starts, first=True)
             return distance(params, _windows(player, source, scale, key, number))
 
         return [
@@ -64,35 +74,41 @@ def objective(
         ]
         return _one_by_one(lambda p, x: distance(p, *x), params, _stack(batches), _stack(weights))
 
+    def improbable(params: Any) -> Array:
+        known = data.training
+        unlikely = first_states.penalty(known.first, known.parts, data.noise, params)
+        if leaning is not None:
+            slant = sum(jnp.vdot(leaning[name], params[name]) for name in leaning)
+            unlikely += 2 * data.noise**2 / known.count * slant
+        return model.penalty(params) + turn.data * unlikely
+
     def loss(
         params: Any, key: Key[Array, ""], number: int | None = None
     ) -> tuple[Array, dict[str, Array]]:
         keys = [jax.random.fold_in(key, i) for i in range(len(sources))]
         once = number is None or player.batch is None
         found = (apart if once else in_turn)(params, keys, number)
-        data, interaction = found if generated is not None else (found[0], jnp.zeros(()))
-        terms = {"data": data, "interaction": interaction, "penalty": player.model.penalty(params)}
-        weighted = turn.data * data + turn.interaction * interaction
+        close, interaction = found if generated is not None else (found[0], jnp.zeros(()))
+        terms = {"data": close, "interaction": interaction, "penalty": improbable(params)}
+        weighted = turn.data * close + turn.interaction * interaction
         return weighted + terms["penalty"], terms
 
     return loss
 
 
-def _from_estimated_states(
-    player: Player,
-    distance: Callable,
-    params: Any,
-    observed: Source,
-    scale: Float[Array, " channels"],
-    key: Key[Array, ""],
-) -> Array:
-    """Return the loss on the recordings from first frames that are estimated, these included."""
-    frames = corrected(params, observed.starts[:, 0], observed.seen[:, 0], scale)
-    own = relative_square(frames, observed.targets[:, 0], observed.seen[:, 0], scale)
-    source = replace(observed, starts=observed.starts.at[:, 0].set(frames))
-    later = _windows(player, _trained_on(player, source), scale, key, None)
-    first, seen = jnp.sum(observed.seen[:, 0]), jnp.sum(later.seen)
-    return (first * own + seen * distance(params, later)) / jnp.maximum(first + seen, 1)
+def _within(player: Player, source: Source, turn: Turn) -> Source:
+    """Return the recordings up to the time that is fitted, of a player for which that grows."""
+    if not player.growth:
+        return source
+
+    def early(part: Part) -> Part:
+        frames = part.values.shape[1]
+        kept = (jnp.arange(frames) <= turn.reach).reshape(-1, *(1,) * (part.values.ndim - 2))
+        if isinstance(part, Dense):
+            return replace(part, seen=part.seen & kept)
+        return replace(part, weights=part.weights * kept)
+
+    return replace(source, parts=tuple(map(early, source.parts)))
 
 
 def _unless_weightless(term: Callable, params: Any, weight: Array) -> Array:
@@ -140,19 +156,13 @@ def _stack(trees: list[Any]) -> Any:
 
 
 def visible_loss(
-    player: Player, observed: Source, params: Any, scale: Float[Array, " channels"]
+    player: Player, data: Observations, observed: Source, params: Any, physics: BoundPDE
 ) -> Float[Array, ""]:
     """Return the loss on all windows of the recordings that lie end to end, without noise."""
     whole = with_fields(player, batch=None, noise=0.0)
-    loss = objective(whole, observed, None, Turn(True, 1.0, 0.0, False, False), scale)
+    turn = Turn(True, 1.0, 0.0, False, False, reach=jnp.inf)
+    loss = objective(whole, data, observed, None, turn, physics)
     return loss(params, jax.random.key(0))[1]["data"]
-
-
-def _trained_on(player: Player, source: Source) -> Source:
-    """Return what of trajectories the player's windows are cut from."""
-    if not player.early.first:
-        return source
-    return jax.tree.map(lambda frames: frames[:, : player.horizon + 1], source)
 
 
 def _windows(

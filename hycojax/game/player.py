@@ -54,9 +54,6 @@ class Early(Checked):
     """Intervals of a rollout: over short ones a loss has fewer local minima; None: as later."""
     stages: int = 1
     """In so many stages of equal length the horizon grows, by equal factors, towards the later."""
-    first: bool = False
-    """Only windows from the first frames, which are known: with stages the time that is fitted
-    grows, so that a long rollout begins its search near its minimum."""
 
     def __post_init__(self):
         if self.cycles < 0:
@@ -107,9 +104,14 @@ class Player(Checked):
                 raise ValueError(f"{name} = {getattr(self, name)}: it must not be negative")
 
     @property
-    def corrects_first_frames(self) -> bool:
-        """Whether it estimates the first frames of the training recordings."""
+    def fits_trajectories(self) -> bool:
+        """Whether it fits whole trajectories, with first states that it may estimate."""
         return False
+
+    @property
+    def growth(self) -> int:
+        """How often the time that it fits doubles in its first turn."""
+        return 0
 
     def is_active(self, cycle: int) -> bool:
         """Return whether it has a turn in a cycle."""
@@ -123,7 +125,7 @@ class Player(Checked):
         stage = turn * early.stages // early.cycles
         first = early.horizon or self.horizon
         horizon = round(first * (self.horizon / first) ** (stage / early.stages))
-        return replace(self, horizon=horizon, early=Early(first=early.first))
+        return replace(self, horizon=horizon, early=Early())
 
 
 @dataclass(frozen=True)
@@ -135,10 +137,15 @@ class Synthetic(Player):
 class Physical(Player):
     """The player whose model is a PDE."""
 
-    initial_states: bool = False
-    """Estimate the noisy first frames too; the horizon is the whole time."""
+    horizon: int | None = None
+    """Intervals that it is rolled out along in training; None: the whole time, from the first
+    states, which it estimates where they are not known exactly; 4 where complete states without
+    noise are known at all frames. Only there may it be shorter than the whole time."""
+    growth: int = 3
+    """How often the time that it fits doubles in its first turn, up to the horizon: over a short
+    time a loss has fewer local minima."""
 
     @property
-    def corrects_first_frames(self) -> bool:
-        """Whether it estimates the first frames of the training recordings."""
-        return self.initial_states
+    def fits_trajectories(self) -> bool:
+        """Whether it fits whole trajectories, with first states that it may estimate."""
+        return True

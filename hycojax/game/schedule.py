@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import enum
+import math
 from dataclasses import dataclass, field
 
 import jax
@@ -9,6 +11,15 @@ from jaxtyping import Array, Bool, Float, Int
 
 from hycojax.settings.checked import Checked
 from hycojax.settings.numbers import STATIC
+
+
+class Fresh(enum.Enum):
+    """Where fresh initial states come from."""
+
+    SAMPLED = "sampled"
+    """They are drawn from the PDE's own distribution."""
+    MIXED = "mixed"
+    """They are mixtures of recorded states, and look like these."""
 
 
 @dataclass(frozen=True)
@@ -40,13 +51,15 @@ class Interaction(Checked):
     """Where the players compare their trajectories: they need no recordings there."""
 
     alpha: float = field(default=2.0, metadata=STATIC)
-    """Trajectories from fresh initial states, drawn from the physical model's distribution, for
-    each recorded one; 0: none."""
+    """Trajectories from fresh initial states for each recorded one; 0: none."""
     recorded: bool = False
     """Whether they also compare along the recordings, from the first frames on."""
     points: float | None = None
     """Share of the cells and times that count (ghost points), chosen anew in each cycle; None: all
     count."""
+    fresh: Fresh | None = None
+    """Where fresh initial states come from; None: of simulated recordings they are sampled, of
+    others mixed."""
 
     def __post_init__(self):
         if self.alpha < 0:
@@ -63,8 +76,9 @@ class Turn:
     """A player's part in a cycle: whether it trains, on which weights, on trajectories or not.
 
     After it, the player is validated if that is due. `cycles` is the number of its turns in the
-    run, by which its solver makes plans. These are numbers, no part of the program: one program
-    serves all of them.
+    run, by which its solver makes plans. The time that is fitted is doubled `doublings` times in
+    the turn, up to `reach` frames. These are numbers, no part of the program: one program serves
+    all of them.
     """
 
     active: Bool[Array, ""]
@@ -73,3 +87,5 @@ class Turn:
     meets: Bool[Array, ""]
     validates: Bool[Array, ""]
     cycles: Int[Array, ""] | int = 1
+    doublings: Int[Array, ""] | int = 0
+    reach: Float[Array, ""] | float = math.inf

@@ -10,11 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key, UInt32
 
-from hycojax.data.recordings import Recordings
-from hycojax.data.statistics import Recording, statistics
+from hycojax.data.observations import Observations
 from hycojax.game import initial_states
 from hycojax.game.player import Early, Physical, Player, Synthetic, Weights
 from hycojax.game.schedule import Interaction, Schedule, Turn
+from hycojax.inference.first_states import states
 from hycojax.kernels import programs
 from hycojax.models.model import beginnings
 from hycojax.models.pde import BoundPDE, Unconstrained
@@ -56,8 +56,8 @@ class PlayerState:
     """Parameters and optimiser state, and the parameters that were best in validation.
 
     `error` is that of the latest validation, `best_cycle` how many cycles were played at the best.
-    `recorded` are the training recordings as the player predicts them from their first frames; None
-    where all of them is seen, so that nothing has to be predicted.
+    `recorded` are the training recordings as the player predicts them from their first states; None
+    where all of them is known, so that nothing has to be predicted.
     """
 
     params: Any
@@ -138,17 +138,19 @@ def _turn(game: Game, player: Player, cycle: int) -> Turn:
         meets=np.asarray(meets and interaction > 0),
         validates=np.asarray(cycle % schedule.validation == 0 or cycle == schedule.cycles - 1),
         cycles=np.asarray(max(schedule.cycles - player.begin, 1), np.int32),
+        doublings=np.asarray(player.growth if cycle == player.begin else 0, np.int32),
+        reach=np.asarray(player.horizon if player.growth else np.inf, np.float32),
     )
 
 
-def start(game: Game, data: Recordings, key: Key[Array, ""]) -> TrainingState:
+def start(game: Game, data: Observations, key: Key[Array, ""]) -> TrainingState:
     """Return the state before the first cycle."""
     structure, numbers = split(game)
     program = programs.jit(_start, programs.ONCE, static_argnums=0)
     return program(structure, numbers, data, key)
 
 
-def _start(structure: Game, numbers: Any, data: Recordings, key: Key[Array, ""]) -> TrainingState:
+def _start(structure: Game, numbers: Any, data: Observations, key: Key[Array, ""]) -> TrainingState:
     game = join(structure, numbers)
     weights, drawn = jax.random.fold_in(key, 0), jax.random.fold_in(key, 1)
     players = {
@@ -158,9 +160,9 @@ def _start(structure: Game, numbers: Any, data: Recordings, key: Key[Array, ""])
     return TrainingState(players, jnp.asarray(0, jnp.int32), jax.random.key_data(drawn))
 
 
-def _untrained(game: Game, player: Player, data: Recordings, key: Key[Array, ""]) -> PlayerState:
-    params = player.model.normalise(player.model.init(key), statistics(data.training))
-    params = initial_states.with_corrections(player, params, data.training)
+def _untrained(game: Game, player: Player, data: Observations, key: Key[Array, ""]) -> PlayerState:
+    params = player.model.normalise(player.model.init(key), data.statistics)
+    params = initial_states.with_states(player, params, data.training.first)
     return PlayerState(
         params=params,
         solver=player.solver.init(params, game.schedule.cycles),
@@ -168,14 +170,14 @@ def _untrained(game: Game, player: Player, data: Recordings, key: Key[Array, ""]
         best=jax.tree.map(jnp.copy, params),  # not the same buffers: the state is donated
         best_error=jnp.asarray(jnp.inf, jnp.float32),
         best_cycle=jnp.asarray(0, jnp.int32),
-        recorded=None if data.whole else _first_prediction(player, params, data.training),
+        recorded=None if data.whole else _first_prediction(game, player, params, data),
     )
 
 
-def _first_prediction(player: Player, params: Any, training: Recording) -> Array:
-    """Return the recordings as an untrained player predicts them, from the frames as measured."""
-    starts, frames = beginnings(training.values[:, 0]), training.values.shape[1]
-    return player.model.predict(params, starts, frames - 1)
+def _first_prediction(game: Game, player: Player, params: Any, data: Observations) -> Array:
+    """Return the recordings as an untrained player predicts them, from states as known best."""
+    first = states(game.physics, data.training.first, data.scale)
+    return player.model.predict(params, beginnings(first), data.training.steps)
 
 
 def is_over(game: Game, state: TrainingState) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -14,11 +15,16 @@ from hycojax.game.schedule import Turn
 from hycojax.game.state import PlayerState
 from hycojax.solvers import Objective, Reason
 
+#: Shifts of a coefficient by which a stop is put to the test, in the unconstrained form.
+_SHIFTS = (-0.3, -0.03, 0.03, 0.3)
+#: A loss that is lower by this part shows that a search has not come to its end.
+_LOWER = 1e-3
+
 
 def train(
     player: Player,
     own: PlayerState,
-    loss: Objective,
+    loss_of: Callable[[Turn], Objective],
     visible: Callable[[Any], Array],
     turn: Turn,
     key: Key[Array, ""],
@@ -26,12 +32,13 @@ def train(
     """Return parameters, optimiser state and terms after a cycle's share of training.
 
     A player that has no turn stays as it is. If a turn raises the `visible` loss of the parameters
-    by more than `player.revert`, parameters and optimiser state are restored.
+    by more than `player.revert`, parameters and optimiser state are restored. `loss_of` returns the
+    loss of a turn.
     """
 
     @jax.jit  # for the sake of its trace, of which the shapes are asked first
     def learn():
-        params, solver, terms = player.solver.run(loss, own.params, own.solver, key, turn.cycles)
+        params, solver, terms = _solve(player, own, loss_of, turn, key)
         if player.revert is None:
             return params, solver, terms
         before = visible(own.params)
@@ -46,3 +53,57 @@ def train(
         return own.params, own.solver, {**nothing, "reason": reason}
 
     return jax.lax.cond(turn.active, learn, rest)
+
+
+def _solve(
+    player: Player,
+    own: PlayerState,
+    loss_of: Callable[[Turn], Objective],
+    turn: Turn,
+    key: Key[Array, ""],
+) -> tuple[Any, Any, dict[str, Any]]:
+    """Return what the solver finds, over a time that doubles up to the whole in a first turn."""
+    loss = loss_of(turn)
+    if not player.fits_trajectories:
+        return player.solver.run(loss, own.params, own.solver, key, turn.cycles)
+
+    @jax.jit  # for the sake of its trace, of which the shapes are asked first
+    def once(carry, left):
+        reach = turn.reach / 2.0**left
+        found = loss_of(replace(turn, reach=reach))
+        return player.solver.run(found, carry[0], carry[1], key, turn.cycles)
+
+    shapes = jax.eval_shape(once, (own.params, own.solver), turn.doublings)[2]
+    terms = jax.tree.map(lambda t: jnp.zeros(t.shape, t.dtype), shapes)
+    first = (own.params, own.solver, terms)
+    params, solver, terms = jax.lax.fori_loop(
+        0, turn.doublings + 1, lambda i, carry: once(carry, turn.doublings - i), first
+    )
+    return _tested(player, loss, params, solver, terms, key)
+
+
+def _tested(
+    player: Player, loss: Objective, params: Any, solver: Any, terms: dict, key: Key[Array, ""]
+) -> tuple[Any, Any, dict[str, Any]]:
+    """Return the end of a search, with the reason that stands a test.
+
+    A search is at its end only if no single coefficient, shifted a little or put back to its start,
+    lowers the loss; otherwise it goes on from there. A coefficient at a bound has a reason of its
+    own.
+    """
+    model = player.model
+    converged = terms["reason"] == Reason.CONVERGED
+
+    def test() -> tuple[Any, Array]:
+        others = model.neighbours(params, _SHIFTS)
+        losses = jax.lax.map(lambda p: loss(p, key)[0], others)
+        losses = jnp.where(jnp.isfinite(losses), losses, jnp.inf)
+        best = jnp.argmin(losses)
+        lower = losses[best] < (1 - _LOWER) * terms["loss"] - 1e-12
+        taken = jax.tree.map(lambda new, old: jnp.where(lower, new[best], old), others, params)
+        return taken, lower
+
+    moved, lower = jax.lax.cond(converged, test, lambda: (params, jnp.asarray(False)))
+    reason = jnp.where(lower, Reason.NO_MINIMUM, terms["reason"])
+    reason = jnp.where(~lower & converged & model.at_bound(params), Reason.AT_BOUND, reason)
+    return moved, solver, {**terms, "reason": reason.astype(terms["reason"].dtype)}

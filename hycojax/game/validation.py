@@ -9,20 +9,27 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from hycojax.data.recordings import Recordings
-from hycojax.game.initial_states import known_frames
+from hycojax.data.observations import Observations
 from hycojax.game.state import PlayerState
-from hycojax.inference.losses import relative_square
+from hycojax.inference.losses import misfit
 from hycojax.models.model import Model, beginnings
 
 
 def validated(
-    model: Model, own: PlayerState, data: Recordings, cycle: Int[Array, ""], due: Bool[Array, ""]
+    model: Model,
+    own: PlayerState,
+    data: Observations,
+    first: Float[Array, "simulation *shape channels"],
+    cycle: Int[Array, ""],
+    due: Bool[Array, ""],
 ) -> PlayerState:
-    """Return a player after its turn in a cycle, with its predictions, validated if that is due."""
+    """Return a player after its turn in a cycle, with its predictions, validated if that is due.
+
+    `first` are the first states of the training systems.
+    """
     error, recorded = jax.lax.cond(
         due | (not data.whole),
-        lambda: predictions(model, own.params, data),
+        lambda: predictions(model, own.params, data, first),
         lambda: (own.error, own.recorded),
     )
     error = jnp.where(due, error, own.error)
@@ -40,24 +47,27 @@ def validated(
 
 
 def predictions(
-    model: Model, params: Any, data: Recordings
+    model: Model,
+    params: Any,
+    data: Observations,
+    first: Float[Array, "simulation *shape channels"],
 ) -> tuple[Float[Array, ""], Float[Array, "simulation time *shape channels"] | None]:
     """Return the validation error, and the training recordings as they are predicted.
 
-    The error is the relative rms error of full predictions on what validation recordings see. All
-    are predicted side by side: a rollout is compiled once. Recordings that are held out belong to
-    the training simulations, of which a player may estimate the first frames. Where all of the
-    training recordings is seen, they are not predicted: None.
+    The error is the relative rms error of full predictions on what is set aside. All are predicted
+    side by side: a rollout is compiled once. What is held out belongs to the training systems.
+    Where all of these is known, they are not predicted: None.
     """
-    training, validation = data.training.values, data.validation
-    values, seen = validation.values[:, 1:], validation.seen[:, 1:]
-    first, steps = validation.values[:, 0], values.shape[1]
-    if data.held_out or not data.whole:
-        known = known_frames(model.domain, data, params)
-        first = known if data.held_out else jnp.concatenate([known, first])
-        steps = max(steps, training.shape[1] - 1)
-    predicted = model.predict(params, beginnings(first), steps)
-    validated = predicted[-len(values) :, 1 : values.shape[1] + 1]
-    counted = seen & model.domain.evolves()
-    error = jnp.sqrt(relative_square(validated, values, counted, data.scale))
-    return error, None if data.whole else predicted[: len(training), : training.shape[1]]
+    training, validation = data.training, data.validation
+    count, steps = validation.simulations, validation.steps
+    starts = first if data.held_out else validation.first.mean
+    if not data.held_out and not data.whole:
+        starts = jnp.concatenate([first, starts])
+    if not data.whole:
+        steps = max(steps, training.steps)
+    predicted = model.predict(params, beginnings(starts), steps)
+    compared = predicted[-count:, : validation.steps + 1]
+    error = jnp.sqrt(misfit(validation.parts, compared, data.scale, data.noise))
+    # A prediction that is not a number counts as infinitely far off.
+    error = jnp.where(jnp.isnan(error), jnp.inf, error)
+    return error, None if data.whole else predicted[: training.simulations, : training.steps + 1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import itertools
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import jax.numpy as jnp
@@ -62,6 +62,9 @@ class Domain(Checked):
     """Length of the box along each axis, in metres."""
     boundary: Boundary
     """How the box ends."""
+    origin: tuple[float, ...] | None = field(default=None, kw_only=True)
+    """Coordinates of its lower corner in recordings, in metres; None: 0. Models know the box only,
+    from 0 on."""
 
     def __post_init__(self):
         if not 1 <= len(self.shape) <= 3:
@@ -74,6 +77,10 @@ class Domain(Checked):
             raise ValueError(f"domain.shape: at least 4 cells along each axis, got {self.shape}")
         if not all(s > 0 for s in self.size):
             raise ValueError(f"domain.size: lengths must be positive, got {self.size}")
+        if self.origin is not None and len(self.origin) != len(self.shape):
+            raise ValueError(
+                f"domain.origin: {len(self.origin)} numbers for {len(self.shape)} axes"
+            )
 
     @property
     def dims(self) -> int:
@@ -85,8 +92,13 @@ class Domain(Checked):
         """Cell width along each axis, in metres."""
         return tuple(s / n for s, n in zip(self.size, self.shape, strict=True))
 
+    @property
+    def corner(self) -> tuple[float, ...]:
+        """Coordinates of the lower corner in recordings, in metres."""
+        return self.origin or (0.0,) * self.dims
+
     def centers(self) -> list[np.ndarray]:
-        """Coordinates of the cell centres, one array `[*shape]` an axis, in metres."""
+        """Places of the cell centres, one array `[*shape]` an axis, in metres from the corner."""
         axes = [(np.arange(n) + 0.5) * dx for n, dx in zip(self.shape, self.dx, strict=True)]
         return np.meshgrid(*axes, indexing="ij")
 
@@ -169,7 +181,7 @@ class Grid(Domain):
 
 def with_channels(domain: Domain, channels: tuple[Channel, ...]) -> Grid:
     """Return a domain with channels in place of any that it has."""
-    return Grid(domain.shape, domain.size, domain.boundary, channels)
+    return Grid(domain.shape, domain.size, domain.boundary, channels, origin=domain.origin)
 
 
 def _interpolation(n: int, factor: int, boundary: Boundary) -> np.ndarray:

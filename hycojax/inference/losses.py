@@ -1,4 +1,4 @@
-"""What training makes small: relative, masked distances between rollouts and targets."""
+"""What training makes small: relative, weighted distances between rollouts and measurements."""
 
 from __future__ import annotations
 
@@ -7,29 +7,10 @@ from typing import Any
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from hycojax.data.recordings import Recordings
+from hycojax.data import operators
+from hycojax.data.observations import Dense, Observations, Part
 from hycojax.data.windows import Source, Windows, tile
 from hycojax.models.model import Model
-
-
-def relative_square(
-    prediction: Float[Array, "*batch channels"],
-    target: Float[Array, "*batch channels"],
-    seen: Float[Array, "*batch channels"],
-    scale: Float[Array, " channels"],
-    count: Float[Array, ""] | None = None,
-) -> Float[Array, ""]:
-    """Return the mean of ((prediction - target) / scale)^2 over what is seen (0 if nothing is).
-
-    The sum is divided by `count`, if it is given, in place of the number of values that are seen.
-
-    With the standard deviation of the data as scale, a model that predicts its mean has loss 1,
-    whatever the units, the noise or the number of seen values.
-    """
-    # Chosen before it is squared: a NaN that is not seen must not reach the gradient either.
-    difference = jnp.where(seen, prediction - target, 0)
-    count = jnp.sum(seen) if count is None else count
-    return jnp.sum((difference / scale) ** 2) / jnp.maximum(count, 1)
 
 
 def window_loss(
@@ -37,27 +18,100 @@ def window_loss(
     params: Any,
     windows: Windows,
     scale: Float[Array, " channels"],
+    noise: Float[Array, ""] | float = 1.0,
     truncation: int | None = None,
     count: Float[Array, ""] | None = None,
 ) -> Float[Array, ""]:
-    """Return the `relative_square` of predictions from the starts of windows, without these."""
-    horizon = windows.targets.shape[1]
+    """Return the `misfit` of predictions from the starts of windows, in the mean."""
+    horizon = windows.parts[0].values.shape[1] - 1
     predicted = model.predict(params, windows.starts, horizon, truncation)
-    return relative_square(predicted[:, 1:], windows.targets, windows.seen, scale, count)
+    return misfit(windows.parts, predicted, scale, noise, count)
+
+
+def misfit(
+    parts: tuple[Part, ...],
+    predicted: Float[Array, "window time *shape channels"],
+    scale: Float[Array, " channels"],
+    noise: Float[Array, ""] | float = 1.0,
+    count: Float[Array, ""] | None = None,
+) -> Float[Array, ""]:
+    """Return how far trajectories are from measurements, in the mean over these.
+
+        L = (1 / N) sum_i w_i ((H_i u - y_i) / scale_i)^2,    w_i = (mean sigma / sigma_i)^2
+
+    Divided by noise^2 that is chi^2 per value, and minus twice the log-likelihood but for a
+    constant. Errors by Student's t count by its likelihood in place of the square.
+
+    Args:
+        parts: What was measured.
+        predicted: Trajectories.
+        scale: Standard deviation of each channel.
+        noise: Mean sigma over the scale, for Student's t.
+        count: Number N, if it isn't that of what is seen.
+    """
+    found = [squares(part, predicted, scale, noise) for part in parts]
+    total = sum(jnp.sum(s) for s in found)
+    if count is None:
+        count = sum(jnp.sum(part.seen) for part in parts)
+    return total / jnp.maximum(count, 1)
+
+
+def squares(
+    part: Part,
+    predicted: Float[Array, "window time *shape channels"],
+    scale: Float[Array, " channels"],
+    noise: Float[Array, ""] | float,
+) -> Float[Array, "window time ..."]:
+    """Return the weighted square of the relative distance of each measurement; 0 if there is none.
+
+    Errors by Student's t have noise^2 (nu + 1) log(1 + z^2 / nu) in place of it, z their size.
+    """
+    square = distances(part, predicted, scale) ** 2
+    if part.degrees is None:
+        return square
+    nu = part.degrees
+    return noise**2 * (nu + 1) * jnp.log1p(square / (nu * noise**2))
+
+
+def distances(
+    part: Part,
+    predicted: Float[Array, "window time *shape channels"],
+    scale: Float[Array, " channels"],
+) -> Float[Array, "window time ..."]:
+    """Return sqrt(w) (H u - y) / scale of each measurement; 0 if there is none."""
+    # Chosen before it is squared: a NaN that is not seen must not reach the gradient either.
+    if isinstance(part, Dense):
+        off = jnp.where(part.seen, predicted - part.values, 0) / scale
+        return off if part.weights is None else jnp.sqrt(part.weights) * off
+    found = operators.read(part, predicted)
+    off = jnp.where(part.seen, found - part.values, 0) / scale[part.channel][part.row]
+    return _root(part.weights) * off
+
+
+def _root(weights: Array) -> Array:
+    """Return the square root, with a derivative of 0 at 0."""
+    return jnp.where(weights > 0, jnp.sqrt(jnp.where(weights > 0, weights, 1)), 0)
 
 
 def data_loss(
-    model: Model, params: Any, recordings: Recordings, horizon: int | None = None
+    model: Model, params: Any, observations: Observations, horizon: int | None = None
 ) -> Float[Array, ""]:
-    """Return how far a model is from training recordings: `window_loss`, windows end to end.
+    """Return how far a model is from the training measurements: `window_loss`, end to end.
 
     Args:
         model: A bound model.
         params: Its parameters.
-        recordings: What is known of the system. Windows start from its values.
-        horizon: Intervals of a window; None: the whole recordings, from their first frames.
+        observations: What is known of the system.
+        horizon: Intervals of a window, which needs complete states without noise; None: the whole
+            time, from the first states as they are known.
     """
-    known = recordings.training
-    source = Source(known.values, known.values, known.seen & model.domain.evolves())
-    windows = tile(source, horizon or known.values.shape[1] - 1)
-    return window_loss(model, params, windows, recordings.scale)
+    known = observations.training
+    steps = known.steps
+    if horizon is None or horizon >= steps:
+        states = jnp.repeat(known.first.mean[:, None], steps + 1, 1)
+    elif not observations.whole:
+        raise ValueError("horizon: windows in mid-recording need complete frames without noise")
+    else:
+        states = known.states
+    windows = tile(Source(states, known.parts), horizon or steps)
+    return window_loss(model, params, windows, observations.scale, observations.noise)

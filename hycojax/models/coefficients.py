@@ -24,6 +24,9 @@ from hycojax.models.smoothness import UNWEIGHTED, Smoothness
 from hycojax.settings.checked import Checked, converted
 from hycojax.settings.numbers import weighs, with_fields
 
+#: So near to a bound, relative to the room that there is, a coefficient has come to it.
+_NEAR = 1e-4
+
 #: What a coefficient may be: a number, an array `[*shape]`, `Waves`, `Unknown`, `UnknownField`.
 Coefficient = Any
 
@@ -272,6 +275,22 @@ def distance(
         if isinstance(own, Unknown) and weighs(own.prior)
     )
     return sum(squares, jnp.zeros(()))
+
+
+def at_bound(coefficients: tuple[tuple[str, Any], ...], params: dict[str, Array]) -> Array:
+    """Return whether a coefficient has come to a bound of its search.
+
+    That is: nearer to it than a 10,000th of what it could be away, the start's distance or the
+    interval.
+    """
+    found = jnp.asarray(False)
+    for name, own in coefficients:
+        if isinstance(own, Unknown):
+            both = _finite(own.low) and _finite(own.high)
+            for bound in filter(_finite, (own.low, own.high)):
+                room = own.high - own.low if both else abs(own.start - bound)
+                found |= jnp.any(jnp.abs(params[name] - bound) < _NEAR * room)
+    return found
 
 
 def is_field(own: Any) -> bool:

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any, ClassVar
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
@@ -80,6 +81,13 @@ class PDE(Checked, ABC):
             ValueError: The PDE can't be solved like that.
         """
         del domain, dt
+
+    def admissible(
+        self, domain: Grid, state: Float[Array, "*shape channels"]
+    ) -> Float[Array, "*shape channels"]:
+        """Return the state nearest to one that the equation allows, as without divergence."""
+        del domain
+        return state
 
     def on(self, domain: Domain, interval: float) -> BoundPDE:
         """Return the model on a domain, with frames an interval [s] apart.
@@ -183,6 +191,21 @@ class Unconstrained(Stepper):
     def estimates(self, params: dict[str, Array]) -> dict[str, Array]:
         """Return the values of the coefficients."""
         return self.model.constrain(params)
+
+    def neighbours(self, params: dict[str, Array], shifts: tuple[float, ...]) -> dict[str, Array]:
+        """Return parameters, along a first axis, each with one coefficient changed.
+
+        It is shifted as a whole by each of the shifts, or put back to its start.
+        """
+        start, names = self.init(None), tuple(self.model.unknowns)
+        found = [{**params, name: params[name] + shift} for name in names for shift in shifts] + [
+            {**params, name: start[name]} for name in names
+        ]
+        return jax.tree.map(lambda *leaves: jnp.stack(leaves), *found)
+
+    def at_bound(self, params: dict[str, Array]) -> Array:
+        """Return whether a coefficient has come to a bound of its search, or gone to zero."""
+        return own.at_bound(self.model.coefficients, self.model.constrain(params))
 
 
 def refined(pde: PDE, domain: Domain, interval: float, factor: int) -> BoundPDE:

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from hycojax.data.statistics import Statistics
+from hycojax.data.observations import Statistics
 from hycojax.grid.domain import Boundary, Channel, Grid
 from hycojax.models.model import Stepper
 from hycojax.settings.checked import Checked

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from hycojax.data.statistics import Statistics
+from hycojax.data.observations import Statistics
 from hycojax.grid.domain import Boundary, Channel, Domain, Grid
 from hycojax.models.model import Model, Starts
 from hycojax.settings.checked import Checked

@@ -9,13 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from hycojax.grid.domain import Boundary, Channel, Domain, vector_channels
+from hycojax.grid.domain import Boundary, Channel, Domain, Grid, vector_channels
 from hycojax.grid.random_fields import random_flow
 from hycojax.models.coefficients import Coefficient, coefficient
 from hycojax.models.pde import PDE, Setting
 from hycojax.physics import phi
 from hycojax.physics.operators import advect, diffuse
-from hycojax.physics.operators.fluid import make_incompressible
+from hycojax.physics.operators.fluid import make_incompressible, without_divergence
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,12 @@ class Kolmogorov(PDE):
             velocity = self._push(at, velocity, values["forcing"])
             velocity, _ = make_incompressible(velocity)
             return jnp.stack(phi.face_values(velocity), axis=-1)
+
+    def admissible(
+        self, domain: Grid, state: Float[Array, "*shape dims"]
+    ) -> Float[Array, "*shape dims"]:
+        """Return the state with the nearest velocity that has no divergence."""
+        return without_divergence(domain, state, 0)
 
     def draw(self, domain: Domain, key: Key[Array, ""]) -> Float[Array, "*shape dims"]:
         """Draw a flow of long waves, 1 m/s on average (root mean square)."""

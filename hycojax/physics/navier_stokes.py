@@ -9,13 +9,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from hycojax.grid.domain import Boundary, Channel, Domain, vector_channels
+from hycojax.grid.domain import Boundary, Channel, Domain, Grid, vector_channels
 from hycojax.grid.random_fields import Waves, random_field
 from hycojax.models.coefficients import Coefficient, coefficient
 from hycojax.models.pde import PDE, Setting
 from hycojax.physics import phi
 from hycojax.physics.operators import advect
-from hycojax.physics.operators.fluid import flow_step
+from hycojax.physics.operators.fluid import flow_step, without_divergence
 from hycojax.physics.stages import diffusion_stages
 
 
@@ -61,6 +61,12 @@ class NavierStokes(PDE):
             velocity = phi.staggered(at.domain, list(jnp.moveaxis(state[..., 1:], -1, 0)))
             density = advect.mac_cormack(density, velocity, at.dt)
             return buoyant_state(at, values, density, velocity)
+
+    def admissible(
+        self, domain: Grid, state: Float[Array, "*shape channels"]
+    ) -> Float[Array, "*shape channels"]:
+        """Return the state with the nearest velocity that has no divergence."""
+        return without_divergence(domain, state, 1)
 
     def draw(self, domain: Domain, key: Key[Array, ""]) -> Float[Array, "*shape channels"]:
         """Draw clouds of the substance, density 0 to 1, in a fluid at rest: no two alike."""

@@ -9,12 +9,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from hycojax.grid.domain import Boundary, Channel, Domain, vector_channels
+from hycojax.grid.domain import Boundary, Channel, Domain, Grid, vector_channels
 from hycojax.models.coefficients import Coefficient, coefficient
 from hycojax.models.pde import PDE, Setting
 from hycojax.physics import phi
 from hycojax.physics.navier_stokes import buoyant_state
 from hycojax.physics.operators import advect
+from hycojax.physics.operators.fluid import without_divergence
 from hycojax.physics.stages import diffusion_stages
 
 
@@ -67,6 +68,12 @@ class Smoke(PDE):
             density = density + source * (at.dt * values["inflow"])
             moving = buoyant_state(at, values, density, velocity)
         return jnp.concatenate([moving, state[..., -1:]], axis=-1)
+
+    def admissible(
+        self, domain: Grid, state: Float[Array, "*shape channels"]
+    ) -> Float[Array, "*shape channels"]:
+        """Return the state with the nearest velocity that has no divergence."""
+        return without_divergence(domain, state, 1)
 
     def draw(self, domain: Domain, key: Key[Array, ""]) -> Float[Array, "*shape channels"]:
         """Draw a source low in the box: radius 7 to 11 % of the width, strength 0.5 to 1.5.

@@ -1,4 +1,4 @@
-"""What trained models predict of whole simulations, and how far off that is: arrays only."""
+"""What trained models predict of whole systems, and how far off that is: arrays only."""
 
 from __future__ import annotations
 
@@ -9,90 +9,141 @@ import jax
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from hycojax.data.recordings import Recordings
+from hycojax.data.observations import First, Observations, Observed, Part
 from hycojax.data.store import Simulations
-from hycojax.game.initial_states import corrected
+from hycojax.inference import first_states
+from hycojax.inference.losses import misfit
 from hycojax.kernels import programs
 from hycojax.models.model import Model, Stepper, beginnings
+from hycojax.models.pde import BoundPDE
 from hycojax.report import metrics
 from hycojax.report.metrics import RolloutErrors
 from hycojax.settings.numbers import join, split
 
+#: Trials of the systems that were trained on: a player may know their first states better.
+TRAINED = ("recorded", "held_out")
+
 
 @dataclass(frozen=True)
 class Trial:
-    """Simulations that models are tried on.
+    """Systems that models are tried on.
 
     Attributes:
-        truth: What happened, in full.
-        first: The first frames as they are known.
-        scale: Of noisy first frames the scale of each channel, by which a player may correct them;
-            None: they are exact.
+        first: What is known of their first states.
+        steps: Intervals.
+        scale: Standard deviation of each channel.
+        noise: Mean noise over the scale; 0 if there is none.
+        truth: What happened, in full; None if nobody knows.
+        parts: What was measured; nothing of systems that are known in full.
+        mask: What of a truth was seen.
     """
 
-    truth: Float[np.ndarray, "simulation time *shape channels"]
-    first: Float[np.ndarray, "simulation *shape channels"]
-    scale: Float[np.ndarray, " channels"] | None = None
+    first: First
+    steps: int
+    scale: Float[np.ndarray, " channels"]
+    noise: float
+    truth: Float[np.ndarray, "simulation time *shape channels"] | None = None
+    parts: tuple[Part, ...] = ()
+    mask: Bool[np.ndarray, " time *shape"] | None = None
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """Trajectories that a player predicts, and their errors."""
+    """Trajectories that a player predicts, and how far off they are.
+
+    Attributes:
+        values: The trajectories.
+        errors: Against the truth; None without one.
+        square: Mean weighted square of the distance from what was measured, over the scale; None
+            with a truth.
+    """
 
     values: Float[np.ndarray, "simulation time *shape channels"]
-    errors: RolloutErrors
+    errors: RolloutErrors | None
+    square: float | None
 
 
-def trials(data: Recordings, simulations: Simulations) -> dict[str, Trial]:
+def simulated_trials(
+    data: Observations, simulations: Simulations, mask: Bool[np.ndarray, " time *shape"]
+) -> dict[str, Trial]:
     """Return what models are tried on: "recorded" and "test" simulations.
 
     Of the recorded ones they know what was seen in the first frame, of the test ones the first
     frame.
     """
-    first, scale = np.asarray(data.training.values[:, 0]), np.asarray(data.scale)
-    found = {"recorded": Trial(simulations["training"], first, scale)}
+    scale, noise = np.asarray(data.scale), float(data.noise)
+    known, path = data.training, simulations["training"]
+    steps = path.shape[1] - 1
+    found = {"recorded": Trial(known.first, steps, scale, noise, path, known.parts, mask)}
     if "test" in simulations:
-        truth = simulations["test"]
-        found["test"] = Trial(truth, truth[:, 0])
+        path = simulations["test"]
+        found["test"] = Trial(First(path[:, 0]), steps, scale, noise, path, mask=mask)
     return found
 
 
+def measured_trials(data: Observations, test: Observed | None) -> dict[str, Trial]:
+    """Return what models are tried on where nobody knows a truth.
+
+    That are the "recorded" measurements and those that were "held_out" of the same systems, or
+    those of other systems as "test".
+    """
+    scale, noise = np.asarray(data.scale), float(data.noise)
+
+    def trial(own: Observed) -> Trial:
+        return Trial(own.first, own.steps, scale, noise, parts=own.parts)
+
+    aside = data.validation if test is None else test
+    same = aside.first is data.training.first
+    return {"recorded": trial(data.training), "held_out" if same else "test": trial(aside)}
+
+
 def predictions(
-    model: Model, params: Any, tried: dict[str, Trial], mask: Bool[np.ndarray, " time *shape"]
+    physics: BoundPDE, model: Model, params: Any, states: Any, tried: dict[str, Trial]
 ) -> dict[str, Prediction]:
     """Return what a player predicts in each of the trials.
 
-    A model that knows the recorded simulations only is not tried on others.
+    A model that knows the recorded systems only is not tried on others.
+
+    Args:
+        physics: The PDE on its domain.
+        model: The player's model.
+        params: Its parameters.
+        states: Parameters that hold the first states which were estimated, if any were.
+        tried: The trials.
     """
     return {
-        kind: _prediction(model, params, trial, mask)
+        kind: _prediction(physics, model, params, states if kind in TRAINED else None, trial)
         for kind, trial in tried.items()
-        if kind == "recorded" or isinstance(model, Stepper)
+        if kind in TRAINED or isinstance(model, Stepper)
     }
 
 
-def errors(found: dict[str, Prediction]) -> dict[str, float]:
+def errors(found: dict[str, Prediction], tried: dict[str, Trial]) -> dict[str, float]:
     """Return mean errors by the names that they have in a summary."""
     named = {}
     for kind, prediction in found.items():
-        for part in ("whole", "seen", "hidden"):
-            divided = not np.isnan(prediction.errors.hidden).all()
-            if part == "whole" or divided:
-                suffix = "" if part == "whole" else f"_{part}"
-                values = getattr(prediction.errors, part)
-                named[f"{kind}_nrmse{suffix}"] = float(np.nanmean(values))
+        if prediction.errors is None:
+            named[f"{kind}_nrmse"] = float(np.sqrt(prediction.square))
+            if tried[kind].noise:
+                named[f"{kind}_chi2"] = prediction.square / tried[kind].noise ** 2
+            continue
+        divided = not np.isnan(prediction.errors.hidden).all()
+        for part in ("whole", "seen", "hidden") if divided else ("whole",):
+            suffix = "" if part == "whole" else f"_{part}"
+            named[f"{kind}_nrmse{suffix}"] = float(np.nanmean(getattr(prediction.errors, part)))
     return named
 
 
 def _prediction(
-    model: Model, params: Any, trial: Trial, mask: Bool[np.ndarray, " time *shape"]
+    physics: BoundPDE, model: Model, params: Any, states: Any, trial: Trial
 ) -> Prediction:
-    first, steps = trial.first, trial.truth.shape[1] - 1
-    if trial.scale is not None:
-        first = np.asarray(corrected(params, first, model.domain.evolves(), trial.scale))
-    values = predict(model, params, first, steps)
-    found = metrics.rollout_errors(model.domain, values, trial.truth, mask)
-    return Prediction(values, jax.tree.map(np.asarray, found))
+    first = first_states.states(physics, trial.first, trial.scale, states)
+    values = predict(model, params, first, trial.steps)
+    if trial.truth is None:
+        square = float(misfit(trial.parts, values, trial.scale, trial.noise))
+        return Prediction(values, None, square if np.isfinite(square) else float("inf"))
+    found = metrics.rollout_errors(model.domain, values, trial.truth, trial.mask)
+    return Prediction(values, jax.tree.map(np.asarray, found), None)
 
 
 def predict(

@@ -22,7 +22,9 @@ class Estimate:
         start: Where the search began.
         last: Its value after the last cycle.
         unit: Of all of these.
-        spread: Standard deviation over starts, of a search from many; else None.
+        sd: Standard deviation, by the curvature of the likelihood; of a field that of its mean;
+            None if the measurements say nothing.
+        spread: Spread of the ends of a search from many starts; else None.
         true: The value that the simulations were made with; None for real recordings.
     """
 
@@ -30,6 +32,7 @@ class Estimate:
     start: np.ndarray
     last: np.ndarray
     unit: str
+    sd: np.ndarray | None = None
     spread: np.ndarray | None = None
     true: np.ndarray | None = None
 
@@ -40,7 +43,7 @@ class Estimate:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return all values by name, without those that there are none of."""
-        named = ("true", "start", "estimate", "last", "spread")
+        named = ("true", "start", "estimate", "sd", "last", "spread")
         return {n: getattr(self, n) for n in named if getattr(self, n) is not None}
 
     def in_short(self) -> dict[str, Any]:
@@ -53,12 +56,17 @@ class Estimate:
         return found
 
 
+#: Kinds of trials, those first that tell most.
+KINDS = ("test", "held_out", "recorded")
+
+
 def estimates(
     physics: BoundPDE,
     truth: PDE | None,
     best: dict[str, Any],
     last: dict[str, Any],
     spread: dict[str, Any],
+    deviations: dict[str, float],
 ) -> dict[str, Estimate]:
     """Return what was identified; best and last parameters are those of the optimiser."""
     starts = physics.init(None)
@@ -68,6 +76,7 @@ def estimates(
         name: Estimate(
             *(np.asarray(values[name]) for values in (ends[0], starts, ends[1])),
             unit=physics.units[name],
+            sd=np.float32(deviations[name]) if np.isfinite(deviations[name]) else None,
             spread=np.asarray(spread[name]) if name in spread else None,
             true=true.get(name),
         )
@@ -93,26 +102,34 @@ def true_values(physics: BoundPDE, truth: PDE | None) -> dict[str, np.ndarray]:
 
 def show(summary: dict[str, Any], console: Console) -> None:
     """Print the results of a summary."""
-    table = Table("player", "test nRMSE", "seen / hidden part", "parameter", "estimate", "error")
-    for name in ("synthetic", "physical"):
-        if name in summary:
-            result = summary[name]
-            kind = "test" if "test_nrmse" in result else "recorded"
-            parts = [f"{kind}_nrmse_{part}" for part in ("seen", "hidden")]
-            errors = [f"{result[f'{kind}_nrmse']:.4f}{'' if kind == 'test' else ' (recorded)'}"]
-            errors += [" / ".join(f"{result[part]:.4f}" for part in parts if part in result)]
-            rows = result.get("parameters", {}) or {"": None}
-            for parameter, p in rows.items():
-                table.add_row(name, *errors, parameter, *([] if p is None else _cells(p)))
+    names = [name for name in ("synthetic", "physical") if name in summary]
+    kind = next(k for k in KINDS if all(f"{k}_nrmse" in summary[name] for name in names))
+    truth = f"{kind}_chi2" not in summary[names[0]]
+    second = "seen / hidden part" if truth else "chi2 a value"
+    told = any("true" in p for name in names for p in summary[name].get("parameters", {}).values())
+    last = ["error"] if told else []
+    table = Table(
+        "player", f"{kind.replace('_', '-')} nRMSE", second, "parameter", "estimate", *last
+    )
+    for name in names:
+        result = summary[name]
+        parts = (
+            [f"{kind}_nrmse_{part}" for part in ("seen", "hidden")] if truth else [f"{kind}_chi2"]
+        )
+        errors = [f"{result[f'{kind}_nrmse']:.4f}"]
+        errors += [" / ".join(f"{result[part]:.4g}" for part in parts if part in result)]
+        rows = result.get("parameters", {}) or {"": None}
+        for parameter, p in rows.items():
+            table.add_row(name, *errors, parameter, *([] if p is None else _cells(p)))
     console.print(table)
 
 
 def _cells(p: dict[str, Any]) -> list[str]:
-    spread = f" ± {p['spread']:.2g}" if "spread" in p else ""
+    deviation = f" ± {p['sd']:.2g}" if "sd" in p else ""
     unit = "" if p["unit"] == "1" else f" {p['unit']}"
     if "true" not in p:
-        return [f"{p['estimate']:.5g}{spread}{unit}"]
-    estimate = f"{p['estimate']:.5g}{spread}{unit} (true {p['true']:.5g})"
+        return [f"{p['estimate']:.5g}{deviation}{unit}"]
+    estimate = f"{p['estimate']:.5g}{deviation}{unit} (true {p['true']:.5g})"
     return [estimate, f"{100 * p['relative_error']:.2f} %"]
 
 

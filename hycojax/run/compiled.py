@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from hycojax.data.recordings import Recordings
+from hycojax.data.observations import Observations
 from hycojax.game.cycle import cycle
 from hycojax.game.schedule import Turn
 from hycojax.game.state import Game, TrainingState
@@ -22,7 +22,7 @@ _REMEMBERED = 8
 
 
 def compiled_cycle(
-    game: Game, data: Recordings, state: TrainingState, turns: dict[str, Turn]
+    game: Game, data: Observations, state: TrainingState, turns: dict[str, Turn]
 ) -> Callable[..., Any]:
     """Return a compiled cycle, `program(numbers, data, state, turns)`; its state is donated.
 
@@ -43,7 +43,7 @@ def cycle_program(structure: Game) -> Any:
 def _cycle(
     structure: Game,
     numbers: tuple[Any, ...],
-    data: Recordings,
+    data: Observations,
     state: TrainingState,
     turns: dict[str, Turn],
 ) -> tuple[TrainingState, dict[str, dict[str, Any]]]:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import jax
 
-from hycojax.data.recordings import Recordings
+from hycojax.data.observations import Observations
 from hycojax.errors import DivergedError
 from hycojax.game import state as games
 from hycojax.game.state import NAMES, Game, TrainingState
@@ -35,7 +35,7 @@ class Logger(Protocol):
 
 def train(
     game: Game,
-    data: Recordings,
+    data: Observations,
     state: TrainingState,
     history: Sequence[Record] = (),
     leg: int = 1,

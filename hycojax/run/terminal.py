@@ -96,7 +96,7 @@ def _table(record: Record) -> Table:
 
 
 def _estimate(own: PlayerRecord, name: str) -> str:
-    spread = f" ± {own.spread[name]:.2g}" if name in own.spread else ""
+    spread = f" (starts: {own.spread[name]:.2g} apart)" if name in own.spread else ""
     return f"{own.parameters[name]:.4g}{spread}"
 
 

@@ -42,6 +42,10 @@ class Reason(enum.IntEnum):
     """The loss does not depend on the parameters at all: the data say nothing about them."""
     FROZEN = 5
     """There was no solve: the player has no turn in this cycle."""
+    NO_MINIMUM = 6
+    """The solver stopped where a single parameter could still lower the loss: it goes on there."""
+    AT_BOUND = 7
+    """It has converged with a parameter at its bound, or gone to zero: look at that one."""
 
     @property
     def words(self) -> str:

@@ -206,7 +206,7 @@ experiment = hj.Experiment(
     name="own",
     domain=hj.Domain((8, 8), (1.0, 1.0), hj.PERIODIC),
     interval=0.5,
-    physical=hj.Physical(Decay(k=hj.Unknown(start=0.2)), hj.LBFGS(), horizon=2),
+    physical=hj.Physical(Decay(k=hj.Unknown(start=0.2)), hj.LBFGS()),
     synthetic=hj.Synthetic(hj.networks.Custom(Small()), hj.Adam(updates=3), horizon=2, batch=2),
     data=hj.Simulated(Decay(k=0.5), training=1, validation=1, test=1, steps=4, region=Stripe()),
     schedule=hj.Schedule(warmup=1, cycles=2),

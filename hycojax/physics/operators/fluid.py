@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
+from jaxtyping import Array, Float
 
+from hycojax.grid.domain import Grid
 from hycojax.kernels import spectrum
 from hycojax.physics import phi
 from hycojax.physics.operators import advect, diffuse
@@ -43,6 +44,20 @@ def make_incompressible(velocity: phi.Field) -> tuple[phi.Field, phi.Field]:
         for axis, face in enumerate(faces)
     ]
     return phi.with_components(velocity, projected), phi.scalar_like(velocity, pressure)
+
+
+def without_divergence(
+    domain: Grid, state: Float[Array, "*shape channels"], first: int
+) -> Float[Array, "*shape channels"]:
+    """Return a state whose velocity, in the channels from `first` on, has no divergence.
+
+    It is the nearest one, by `make_incompressible`.
+    """
+    faces = slice(first, first + domain.dims)
+    with phi.precision(state):
+        velocity = phi.staggered(domain, list(jnp.moveaxis(state[..., faces], -1, 0)))
+        projected, _ = make_incompressible(velocity)
+        return state.at[..., faces].set(jnp.stack(phi.face_values(projected), axis=-1))
 
 
 def flow_step(

@@ -1,0 +1,150 @@
+"""Recordings in files, and several instruments that see the same systems."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+import numpy as np
+
+from hycojax.data import systems
+from hycojax.data.formats import layouts
+from hycojax.data.formats.layouts import Layout
+from hycojax.data.recordings import Film, Points, Reading, Recorded, Recordings, System
+from hycojax.errors import InputError
+
+#: What libraries raise for a file that is damaged.
+_DAMAGED = (OSError, EOFError, KeyError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error)
+
+
+@dataclass(frozen=True)
+class Files(Reading):
+    """Recordings in files: NetCDF, HDF5, Zarr, `.npz`, CSV, The Well's and PDEBench's layouts.
+
+    Dimensions are `simulation`, `time`, `x`, `y`, `z`, or any with such coordinates along them. NaN
+    and `_FillValue` mean not seen, `NAME_sigma` is the standard deviation of the noise of NAME.
+    Lengths and times are converted to metres and seconds; dates become seconds since the first.
+    """
+
+    path: str | Path
+    """A file, or a pattern such as "run-*.nc": several files are several systems."""
+    layout: Layout | None = None
+    """How the files are laid out; None: this is found out."""
+    group: str | None = None
+    """The group of a NetCDF, HDF5 or Zarr file that is read; None: the root."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        object.__setattr__(self, "path", str(self.path))
+
+    def read(self) -> Recordings:
+        """Return what the files hold.
+
+        Raises:
+            InputError: A file can't be read, or lacks something; the message says which, and what.
+        """
+        found = layouts.paths(self.path)
+        parts = [self._read(path, len(found) > 1) for path in found]
+        return replace(parts[0], systems=tuple(s for part in parts for s in part.systems))
+
+    def _read(self, path: Path, several: bool) -> Recordings:
+        with _named(path):
+            only = set(self.channels.values())
+            data = layouts.open_file(path, self.layout, only, self.group)
+            try:
+                return systems.recordings(data, self, path.stem if several else "")
+            finally:
+                for one in data:
+                    one.close()
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Put the name of a file before what is wrong with it, or with what it holds."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    except _DAMAGED as error:
+        raise InputError(f"{path}: {layouts.told(error)}") from error
+
+
+@dataclass(frozen=True)
+class Together(Recorded):
+    """Several instruments that see the same systems, as a film and a few probes.
+
+    Systems are matched by name if all have the same names, else by their order.
+    """
+
+    instruments: tuple[Files | Recordings, ...]
+    """What each of them has recorded; how it is used is said here, not there."""
+
+    def __post_init__(self):
+        if not self.instruments:
+            raise ValueError("instruments: at least one is needed")
+        for i, part in enumerate(self.instruments):
+            for field in fields(Recorded):
+                if getattr(part, field.name) != field.default:
+                    raise ValueError(
+                        f"instruments[{i}].{field.name}: give it to Together, which holds for all"
+                    )
+
+    def read(self) -> Recordings:
+        """Return what all instruments have seen, by system.
+
+        Raises:
+            InputError: One can't be read, or they do not see the same systems.
+        """
+        parts = [part.read().systems for part in self.instruments]
+        merged = tuple(map(_merged, zip(*_matched(parts), strict=True)))
+        settings = {field.name: getattr(self, field.name) for field in fields(Recorded)}
+        try:
+            return Recordings(merged, **settings)
+        except ValueError as error:
+            raise InputError(str(error)) from error
+
+
+def _matched(parts: Sequence[Sequence[System]]) -> list[Sequence[System]]:
+    """Return the systems of each instrument in the same order."""
+    first = [system.name for system in parts[0]]
+    found = []
+    for number, part in enumerate(parts):
+        own = {system.name: system for system in part}
+        if len(part) != len(first):
+            raise InputError(
+                f"instruments[{number}] sees {len(part)} systems, instruments[0] {len(first)}: "
+                "each must see all of them"
+            )
+        found.append([own[name] for name in first] if set(own) == set(first) else part)
+    return found
+
+
+def _merged(parts: Sequence[System]) -> System:
+    """Return what several instruments saw of one system."""
+    clocks = {part.clock for part in parts}
+    if None in clocks and len(clocks) > 1:
+        raise InputError(
+            f"{parts[0].name}: one instrument has dates, another has seconds: give both the same"
+        )
+    dates = [np.datetime64(clock) for clock in clocks if clock is not None]
+    origin = min(dates) if dates else None
+    numbers, known = {}, {}
+    for part in parts:
+        for name, value in part.numbers.items():
+            if numbers.setdefault(name, value) != value:
+                raise InputError(f"{parts[0].name}: {name} is {numbers[name]} and {value}")
+        known |= part.units
+    series = tuple(s for part in parts for s in _since(origin, part))
+    return System(parts[0].name, series, numbers, known, None if origin is None else str(origin))
+
+
+def _since(origin: np.datetime64 | None, part: System) -> list[Film | Points]:
+    """Return the series of a system with times since another date than its own."""
+    if origin is None or part.clock == str(origin):
+        return list(part.series)
+    late = (np.datetime64(part.clock) - origin) / np.timedelta64(1, "ns") / 1e9
+    return [s if s.times is None else replace(s, times=s.times + late) for s in part.series]

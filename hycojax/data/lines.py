@@ -1,0 +1,225 @@
+"""Recordings as lines: each measurement with its system, channel, time, place, value and sigma.
+
+What lies in a cell of the model is told apart from what lies between cells.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from hycojax.data.instruments import Instrument, Student
+from hycojax.data.recordings import Film, Points, Recordings, System
+from hycojax.errors import InputError
+from hycojax.grid.domain import Grid
+
+#: Coordinates and times that differ by so much of a cell or an interval are the same.
+SAME = 1e-4
+
+
+@dataclass(frozen=True)
+class Table:
+    """Measurements of one channel by one instrument, a line each.
+
+    Attributes:
+        channel: Number of the channel.
+        system: Number of the system of each line.
+        time: In intervals since the first state.
+        place: `[line, axis]`, in metres from the corner of the box; None: they are dense.
+        cell: Number of the cell of each line, flat; None: they lie between cells.
+        value: What was measured.
+        sigma: Standard deviation of the noise, NaN where it is unknown.
+        instrument: What is measured of the state.
+        degrees: Of Student's t; None: the errors are normal.
+    """
+
+    channel: int
+    system: np.ndarray
+    time: np.ndarray
+    place: np.ndarray | None
+    cell: np.ndarray | None
+    value: np.ndarray
+    sigma: np.ndarray
+    instrument: Instrument | None
+    degrees: float | None
+
+    def only(self, kept: np.ndarray) -> Table:
+        """Return some of the lines."""
+        names = ("system", "time", "place", "cell", "value", "sigma")
+        found = {n: getattr(self, n) for n in names}
+        return replace(self, **{n: None if v is None else v[kept] for n, v in found.items()})
+
+
+def tables(recordings: Recordings, grid: Grid, interval: float) -> list[Table]:
+    """Return the lines of all that evolves.
+
+    Raises:
+        InputError: A series does not suit the model; the message says which.
+    """
+    names = [channel.name for channel in grid.channels]
+    found = []
+    for number, system in enumerate(recordings.systems):
+        begin = _begin(recordings, system)
+        for series in system.series:
+            if series.channel not in names:
+                raise InputError(
+                    f"{series.channel}: the model has no such channel; it has {', '.join(names)}"
+                )
+            channel = names.index(series.channel)
+            if not grid.channels[channel].static:
+                found += _lines(series, number, channel, grid, begin, interval, system.name)
+    if not any(len(t.value) for t in found):
+        raise InputError("nothing is seen: all values are missing")
+    return [t for t in found if len(t.value)]
+
+
+def _begin(recordings: Recordings, system: System) -> float:
+    """Return the time of the first state of a system."""
+    times = [float(np.min(s.times)) for s in system.series if s.times is not None]
+    earliest = min(times, default=0.0)
+    if recordings.begin is not None and earliest < recordings.begin - 1e-9 * abs(earliest):
+        raise InputError(
+            f"begin = {recordings.begin}: {system.name} was measured before it, at {earliest:g} s"
+        )
+    return earliest if recordings.begin is None else recordings.begin
+
+
+def _lines(
+    series: Film | Points,
+    system: int,
+    channel: int,
+    grid: Grid,
+    begin: float,
+    interval: float,
+    name: str,
+) -> list[Table]:
+    """Return the lines of what an instrument saw of a channel."""
+    if series.times is None:
+        raise InputError(f"{series.channel} of {name}: it evolves, but has no axis of time")
+    degrees = series.noise.degrees if isinstance(series.noise, Student) else None
+    common = {"channel": channel, "instrument": series.instrument, "degrees": degrees}
+    sigma = _sigma(series)
+    time = (np.asarray(series.times, float) - begin) / interval
+    time = np.where(np.abs(time - np.round(time)) < SAME, np.round(time), time)
+    corner = np.asarray(grid.corner)
+    if isinstance(series, Points):
+        place = np.asarray(series.places, float) - corner
+        _check_inside(place, grid, series, name)
+        lines = np.full(len(time), system)
+        value = np.asarray(series.values)
+        return [
+            Table(
+                system=lines, time=time, place=place, cell=None, value=value, sigma=sigma, **common
+            )
+        ]
+    axes = [np.asarray(p, float) - c for p, c in zip(series.places, corner, strict=True)]
+    cells = _cells(axes, grid, channel) if series.instrument is None else None
+    spread = np.broadcast_to(time.reshape(-1, *(1,) * len(axes)), series.values.shape)
+    there = np.isfinite(series.values)
+    index = np.flatnonzero(there)
+    pixel = index % max(int(np.prod(series.values.shape[1:])), 1)
+    if cells is None:
+        place = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, grid.dims)
+        _check_inside(place, grid, series, name)
+    line = {
+        "system": np.full(len(index), system),
+        "time": spread.reshape(-1)[index],
+        "value": series.values.reshape(-1)[index],
+        "sigma": sigma.reshape(-1)[index],
+    }
+    table = Table(
+        **line,
+        place=None if cells is not None else place[pixel],
+        cell=None if cells is None else cells[pixel],
+        **common,
+    )
+    if cells is None:
+        return [table]
+    whole = table.time == np.round(table.time)  # the others lie between frames
+    between = table.only(~whole)
+    place = centres(grid, channel)[between.cell]
+    return [table.only(whole), replace(between, cell=None, place=place)]
+
+
+def _sigma(series: Film | Points) -> np.ndarray:
+    """Return the sigma of each value, NaN where it is unknown."""
+    given = np.nan if series.sigma is None else series.sigma
+    return np.broadcast_to(np.asarray(given, float), series.values.shape)
+
+
+def _cells(axes: list[np.ndarray], grid: Grid, channel: int) -> np.ndarray | None:
+    """Return the cell of each pixel, flat; None if the pixels are not the model's own points."""
+    found = []
+    for axis, places in enumerate(axes):
+        first = 0.0 if grid.channels[channel].face == axis else 0.5
+        index = places / grid.dx[axis] - first
+        nearest = np.round(index).astype(int)
+        inside = (nearest >= 0) & (nearest < grid.shape[axis])
+        if not (inside & (np.abs(index - nearest) < SAME)).all():
+            return None
+        found.append(nearest)
+    pixels = np.meshgrid(*found, indexing="ij")
+    return np.ravel_multi_index(pixels, grid.shape).reshape(-1)
+
+
+def centres(grid: Grid, channel: int) -> np.ndarray:
+    """Return where the values of a channel lie, `[cell, axis]`, from the corner of the box."""
+    face = grid.channels[channel].face
+    axes = [
+        (np.arange(n) + (0.0 if face == i else 0.5)) * dx
+        for i, (n, dx) in enumerate(zip(grid.shape, grid.dx, strict=True))
+    ]
+    return np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, grid.dims)
+
+
+def _check_inside(place: np.ndarray, grid: Grid, series: Film | Points, name: str) -> None:
+    size = np.asarray(grid.size)
+    if place.shape[-1] != grid.dims:
+        raise InputError(
+            f"{series.channel} of {name}: places have {place.shape[-1]} axes, the box {grid.dims}"
+        )
+    outside = ((place < -1e-6 * size) | (place > (1 + 1e-6) * size)).any(-1)
+    if outside.any():
+        which = int(np.argmax(outside))
+        at = ", ".join(f"{x:g}" for x in place[which] + np.asarray(grid.corner))
+        raise InputError(
+            f"{series.channel} of {name}: {int(outside.sum())} places lie outside the box, as "
+            f"({at}) m of measurement {which}; set domain.origin and domain.size"
+        )
+
+
+def static_fields(recordings: Recordings, grid: Grid) -> np.ndarray:
+    """Return states `[system, *shape, channels]` that hold the static channels, else 0."""
+    found = np.zeros((len(recordings.systems), *grid.shape, len(grid.channels)))
+    for c, channel in enumerate(grid.channels):
+        for s, system in enumerate(recordings.systems if channel.static else ()):
+            found[s, ..., c] = _static(system, channel.name, grid, c)
+    return found
+
+
+def _static(system: System, name: str, grid: Grid, channel: int) -> Any:
+    if name in system.numbers:
+        return system.numbers[name]
+    for series in system.series:
+        if series.channel == name and isinstance(series, Film):
+            corner = np.asarray(grid.corner)
+            axes = [np.asarray(p, float) - o for p, o in zip(series.places, corner, strict=True)]
+            cells = _cells(axes, grid, channel)
+            values = series.values if series.times is None else series.values[0]
+            if cells is None or values.size != np.prod(grid.shape):
+                raise InputError(f"{name} of {system.name}: it must be given in all cells")
+            if not np.isfinite(values).all():
+                raise InputError(f"{name} of {system.name}: it is static and must be complete")
+            flat = np.zeros(values.size)
+            flat[cells] = values.reshape(-1)
+            return flat.reshape(grid.shape)
+    raise InputError(f"{name} of {system.name} is static: give it as a field or as a number")
+
+
+def site(table: Table) -> np.ndarray:
+    """Return a number for each place."""
+    if table.cell is not None:
+        return table.cell
+    return np.unique(table.place, axis=0, return_inverse=True)[1].reshape(-1)

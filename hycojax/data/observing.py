@@ -1,0 +1,166 @@
+"""From recordings to observations: what instruments measured, as a model meets it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from hycojax.data import first_guess
+from hycojax.data.lines import SAME, Table, site, static_fields, tables
+from hycojax.data.noise import noise_of_lines
+from hycojax.data.observations import Dense, First, Observations, Observed, Statistics, statistics
+from hycojax.data.parts import dense, parts
+from hycojax.data.recordings import Film, Recordings
+from hycojax.data.roles import Role, divided
+from hycojax.data.splits import Systems
+from hycojax.data.units import in_units
+from hycojax.errors import InputError
+from hycojax.grid.domain import Grid
+from hycojax.models.pde import BoundPDE
+
+#: Noise, over the scale, of measurements of which nothing tells how much they have.
+_UNKNOWN = 0.05
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What recordings are for a model.
+
+    Attributes:
+        known: What training may see.
+        test: What is kept for the final figures; None: nothing.
+        told: Sentences on what was assumed, and how the first states are known.
+    """
+
+    known: Observations
+    test: Observed | None
+    told: tuple[str, ...]
+
+
+def interval_of(recordings: Recordings) -> float | None:
+    """Return the usual time between the frames of films; None if there is no film."""
+    steps = [
+        np.diff(series.times)
+        for system in recordings.systems
+        for series in system.series
+        if isinstance(series, Film) and series.times is not None and len(series.times) > 1
+    ]
+    return float(f"{np.median(np.concatenate(steps)):.9g}") if steps else None
+
+
+def seen(recordings: Recordings, physics: BoundPDE, seed: int) -> Seen:
+    """Return what recordings are for a model, at its frames.
+
+    Raises:
+        InputError: They do not suit the model; the message says what.
+    """
+    grid = physics.domain
+    recordings, told = in_units(recordings, {c.name: c.unit for c in grid.channels})
+    every = Role(tables(recordings, grid, physics.interval), static_fields(recordings, grid))
+    rest, test = divided(every, recordings.test, seed)
+    learned, held = divided(rest, recordings.validation, seed + 1)
+    if not held.tables:
+        raise InputError("validation: nothing is set aside; choose a larger share")
+    frames = 1 + max(int(np.ceil(t.time.max() - SAME)) for t in every.tables)
+    if frames < 2:
+        raise InputError("nothing is recorded after the first state: see `begin` and `interval`")
+    found = statistics(parts(learned, grid, frames), learned.static)
+    noise, known = _noise(learned.tables, found)
+    held_out = not isinstance(recordings.validation, Systems)
+
+    def observed(role: Role) -> Observed:
+        return _observed(role, grid, frames, found, noise if known else 0.0)
+
+    training, validation = observed(learned), observed(held)
+    first = first_guess.first_states(recordings.first, physics, learned, training, found, noise)
+    training = _without_known_starts(replace(training, first=first))
+    if held_out:
+        validation = replace(validation, first=first)
+    else:
+        validation = _with_first(recordings, physics, held, validation, found, noise)
+    whole = bool(np.all(training.exact))
+    observations = Observations(
+        training, validation, found, np.float32(noise), whole, held_out, sure=known
+    )
+    kept = observed(test) if test.tables else None
+    if kept is not None and not isinstance(recordings.test, Systems):
+        kept = replace(kept, first=first)
+    elif kept is not None:
+        kept = _with_first(recordings, physics, test, kept, found, noise)
+    said = f"first states: {first.kind}"
+    sigma = f"noise: {100 * noise:.2g} % of the scale" + ("" if known else ", by the values alone")
+    return Seen(observations, kept, (*told, said, sigma))
+
+
+def _with_first(
+    recordings: Recordings,
+    physics: BoundPDE,
+    role: Role,
+    observed: Observed,
+    found: Statistics,
+    noise: float,
+) -> Observed:
+    """Return whole systems that are set aside, with their first states, which must be complete."""
+    first = first_guess.first_states(recordings.first, physics, role, observed, found, noise)
+    if first.kind == "estimated":
+        raise InputError(
+            "the first states of systems that are set aside as a whole are not known: set aside a "
+            "share of the values, or the last part of the time"
+        )
+    return _without_known_starts(replace(observed, first=first))
+
+
+def _observed(role: Role, grid: Grid, frames: int, found: Statistics, noise: float) -> Observed:
+    """Return what is known of systems, but for their first states."""
+    built = parts(role, grid, frames, found, noise)
+    systems = len(role.static)
+    evolves = grid.evolves()
+    exact, states = np.zeros((systems, frames), bool), None
+    complete = [p for p in built if isinstance(p, Dense)]
+    if complete:
+        sure = dense([t for t in role.tables if (t.sigma == 0).all()], grid, frames, systems)
+        exact = (sure[1] | ~evolves).reshape(systems, frames, -1).all(-1)
+        states = sure[0] + np.where(evolves, 0, role.static[:, None])
+    first = First(np.asarray(role.static, np.float32))
+    states = None if states is None or not exact.any() else states.astype(np.float32)
+    return Observed(tuple(built), first, states, exact)
+
+
+def _without_known_starts(observed: Observed) -> Observed:
+    """Return the same without measurements of first states that are known."""
+    if observed.first.kind != "known":
+        return observed
+    parts = []
+    for part in observed.parts:
+        if isinstance(part, Dense):
+            seen = part.seen.copy()
+            seen[:, 0] = False
+            parts.append(replace(part, seen=seen))
+        else:
+            weights = part.weights.copy()
+            weights[:, 0] = 0
+            parts.append(replace(part, weights=weights))
+    return replace(observed, parts=tuple(parts))
+
+
+def _noise(tables: list[Table], found: Statistics) -> tuple[float, bool]:
+    """Return the mean noise over the scale, and whether it is known for all values."""
+    precision, count, known = 0.0, 0, True
+    for table in tables:
+        sigma, scale = table.sigma, float(found.std[table.channel])
+        unknown = np.isnan(sigma)
+        if unknown.any():
+            known = False
+            guess = noise_of_lines(
+                table.value[unknown],
+                table.system[unknown],
+                table.time[unknown],
+                site(table)[unknown],
+            )
+            sigma = np.where(unknown, _UNKNOWN * scale if guess is None else guess, sigma)
+        if (sigma == 0).all():
+            continue
+        relative = np.maximum(sigma / scale, 1e-6)
+        precision, count = precision + np.sum(relative**-2.0), count + len(sigma)
+    return (float(np.sqrt(count / precision)) if count else 0.0), known

@@ -1,0 +1,145 @@
+"""Lines of measurements as the arrays that training works on: in cells, or as rows between them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hycojax.data import operators
+from hycojax.data.lines import Table
+from hycojax.data.observations import Dense, Part, Rows, Statistics
+from hycojax.data.roles import Role
+from hycojax.grid.domain import Grid
+
+
+def parts(
+    role: Role, grid: Grid, frames: int, found: Statistics | None = None, noise: float = 0.0
+) -> list[Part]:
+    """Return the measurements of all lines; without statistics, their weights are all alike."""
+    built: list[Part] = []
+    for degrees in sorted({t.degrees for t in role.tables}, key=lambda d: d or 0):
+        own = [t for t in role.tables if t.degrees == degrees]
+        inside = [t for t in own if t.cell is not None]
+        if inside:
+            built += _dense_parts(inside, grid, frames, len(role.static), found, noise, degrees)
+        between = [t for t in own if t.cell is None]
+        built += _row_parts(between, grid, frames, len(role.static), found, noise, degrees)
+    return built
+
+
+def _weights(table: Table, found: Statistics | None, noise: float) -> np.ndarray:
+    """Return (mean sigma / sigma)^2 of each line; 1 if that is not known."""
+    if found is None or not noise:
+        return np.ones(len(table.value))
+    relative = table.sigma / float(found.std[table.channel])
+    weights = (noise / np.maximum(relative, 1e-6)) ** 2
+    return np.where(np.isnan(weights), 1.0, np.minimum(weights, 1e6))
+
+
+def _dense_parts(
+    tables: list[Table],
+    grid: Grid,
+    frames: int,
+    systems: int,
+    found: Statistics | None,
+    noise: float,
+    degrees: float | None,
+) -> list[Part]:
+    """Return dense parts: one, and more where several instruments see the same cell."""
+    parts, left = [], tables
+    while left:
+        taken, later, full = [], [], np.zeros((systems, frames, len(grid.channels)), bool)
+        for table in left:
+            keys = (table.system, table.time.astype(int), table.channel)
+            (later if full[keys].any() else taken).append(table)
+            full[keys] = True
+        values, seen, weights = dense(taken, grid, frames, systems, found, noise)
+        alike = np.allclose(weights[seen], 1.0, rtol=1e-5)
+        part_weights = None if alike else weights.astype(np.float32)
+        parts.append(Dense(values.astype(np.float32), seen, part_weights, degrees))
+        left = later
+    return parts
+
+
+def dense(
+    tables: list[Table],
+    grid: Grid,
+    frames: int,
+    systems: int,
+    found: Statistics | None = None,
+    noise: float = 0.0,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return values, what is seen, and weights, `[system, frame, *shape, channel]`."""
+    cells = int(np.prod(grid.shape))
+    values = np.zeros((systems, frames, cells, len(grid.channels)))
+    seen, weights = np.zeros(values.shape, bool), np.ones(values.shape)
+    for table in tables:
+        at = (table.system, table.time.astype(int), table.cell, table.channel)
+        values[at], seen[at], weights[at] = table.value, True, _weights(table, found, noise)
+    shape = (systems, frames, *grid.shape, len(grid.channels))
+    values, seen, weights = (a.reshape(shape) for a in (values, seen, weights))
+    seen &= grid.evolves()
+    return np.where(seen, values, 0), seen, weights
+
+
+def _row_parts(
+    tables: list[Table],
+    grid: Grid,
+    frames: int,
+    systems: int,
+    found: Statistics | None,
+    noise: float,
+    degrees: float | None,
+) -> list[Part]:
+    """Return rows, a part for each refinement and length of a row."""
+    groups: dict[tuple[int, int], list[tuple[Table, np.ndarray, np.ndarray, np.ndarray]]] = {}
+    for table in tables:
+        place, row = np.unique(table.place, axis=0, return_inverse=True)
+        cells, coefficients = operators.rows(grid, table.channel, place, table.instrument)
+        finer = operators.refinement(table.instrument, grid)
+        groups.setdefault((finer, cells.shape[1]), []).append(
+            (table, row.reshape(-1), cells, coefficients)
+        )
+    return [
+        _rows(own, frames, systems, found, noise, finer, degrees)
+        for (finer, _), own in groups.items()
+    ]
+
+
+def _rows(
+    own: list[tuple[Table, np.ndarray, np.ndarray, np.ndarray]],
+    frames: int,
+    systems: int,
+    found: Statistics | None,
+    noise: float,
+    finer: int,
+    degrees: float | None,
+) -> Rows:
+    """Return the rows of some tables, by system and frame, padded."""
+    offsets = np.cumsum([0, *(len(cells) for _, _, cells, _ in own)])
+    row = np.concatenate([r + o for (_, r, _, _), o in zip(own, offsets, strict=False)])
+    tables = [table for table, *_ in own]
+    time = np.concatenate([t.time for t in tables])
+    columns = {
+        "values": np.concatenate([t.value for t in tables]).astype(np.float32),
+        "weights": np.concatenate([_weights(t, found, noise) for t in tables]).astype(np.float32),
+        "fraction": (time - np.ceil(time) + 1).astype(np.float32),
+        "row": row.astype(np.int32),
+    }
+    bucket = np.concatenate([t.system for t in tables]) * frames + np.ceil(time).astype(int)
+    order = np.argsort(bucket, kind="stable")
+    counts = np.bincount(bucket, minlength=systems * frames)
+    place = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
+    shape = (systems * frames, max(int(counts.max()), 1))
+    padded = {}
+    for name, column in columns.items():
+        padded[name] = np.zeros(shape, column.dtype)
+        padded[name][bucket[order], place] = column[order]
+    found_channels = np.concatenate([np.full(len(c), t.channel) for t, _, c, _ in own])
+    return Rows(
+        **{name: a.reshape(systems, frames, -1) for name, a in padded.items()},
+        cells=np.concatenate([cells for _, _, cells, _ in own]),
+        coefficients=np.concatenate([weights for *_, weights in own]),
+        channel=found_channels.astype(np.int32),
+        refinement=finer,
+        degrees=degrees,
+    )

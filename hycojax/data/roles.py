@@ -1,0 +1,51 @@
+"""What of the lines is learned from, and what is set aside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from hycojax.data.lines import Table
+from hycojax.data.splits import LastPart, Split, Systems
+from hycojax.errors import InputError
+
+
+@dataclass(frozen=True)
+class Role:
+    """The lines of a role, of systems that are numbered from 0, and their static channels."""
+
+    tables: list[Table]
+    static: np.ndarray
+
+
+def divided(whole: Role, split: Split | None, seed: int) -> tuple[Role, Role]:
+    """Return what is left, and what is set aside."""
+    tables, static = whole.tables, whole.static
+    if split is None:
+        return Role(tables, static), Role([], static[:0])
+    if isinstance(split, Systems):
+        left = len(static) - split.count
+        if left < 1:
+            raise InputError(
+                f"{split.count} systems are to be set aside, of {len(static)}: none would be left"
+            )
+        return _systems(tables, static, 0, left), _systems(tables, static, left, len(static))
+    if isinstance(split, LastPart):
+        end = max(t.time.max() for t in tables)
+        aside = [t.time > (1 - split.share) * end for t in tables]
+    else:
+        rng = np.random.default_rng(seed)
+        aside = [(rng.uniform(size=len(t.time)) < split.share) & (t.time > 0) for t in tables]
+    pairs = list(zip(tables, aside, strict=True))
+    kept, held = ([t.only(m) for t, m in ps] for ps in ([(t, ~a) for t, a in pairs], pairs))
+    if not any(len(t.value) for t in kept):
+        raise InputError(f"nothing is left to learn from once {split} is set aside")
+    some = [[t for t in own if len(t.value)] for own in (kept, held)]
+    return Role(some[0], static), Role(some[1], static)
+
+
+def _systems(tables: list[Table], static: np.ndarray, first: int, end: int) -> Role:
+    kept = [t.only((t.system >= first) & (t.system < end)) for t in tables]
+    kept = [replace(t, system=t.system - first) for t in kept if len(t.value)]
+    return Role(kept, static[first:end])

@@ -1,0 +1,134 @@
+"""Units of measurements: read from text, compared, converted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from hycojax.data.recordings import Film, Points, Recordings, System
+from hycojax.errors import InputError
+
+#: What instruments and tables write for units that pint knows by other names.
+_OTHER_NAMES = {"": "1", "-": "1", "none": "1", "degrees_c": "degC", "deg_c": "degC", "c": "degC"}
+#: A power as CF writes it, "m s-1" or "m2": a unit with a whole number right after it.
+_POWER = re.compile(r"(?<![\w.^*])([A-Za-zµΩ°]+)(-?\d+)")
+
+
+def scale(unit: str, target: str) -> tuple[float, float]:
+    """Return the factor and the offset that turn values of a unit into those of another one.
+
+    Raises:
+        InputError: A unit can't be understood, or they do not convert.
+    """
+    return (1.0, 0.0) if unit == target else _scale(unit, target)
+
+
+def convert(values: Any, unit: str, target: str) -> np.ndarray:
+    """Return values in another unit, of the same type: the same array if nothing changes.
+
+    Raises:
+        InputError: The units do not convert.
+    """
+    values = np.asarray(values)
+    factor, offset = scale(unit, target)
+    if (factor, offset) == (1.0, 0.0):
+        return values
+    return (values.astype(np.float64) * factor + offset).astype(values.dtype)
+
+
+def in_units(recordings: Recordings, units: Mapping[str, str]) -> tuple[Recordings, list[str]]:
+    """Return recordings with the values of channels, and known numbers, in given units.
+
+    Args:
+        recordings: The recordings; values without a unit are taken to be in the given one.
+        units: Unit of each channel; those that are not named stay as they are.
+
+    Returns:
+        The recordings, and a sentence on each unit that was assumed.
+
+    Raises:
+        InputError: A unit does not convert; the message names the channel.
+    """
+    assumed: dict[str, None] = {}
+    systems = tuple(_system(system, units, assumed) for system in recordings.systems)
+    return replace(recordings, systems=systems), list(assumed)
+
+
+def _system(system: System, units: Mapping[str, str], assumed: dict[str, None]) -> System:
+    series = tuple(
+        _series(own, units[own.channel], assumed) if own.channel in units else own
+        for own in system.series
+    )
+    numbers, known = dict(system.numbers), dict(system.units)
+    for name in set(numbers) & set(units):
+        given = known.get(name)
+        if given is None:
+            assumed[_assumption(name, units[name])] = None
+        else:
+            numbers[name] = float(_named(name, numbers[name], given, units[name]))
+        known[name] = units[name]
+    return replace(system, series=series, numbers=numbers, units=known)
+
+
+def _series(own: Film | Points, target: str, assumed: dict[str, None]) -> Film | Points:
+    if own.unit is None:
+        assumed[_assumption(own.channel, target)] = None
+        return replace(own, unit=target)
+    values, sigma = _named(own.channel, own.values, own.unit, target), own.sigma
+    if sigma is not None:
+        factor = scale(own.unit, target)[0]  # a difference has no offset
+        sigma = sigma if factor == 1.0 else sigma * np.asarray(factor, sigma.dtype)
+    return replace(own, unit=target, values=values, sigma=sigma)
+
+
+def _named(name: str, values: Any, unit: str, target: str) -> np.ndarray:
+    try:
+        return convert(values, unit, target)
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from error
+
+
+def _assumption(name: str, unit: str) -> str:
+    return f"{name}: no unit is given, {unit} is assumed"
+
+
+@cache
+def _scale(unit: str, target: str) -> tuple[float, float]:
+    import pint  # loaded where units differ
+
+    one, other = _parsed(unit), _parsed(target)
+    try:
+        offset = float(_registry().Quantity(0.0, one).to(other).magnitude)
+        own, wanted = (_difference(u) if offset else u for u in (one, other))
+        factor = float(_registry().Quantity(1.0, own).to(wanted).magnitude)
+        return float(f"{factor:.15g}"), offset  # g/l is kg/m³, without a rounding error
+    except pint.DimensionalityError as error:
+        raise InputError(f"values in {unit!r} do not convert to {target!r}") from error
+
+
+def _difference(unit: Any) -> Any:
+    """Return the unit of a difference of values: of temperatures without their zero."""
+    registry, name = _registry(), f"delta_{unit}"
+    return registry.Unit(name) if name in registry else unit
+
+
+def _parsed(unit: str) -> Any:
+    text = _OTHER_NAMES.get(unit.strip().lower(), unit.strip())
+    try:
+        return _registry().Unit(_POWER.sub(r"\1**\2", text))
+    except Exception as error:  # pint raises whatever its parser meets
+        raise InputError(
+            f"the unit {unit!r} can't be understood: write it like 'm²/s', 'kg/m³', 'degC' or '1'"
+        ) from error
+
+
+@cache
+def _registry() -> Any:
+    import pint
+
+    return pint.UnitRegistry()

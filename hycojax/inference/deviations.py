@@ -1,0 +1,115 @@
+"""Standard deviations of what was identified, by the curvature of the likelihood at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Array, Float
+
+from hycojax.data.observations import First, Part
+from hycojax.inference import first_states
+from hycojax.inference.losses import distances
+from hycojax.kernels import programs
+from hycojax.models.model import beginnings
+from hycojax.models.pde import BoundPDE, Unconstrained
+from hycojax.settings.numbers import join, split
+
+#: Steps of the conjugate gradients, and their tolerance.
+_STEPS, _TOLERANCE = 400, 1e-4
+
+
+def deviations(
+    physics: BoundPDE,
+    first: First,
+    parts: tuple[Part, ...],
+    scale: Float[Array, " channels"],
+    noise: float,
+    params: dict[str, Array],
+) -> dict[str, float]:
+    """Return the standard deviation of each coefficient; of a field that of its mean.
+
+        A = J^T J + P,    var f = sigma^2 g^T A^(-1) g
+
+    with J the derivative of the residuals over the noise by all parameters, first states included,
+    P the curvature of what penalises them, and g the derivative of the coefficient (Gauss-Newton,
+    or Laplace's approximation). The first states are integrated out by that. sigma^2 is the mean
+    square of the residuals over their degrees of freedom, N - tr(J A^(-1) J^T), which is 1 for the
+    right model and noise: so a noise that is not known is integrated out too.
+
+    Args:
+        physics: The PDE on its domain.
+        first: What is known of the first states.
+        parts: What was measured.
+        scale: Standard deviation of each channel.
+        noise: Mean noise over the scale.
+        params: The parameters of the optimiser.
+
+    Returns:
+        NaN where the measurements say nothing.
+
+    Source: Nocedal, Wright, "Numerical Optimization", section 10.3; the trace by Girard, Numer.
+    Math. 56 (1989).
+    """
+    structure, numbers = split(physics)
+    program = programs.jit(_deviations, programs.LOOP, static_argnums=0)
+    least = np.float32(max(noise, first_states.LEAST_NOISE))
+    found = program(structure, numbers, first, parts, scale, least, params)
+    return {name: float(value) for name, value in jax.device_get(found).items()}
+
+
+def _deviations(
+    structure: BoundPDE,
+    numbers: Any,
+    first: First,
+    parts: tuple[Part, ...],
+    scale: Array,
+    noise: Array,
+    params: dict[str, Array],
+) -> dict[str, Array]:
+    physics = join(structure, numbers)
+    model = Unconstrained(physics)
+    point, unflatten = ravel_pytree(params)
+    count = sum(jnp.sum(part.seen) for part in parts)
+    steps = parts[0].values.shape[1] - 1
+
+    def residuals(x: Array) -> Array:
+        own = unflatten(x)
+        states = first_states.states(physics, first, scale, own)
+        path = model.predict(own, beginnings(states), steps)
+        return ravel_pytree([distances(part, path, scale) / noise for part in parts])[0]
+
+    def penalty(x: Array) -> Array:
+        own = unflatten(x)
+        improbable = first_states.penalty(first, parts, noise, own)
+        return (model.penalty(own) + improbable) * count / (2 * noise**2)
+
+    off, forward = jax.linearize(residuals, point)
+    backward = jax.linear_transpose(forward, point)
+    slope = jax.grad(penalty)
+
+    def curvature(v: Array) -> Array:
+        return backward(forward(v))[0] + jax.jvp(slope, (point,), (v,))[1]
+
+    def solve(right: Array) -> Array:
+        return jax.scipy.sparse.linalg.cg(curvature, right, tol=_TOLERANCE, maxiter=_STEPS)[0]
+
+    signs = jax.random.rademacher(jax.random.key(0), off.shape, off.dtype) * (off != 0)
+    values = {name: _mean_of(model, name, unflatten) for name in physics.unknowns}
+    slopes = [jax.grad(value)(point) for value in values.values()]
+    ends = jax.lax.map(solve, jnp.stack([*slopes, backward(signs)[0]]))
+    freedom = jnp.clip(count - backward(signs)[0] @ ends[-1], 1, count)
+    square = jnp.sum(off**2) / freedom
+    return {
+        name: jnp.sqrt(square * (g @ x)) for name, g, x in zip(values, slopes, ends, strict=False)
+    }
+
+
+def _mean_of(
+    model: Unconstrained, name: str, unflatten: Callable[[Array], Any]
+) -> Callable[[Array], Array]:
+    return lambda x: jnp.mean(model.estimates(unflatten(x))[name])

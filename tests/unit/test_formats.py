@@ -1,0 +1,457 @@
+"""Each format is written from its public description and read: the same numbers, the same bits."""
+
+import dataclasses
+import json
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from hycojax.data.files import Files, Together
+from hycojax.data.formats.layouts import Layout, detect
+from hycojax.data.instruments import Gaussian, Mean, Student
+from hycojax.data.labelled import to_xarray
+from hycojax.data.recordings import Film, Points, Recordings, System
+from hycojax.data.splits import LastPart, Share
+from hycojax.errors import InputError
+from hycojax.grid.domain import CLOSED, Channel, Domain, vector_channels, with_channels
+from hycojax.settings.values import as_json, from_json
+
+TIME, X, Y = np.array([0.0, 0.5, 1.25]), np.arange(4) / 4 + 0.125, np.arange(5) / 8
+RNG = np.random.default_rng(0)
+U = RNG.normal(size=(2, 3, 4, 5)).astype(np.float32)
+V = RNG.normal(size=(2, 3, 4, 5)).astype(np.float32)
+V[1, 2, 0] = np.nan
+
+
+def same(one, other):
+    """Whether two series hold the same bits."""
+    for field in dataclasses.fields(one):
+        a, b = getattr(one, field.name), getattr(other, field.name)
+        pairs = zip(a, b, strict=True) if isinstance(a, tuple) else [(a, b)]
+        for left, right in pairs:
+            if isinstance(left, np.ndarray):
+                assert left.dtype == right.dtype, field.name
+                np.testing.assert_array_equal(left, right, err_msg=field.name)
+            else:
+                assert left == right, field.name
+
+
+def equal(one, other):
+    assert len(one.systems) == len(other.systems)
+    for a, b in zip(one.systems, other.systems, strict=True):
+        assert (a.name, a.numbers, a.units, a.clock) == (b.name, b.numbers, b.units, b.clock)
+        for left, right in zip(a.series, b.series, strict=True):
+            assert type(left) is type(right)
+            same(left, right)
+
+
+def films(units=True):
+    """Return the recordings that all formats of films carry."""
+    unit = "m/s" if units else None
+    pairs = list(zip("uv", (U, V), strict=True))
+
+    def seen(i):
+        return tuple(Film(name, unit, TIME, (X, Y), values[i]) for name, values in pairs)
+
+    return Recordings(tuple(System(f"simulation {i}", seen(i)) for i in range(2)))
+
+
+def dataset():
+    dims, units = ("simulation", "time", "x", "y"), {"units": "m/s"}
+    places = {"x": ("x", X, {"units": "m"}), "y": ("y", Y)}
+    times = {"time": ("time", TIME, {"units": "s"})}
+    return xr.Dataset({"u": (dims, U, units), "v": (dims, V, units)}, times | places)
+
+
+def netcdf4(path):
+    dataset().to_netcdf(path / "a.nc", engine="h5netcdf")
+    return path / "a.nc"
+
+
+def netcdf3(path):
+    dataset().to_netcdf(path / "a.nc", engine="scipy")
+    return path / "a.nc"
+
+
+def zarr(path):
+    dataset().to_zarr(path / "a.zarr", consolidated=False)
+    return path / "a.zarr"
+
+
+def transposed(path):
+    turned = dataset().transpose("y", "time", "simulation", "x").isel(y=slice(None, None, -1))
+    turned.to_netcdf(path / "a.nc", engine="h5netcdf")
+    return path / "a.nc"
+
+
+@pytest.mark.parametrize("write", [netcdf4, netcdf3, zarr, transposed])
+def test_labelled_files(write, tmp_path):
+    equal(Files(str(write(tmp_path))).read(), films())
+
+
+def npz(path):
+    np.savez(path / "a.npz", time=TIME, x=X, y=Y, u=U, v=V)
+    return path / "a.npz"
+
+
+def hdf5(path):
+    with h5py.File(path / "a.h5", "w") as file:
+        for name, values in {"time": TIME, "x": X, "y": Y, "u": U, "v": V}.items():
+            file[name] = values
+    return path / "a.h5"
+
+
+def the_well(path):
+    with h5py.File(path / "a.hdf5", "w") as file:
+        file.attrs.update(grid_type="cartesian", n_spatial_dims=2, n_trajectories=2)
+        sizes = file.create_group("dimensions")
+        sizes.attrs["spatial_dims"] = ["x", "y"]
+        for name, values in {"time": TIME, "x": X, "y": Y}.items():
+            sizes.create_dataset(name, data=values.astype(np.float32))
+            sizes[name].attrs["sample_varying"] = False
+        scalars = file.create_group("scalars")
+        scalars["inflow"] = np.float32([0.25, 0.5])
+        scalars["inflow"].attrs.update(sample_varying=True, time_varying=False)
+        scalars["drive"] = np.float32([0, 1, 2])
+        scalars["drive"].attrs.update(sample_varying=False, time_varying=True)
+        for rank in range(3):
+            file.create_group(f"t{rank}_fields")
+        vector = np.stack([U, V], axis=-1)
+        mean = RNG.normal(size=(2, 4)).astype(np.float32)
+        varying = {"sample_varying": True, "time_varying": True, "dim_varying": [True, True]}
+        file["t0_fields/u"], file["t1_fields/w"] = U, vector
+        file["t0_fields/mean"] = mean
+        file["t2_fields/stress"] = np.stack([U, V, V, U], axis=-1).reshape(*U.shape, 2, 2)
+        for name in ("t0_fields/u", "t1_fields/w", "t2_fields/stress"):
+            file[name].attrs.update(varying)
+        file["t0_fields/mean"].attrs.update(varying | {"time_varying": False})
+        file["t0_fields/mean"].attrs["dim_varying"] = [True, False]
+    return path / "a.hdf5"
+
+
+def tensor(path):
+    with h5py.File(path / "a.hdf5", "w") as file:
+        file["density"], file["Vx"] = U, V
+        file["x-coordinate"], file["y-coordinate"] = X.astype(np.float32), Y.astype(np.float32)
+        file["t-coordinate"] = np.float32([*TIME, 2.0])  # the end of the last step too
+        file.attrs["eta"] = 0.1
+    return path / "a.hdf5"
+
+
+def groups(path):
+    with h5py.File(path / "a.h5", "w") as file:
+        for i in range(2):
+            file[f"000{i}/data"] = np.stack([U[i], V[i]], axis=-1)
+            for name, values in {"t": TIME, "x": X, "y": Y}.items():
+                file[f"000{i}/grid/{name}"] = values.astype(np.float32)
+    return path / "a.h5"
+
+
+FORMATS = {
+    "npz": (npz, Layout.ARRAYS, {}, {}),
+    "hdf5": (hdf5, Layout.ARRAYS, {}, {}),
+    "the well": (the_well, Layout.THE_WELL, {"u": "u", "v": "w_y"}, {"inflow": [0.25, 0.5]}),
+    "tensors": (the_well, Layout.THE_WELL, {"u": "stress_xx", "v": "stress_yx"}, {}),
+    "pdebench": (tensor, Layout.PDEBENCH, {"u": "density", "v": "Vx"}, {}),
+    "groups": (groups, Layout.PDEBENCH, {"u": "data_0", "v": "data_1"}, {}),
+}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_the_same_numbers_give_the_same_bits(name, tmp_path):
+    write, layout, channels, numbers = FORMATS[name]
+    path = write(tmp_path)
+    assert detect(path) is layout
+    found = Files(str(path), channels=channels).read()
+    for i, system in enumerate(found.systems):
+        for known, values in numbers.items():
+            assert system.numbers[known] == values[i]
+    kept = tuple(dataclasses.replace(s, numbers={}) for s in found.systems)
+    equal(dataclasses.replace(found, systems=kept), films(units=False))
+
+
+def test_fields_of_the_well_that_lack_axes(tmp_path):
+    found = Files(str(the_well(tmp_path)), channels={"m": "mean"}).read()
+    (film,) = found.systems[1].series
+    assert film.times is None
+    assert film.values.shape == (4, 5)
+    np.testing.assert_array_equal(film.values[:, 0], film.values[:, 4])
+
+
+def test_one_dimensional_tensor(tmp_path):
+    with h5py.File(tmp_path / "a.hdf5", "w") as file:
+        file["tensor"], file["x-coordinate"], file["t-coordinate"] = U[:, :, :, 0], X, TIME
+    found = Files(str(tmp_path / "a.hdf5"), channels={"u": "tensor"}).read()
+    same(
+        found.systems[1].series[0], Film("u", None, TIME, (X,), np.ascontiguousarray(U[1, ..., 0]))
+    )
+
+
+# Points
+
+TABLE = {
+    "simulation": np.repeat([0, 1], 4),
+    "time": np.array([0.0, 0.1, 0.25, 0.1, 0.0, 0.3, 0.3, 1.0]),
+    "x": RNG.uniform(size=8),
+    "y": RNG.uniform(size=8),
+    "u": RNG.normal(size=8),
+    "u_sigma": np.linspace(0.1, 0.2, 8),
+}
+TABLE["u"][5] = np.nan
+
+
+def points():
+    keep = np.isfinite(TABLE["u"])
+
+    def part(i):
+        own = keep & (TABLE["simulation"] == i)
+        places = np.stack([TABLE["x"][own], TABLE["y"][own]], axis=-1)
+        return Points("u", None, TABLE["time"][own], places, TABLE["u"][own], TABLE["u_sigma"][own])
+
+    return Recordings(tuple(System(f"simulation {i}", (part(i),)) for i in range(2)))
+
+
+def test_tables_in_memory():
+    frame = pd.DataFrame(TABLE)
+    for table in (TABLE, frame, frame.to_records(index=False)):
+        equal(Recordings.from_points(table), points())
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"], ids=["comma", "semicolon", "tab"])
+def test_csv(separator, tmp_path):
+    pd.DataFrame(TABLE).to_csv(tmp_path / "a.csv", index=False, sep=separator)
+    equal(Files(str(tmp_path / "a.csv")).read(), points())
+
+
+def test_npz_of_rows(tmp_path):
+    np.savez(tmp_path / "a.npz", **TABLE)
+    equal(Files(str(tmp_path / "a.npz")).read(), points())
+
+
+def test_csv_with_units_dates_and_a_channel_a_row(tmp_path):
+    (tmp_path / "a.csv").write_text(
+        "# of a tank\ntime,x [cm],channel,value,sigma\n"
+        "2026-01-01T00:00:01.5,100,u,1,0.1\n2026-01-01T00:00:02,50,v,2,0.2\n"
+    )
+    (system,) = Files(str(tmp_path / "a.csv")).read().systems
+    u, v = system.series
+    assert system.clock.startswith("2026-01-01T00:00:01.5")
+    assert (u.channel, u.values, u.sigma, u.times, u.places) == ("u", 1, 0.1, 0.0, 1.0)
+    assert (v.channel, v.values, v.sigma, v.times, v.places) == ("v", 2, 0.2, 0.5, 0.5)
+
+
+def test_sensors_with_one_clock():
+    ds = xr.Dataset(
+        {"u": (("time", "sensor"), [[1.0, 2.0], [np.nan, 4.0], [5.0, 6.0]])},
+        {"time": TIME, "x": ("sensor", [0.1, 0.2]), "y": ("sensor", [0.3, 0.4])},
+    )
+    (own,) = Recordings.from_xarray(ds).systems[0].series
+    np.testing.assert_array_equal(own.values, [1, 2, 4, 5, 6])
+    np.testing.assert_array_equal(own.times, [0, 0, 0.5, 1.25, 1.25])
+    np.testing.assert_array_equal(own.places[2], [0.2, 0.4])
+
+
+# Roundtrips
+
+
+def rich():
+    """Recordings with all that there is: lengths that differ, two instruments, numbers, clocks."""
+    first, second = (s.series for s in films().systems)
+    probe = points().systems[0].series[0]
+    short = dataclasses.replace(second[0], times=TIME[:2], values=second[0].values[:2])
+    about = {"noise": Student(degrees=3.0), "instrument": Mean(widths=(0.25,))}
+    noisy = dataclasses.replace(first[1], sigma=np.abs(first[1].values), **about)
+    coarse = Film("u", "m/s", TIME, (X[::2], Y), U[0, :, ::2].astype(np.float64), 0.5)
+    source = Film("z", None, None, (X, Y), U[0, 0])
+    probes = dataclasses.replace(probe, sigma=0.5)
+    left = System("left", (first[0], probe, noisy, source), {"inflow": 1.0}, {"inflow": "l/min"})
+    return Recordings((left, System("right", (short, coarse, probes), {}, {}, "2026-01-01")))
+
+
+@pytest.mark.parametrize("made", [films, points, rich])
+@pytest.mark.parametrize("how", ["memory", "netcdf", "zarr"])
+def test_what_is_written_is_read_with_the_same_bits(made, how, tmp_path):
+    data = made().to_xarray()
+    if how == "netcdf":
+        data.to_netcdf(tmp_path / "a.nc", engine="h5netcdf")
+        equal(Files(str(tmp_path / "a.nc")).read(), made())
+    elif how == "zarr":
+        data.to_zarr(tmp_path / "a.zarr", zarr_format=2)
+        equal(Files(str(tmp_path / "a.zarr")).read(), made())
+    else:
+        equal(Recordings.from_xarray(data), made())
+
+
+def test_states_that_the_package_writes(tmp_path):
+    box = Domain((6, 4), (3.0, 8.0), CLOSED)
+    faces = vector_channels("velocity", "m/s", 2, staggered=True)
+    grid = with_channels(box, (Channel("density"), *faces, Channel("source", static=True)))
+    values = RNG.normal(size=(2, 7, 6, 4, 4)).astype(np.float32)
+    tree = xr.DataTree.from_dict({"/test/truth": to_xarray(grid, 0.5, values)})
+    tree.to_netcdf(tmp_path / "a.nc", engine="h5netcdf")
+    found = Files(str(tmp_path / "a.nc"), group="test/truth").read()
+    density, source, along, _ = found.systems[1].series
+    np.testing.assert_array_equal(density.values, values[1, ..., 0])
+    np.testing.assert_array_equal(along.places[0], 0.5 * np.arange(6))
+    assert source.times is None
+    np.testing.assert_array_equal(source.values, values[1, 0, ..., 3])
+
+
+# Standard deviations, units of coordinates, dates, numbers
+
+
+def test_standard_deviations():
+    ds = dataset()
+    ds["u_sigma"] = ("time", [0.1, 0.2, 0.3])
+    data = Recordings.from_xarray(ds, sigma={"v": 0.5})
+    u, v = data.systems[1].series
+    assert u.sigma.shape == (3, 1, 1)
+    assert v.sigma.shape == ()
+    u, v = Recordings.from_xarray(ds, relative_sigma=0.1).systems[0].series
+    assert u.sigma.shape == (3, 1, 1)
+    assert v.sigma == pytest.approx(0.1 * np.nanstd(V))
+    assert Recordings.from_xarray(dataset()).systems[0].series[0].sigma is None
+
+
+def test_lengths_and_times_become_metres_and_seconds():
+    ds = dataset()
+    ds["x"].attrs["units"], ds["time"].attrs["units"] = "cm", "min"
+    film = Recordings.from_xarray(ds, units={"y": "km", "u": "km/h"}).systems[0].series[0]
+    np.testing.assert_allclose(film.times, 60 * TIME)
+    np.testing.assert_allclose(film.places[0], 0.01 * X)
+    np.testing.assert_allclose(film.places[1], 1000 * Y)
+    assert film.unit == "km/h"
+
+
+@pytest.mark.parametrize("stored", [False, True], ids=["memory", "file"])
+@pytest.mark.parametrize("kind", ["datetime64[ns]", "timedelta64[ns]"])
+def test_dates_become_seconds(kind, stored, tmp_path):
+    steps = np.array([0, 500_000_000, 1_250_000_000], "timedelta64[ns]")
+    dates = steps if kind[0] == "t" else np.datetime64("2026-03-01T12:00", "ns") + steps
+    ds = dataset().assign_coords(time=dates)
+    if stored:
+        ds.to_netcdf(tmp_path / "a.nc", engine="h5netcdf")
+        data = Files(str(tmp_path / "a.nc")).read()
+    else:
+        data = Recordings.from_xarray(ds)
+    np.testing.assert_array_equal(data.systems[0].series[0].times, TIME)
+    assert (data.systems[0].clock is None) == (kind[0] == "t")
+
+
+def test_fill_values_of_whole_numbers_are_not_seen(tmp_path):
+    counts = np.arange(60).reshape(3, 4, 5)
+    ds = xr.Dataset(
+        {"u": (("time", "x", "y"), counts.astype(float))}, {"time": TIME, "x": X, "y": Y}
+    )
+    ds["u"][0, 0, 0] = np.nan
+    packed = {"u": {"dtype": "int16", "_FillValue": -1, "scale_factor": 0.5}}
+    ds.to_netcdf(tmp_path / "a.nc", engine="h5netcdf", encoding=packed)
+    (film,) = Files(str(tmp_path / "a.nc")).read().systems[0].series
+    np.testing.assert_array_equal(film.values, ds["u"].values)
+
+
+def test_numbers_of_a_recording():
+    ds = dataset().assign(inflow=("simulation", [0.1, np.nan]), depth=2.0)
+    ds["inflow"].attrs["units"] = "l/s"
+    left, right = Recordings.from_xarray(ds).systems
+    assert left.numbers == {"inflow": 0.1, "depth": 2.0}
+    assert left.units == {"inflow": "l/s"}
+    assert right.numbers == {"depth": 2.0}
+
+
+def test_a_field_without_simulations_is_that_of_all(tmp_path):
+    ds = dataset().assign(source=(("x", "y"), U[0, 0]))
+    ds.to_netcdf(tmp_path / "a.nc", engine="h5netcdf")
+    for system in Files(str(tmp_path / "a.nc")).read().systems:
+        same(system.series[0], Film("source", None, None, (X, Y), U[0, 0]))
+
+
+def test_channels_are_renamed_and_chosen(tmp_path):
+    rich().to_xarray().to_netcdf(tmp_path / "a.nc", engine="h5netcdf")
+    left, right = Files(str(tmp_path / "a.nc"), channels={"speed": "u"}).read().systems
+    assert [type(s) for s in left.series] == [Film, Points]
+    assert {s.channel for s in (*left.series, *right.series)} == {"speed"}
+    assert left.numbers == {"inflow": 1.0}
+
+
+@pytest.mark.parametrize("made", [films, rich])
+def test_settings_as_json(made):
+    kinds = {kind.__qualname__: kind for kind in KINDS}
+    files = Files("a-*.nc", channels={"u": "v"}, layout="the_well", noise=Student())
+    both, arrays = Together((files, made()), test=LastPart()), {}
+    written = json.loads(json.dumps(as_json(both, arrays)))
+    found = from_json(written, arrays, lambda path: kinds[path.rpartition(":")[2]])
+    assert (found.instruments[0], found.test) == (files, LastPart())
+    equal(found.instruments[1], made())
+
+
+KINDS = (
+    Files,
+    Film,
+    Gaussian,
+    LastPart,
+    Mean,
+    Points,
+    Recordings,
+    Share,
+    Student,
+    System,
+    Together,
+)
+
+
+def test_a_static_field_with_a_time():
+    ds = dataset()
+    ds["u"].attrs["static"] = "true"
+    for own in (ds, ds.isel(time=0)):
+        film = Recordings.from_xarray(own).systems[1].series[0]
+        assert film.times is None
+        np.testing.assert_array_equal(film.values, U[1, 0])
+
+
+def test_a_frame_of_its_own():
+    film = Recordings.from_xarray(dataset().isel(time=1)).systems[1].series[0]
+    np.testing.assert_array_equal(film.times, [0.5])
+    np.testing.assert_array_equal(film.values, U[1, 1:2])
+
+
+# Several files, several instruments
+
+
+def test_several_files_are_several_systems(tmp_path):
+    for i in (1, 0):
+        dataset().isel(simulation=[i]).to_netcdf(tmp_path / f"run-{i}.nc", engine="h5netcdf")
+    data = Files(str(tmp_path / "run-*.nc"), validation=LastPart(0.3)).read()
+    assert [s.name for s in data.systems] == ["run-0", "run-1"]
+    same(data.systems[1].series[1], films().systems[1].series[1])
+    assert data.validation == LastPart(0.3)
+
+
+def test_instruments_that_see_the_same_systems(tmp_path):
+    path = netcdf4(tmp_path)
+    both = Together((Files(str(path), noise=Student()), points()), test=LastPart())
+    data = both.read()
+    assert data.test == LastPart()
+    u, _, probe = data.systems[1].series
+    assert (u.noise, probe.noise) == (Student(), Gaussian())
+    same(probe, points().systems[1].series[0])
+    with pytest.raises(InputError, match=r"instruments\[1\] sees 1 systems, instruments\[0\] 2"):
+        Together((films(), Recordings(points().systems[:1]))).read()
+    with pytest.raises(ValueError, match=r"instruments\[0\].validation: give it to Together"):
+        Together((Files("a.nc", validation=Share(0.2)), points()))
+
+
+def test_instruments_with_dates_get_one_clock():
+    steps = np.array([0, 1, 2], "timedelta64[s]")
+    dates = np.datetime64("2026-03-01T12:00", "ns") + steps
+    one = xr.Dataset({"u": (("time", "x"), np.ones((3, 4)))}, {"time": dates, "x": X})
+    later = one.assign_coords(time=dates + np.timedelta64(500, "ms"))
+    early, late = map(Recordings.from_xarray, (one, later))
+    (system,) = Together((late, early)).read().systems
+    np.testing.assert_array_equal(system.series[0].times, [0.5, 1.5, 2.5])
+    np.testing.assert_array_equal(system.series[1].times, [0, 1, 2])
+    with pytest.raises(InputError, match="one instrument has dates"):
+        Together((early, Recordings.from_xarray(one.assign_coords(time=[0, 1, 2])))).read()
