@@ -77,7 +77,8 @@ def play(
     turn = balanced(game, data, players, name, turn, observed)
 
     data = _with_noise(game, player, data, observed, own)
-    leaning = _leaning(game, player, data, own) if estimates(player, data.training.first) else None
+    searched = estimates(player, data.training.first) and data.training.first.kind == "estimated"
+    leaning = _leaning(game, player, data, own) if searched else None
 
     def loss_of(turn: Turn) -> Objective:
         return objective(player, data, observed, shown, turn, game.physics, leaning)
