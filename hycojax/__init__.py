@@ -9,7 +9,9 @@ __version__ = "0.2.0"
 
 from hycojax import networks, physics
 from hycojax.comparing import compare
+from hycojax.data.files import Files, Together
 from hycojax.data.first_states import Estimated, Known, Measured, Prior, Tie
+from hycojax.data.formats.layouts import Layout
 from hycojax.data.instruments import Blur, Gaussian, Line, Mean, Order, Student, Value
 from hycojax.data.recordings import Film, Points, Recordings, System
 from hycojax.data.regions import (
@@ -61,6 +63,7 @@ __all__ = [
     "EveryNth",
     "Everywhere",
     "Experiment",
+    "Files",
     "Film",
     "Fresh",
     "Gaussian",
@@ -71,6 +74,7 @@ __all__ = [
     "Known",
     "Laplacian",
     "LastPart",
+    "Layout",
     "Line",
     "Logger",
     "Mean",
@@ -102,6 +106,7 @@ __all__ = [
     "Systems",
     "Tie",
     "Times",
+    "Together",
     "TotalVariation",
     "Trained",
     "Unknown",

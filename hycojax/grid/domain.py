@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import itertools
 from dataclasses import dataclass, field, replace
-from typing import Self
+from typing import Any, Self
 
 import jax.numpy as jnp
 import numpy as np
@@ -91,6 +91,30 @@ class Domain(Checked):
     def dx(self) -> tuple[float, ...]:
         """Cell width along each axis, in metres."""
         return tuple(s / n for s, n in zip(self.size, self.shape, strict=True))
+
+    @classmethod
+    def from_recordings(
+        cls,
+        data: Any,
+        cells: tuple[int, ...],
+        boundary: Boundary,
+        size: tuple[float, ...] | None = None,
+    ) -> Domain:
+        """Return the box that recordings fill, with so many cells along each axis.
+
+        Args:
+            data: `Files`, `Recordings` or `Together`.
+            cells: Number of cells along each axis.
+            boundary: How the box ends.
+            size: Lengths of the box, whose origin is 0 then; needed where there are points only.
+
+        Raises:
+            ValueError: They do not tell.
+        """
+        from hycojax.data.extent import box  # above this layer: a convenience for users
+
+        origin, lengths = box(data.read(), size)
+        return cls(tuple(cells), lengths, boundary, origin=origin if any(origin) else None)
 
     @property
     def corner(self) -> tuple[float, ...]:
