@@ -208,6 +208,21 @@ class Recordings(Recorded):
         """Return the recordings themselves."""
         return self
 
+    def box(
+        self, size: tuple[float, ...] | None = None
+    ) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Return the origin and the lengths of the box that films fill (`extent.box`), in metres.
+
+        Args:
+            size: Lengths of the box, whose origin is 0 then; needed where there are points only.
+
+        Raises:
+            InputError: They do not tell.
+        """
+        from hycojax.data import extent  # it knows this module
+
+        return extent.box(self, size)
+
     @classmethod
     def from_xarray(
         cls, data: xr.Dataset, channels: Mapping[str, str] | None = None, **options: Any

@@ -111,9 +111,7 @@ class Domain(Checked):
         Raises:
             ValueError: They do not tell.
         """
-        from hycojax.data.extent import box  # above this layer: a convenience for users
-
-        origin, lengths = box(data.read(), size)
+        origin, lengths = data.read().box(size)
         return cls(tuple(cells), lengths, boundary, origin=origin if any(origin) else None)
 
     @property
