@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import jax
 import numpy as np
@@ -119,6 +119,18 @@ class Observed:
     def count(self) -> Int[Array, ""]:
         """How many measurements there are."""
         return sum(part.seen.sum() for part in self.parts)
+
+
+def without_starts(observed: Observed) -> Observed:
+    """Return the same without measurements of the first states: predictions start from these."""
+
+    def later(part: Part) -> Part:
+        name = "seen" if isinstance(part, Dense) else "weights"
+        marks = np.array(getattr(part, name))
+        marks[:, 0] = 0
+        return replace(part, **{name: marks})
+
+    return replace(observed, parts=tuple(map(later, observed.parts)))
 
 
 @jax.tree_util.register_dataclass

@@ -9,7 +9,15 @@ import numpy as np
 from hycojax.data import first_guess
 from hycojax.data.lines import SAME, Table, site, static_fields, tables
 from hycojax.data.noise import noise_of_lines
-from hycojax.data.observations import Dense, First, Observations, Observed, Statistics, statistics
+from hycojax.data.observations import (
+    Dense,
+    First,
+    Observations,
+    Observed,
+    Statistics,
+    statistics,
+    without_starts,
+)
 from hycojax.data.parts import dense, parts
 from hycojax.data.recordings import Film, Recordings
 from hycojax.data.roles import Role, divided
@@ -31,11 +39,13 @@ class Seen:
         known: What training may see.
         test: What is kept for the final figures; None: nothing.
         told: Sentences on what was assumed, and how the first states are known.
+        digest: Of the recordings; empty if nobody needs it.
     """
 
     known: Observations
     test: Observed | None
     told: tuple[str, ...]
+    digest: str = ""
 
 
 def interval_of(recordings: Recordings) -> float | None:
@@ -74,7 +84,9 @@ def seen(recordings: Recordings, physics: BoundPDE, seed: int) -> Seen:
 
     training, validation = observed(learned), observed(held)
     first = first_guess.first_states(recordings.first, physics, learned, training, found, noise)
-    training = _without_known_starts(replace(training, first=first))
+    training = replace(training, first=first)
+    if first.kind == "known":
+        training = without_starts(training)
     if held_out:
         validation = replace(validation, first=first)
     else:
@@ -108,7 +120,7 @@ def _with_first(
             "the first states of systems that are set aside as a whole are not known: set aside a "
             "share of the values, or the last part of the time"
         )
-    return _without_known_starts(replace(observed, first=first))
+    return without_starts(replace(observed, first=first))
 
 
 def _observed(role: Role, grid: Grid, frames: int, found: Statistics, noise: float) -> Observed:
@@ -125,23 +137,6 @@ def _observed(role: Role, grid: Grid, frames: int, found: Statistics, noise: flo
     first = First(np.asarray(role.static, np.float32))
     states = None if states is None or not exact.any() else states.astype(np.float32)
     return Observed(tuple(built), first, states, exact)
-
-
-def _without_known_starts(observed: Observed) -> Observed:
-    """Return the same without measurements of first states that are known."""
-    if observed.first.kind != "known":
-        return observed
-    parts = []
-    for part in observed.parts:
-        if isinstance(part, Dense):
-            seen = part.seen.copy()
-            seen[:, 0] = False
-            parts.append(replace(part, seen=seen))
-        else:
-            weights = part.weights.copy()
-            weights[:, 0] = 0
-            parts.append(replace(part, weights=weights))
-    return replace(observed, parts=tuple(parts))
 
 
 def _noise(tables: list[Table], found: Statistics) -> tuple[float, bool]:

@@ -12,7 +12,14 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from hycojax.data import store
-from hycojax.data.observations import Dense, First, Observations, Observed, statistics
+from hycojax.data.observations import (
+    Dense,
+    First,
+    Observations,
+    Observed,
+    statistics,
+    without_starts,
+)
 from hycojax.data.provenance import provenance
 from hycojax.data.regions import Everywhere, Region
 from hycojax.data.store import Simulations
@@ -175,6 +182,7 @@ def known(data: Simulated, domain: Grid, simulations: Simulations, seed: int) ->
         own = jax.random.fold_in(key, 2)
         parts = hold_out(seen["training"], data.held_out, own)
         seen = dict(zip(ROLES, parts, strict=False))
+    seen["validation"] = without_starts(seen["validation"])
     for role, found in seen.items():
         if not np.asarray(found.parts[0].seen)[:, 1:].any():
             raise InputError(
