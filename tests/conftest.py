@@ -20,6 +20,7 @@ import pytest
 import hycojax as hj
 from hycojax import commandline
 from hycojax.data import simulated
+from hycojax.data.observations import Dense, First, Observed
 from hycojax.game import state as games
 from hycojax.kernels import programs
 from hycojax.run.compiled import compiled_cycle
@@ -159,6 +160,19 @@ def changed(game, name, **fields):
 @pytest.fixture(scope="session", name="changed")
 def changed_fixture():
     return changed
+
+
+def recorded(values, seen=None):
+    """Return what is known of trajectories without noise: what is seen, and the first states."""
+    seen = np.ones(values.shape, bool) if seen is None else np.asarray(seen)
+    exact = seen.reshape(*seen.shape[:2], -1).all(-1)
+    exact[:, 0] = True
+    return Observed((Dense(values, jnp.asarray(seen)),), First(values[:, 0]), values, exact)
+
+
+@pytest.fixture(scope="session", name="recorded")
+def recorded_fixture():
+    return recorded
 
 
 def smooth(key, shape, waves=3):

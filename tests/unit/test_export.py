@@ -16,7 +16,7 @@ from safetensors import safe_open
 from safetensors.numpy import load_file
 
 import hycojax as hj
-from hycojax.data.statistics import Statistics
+from hycojax.data.observations import Statistics
 from hycojax.grid.domain import Channel, with_channels
 from hycojax.networks import FNO, Block, ConvNet, NeuralField, ResNet, UNet
 from hycojax.report.evaluation import Trial

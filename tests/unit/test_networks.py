@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hycojax.data.statistics import Statistics
+from hycojax.data.observations import Statistics
 from hycojax.grid.domain import Boundary, Domain, with_channels
 from hycojax.networks import FNO, Block, ConvNet, Custom, ResNet, UNet
 from hycojax.physics import Heat, Smoke

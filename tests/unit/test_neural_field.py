@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hycojax.data.regions import Scattered
-from hycojax.data.statistics import Statistics
+from hycojax.data.observations import Statistics
 from hycojax.data.times import EveryNth
 from hycojax.game import state as games
 from hycojax.game.schedule import Interaction
@@ -297,13 +297,13 @@ def test_it_learns_from_what_is_seen_and_is_validated_on_what_is_held_out(suited
         return path[1:]
 
     path = play(data)
-    held = data.validation.seen.at[:, 0].set(False)
-    other = jnp.where(held, data.validation.values + 0.3, data.validation.values)
-    hidden = jnp.where(data.training.seen, data.training.values, jnp.nan)
+    (held,), (learned,) = data.validation.parts, data.training.parts
+    other = replace(held, values=jnp.where(held.seen, held.values + 0.3, jnp.nan))
+    hidden = replace(learned, values=jnp.where(learned.seen, learned.values, jnp.nan))
     spoiled = replace(
         data,
-        training=replace(data.training, values=hidden),
-        validation=replace(data.validation, values=other),
+        training=replace(data.training, parts=(hidden,)),
+        validation=replace(data.validation, parts=(other,)),
     )
     for one, changed in zip(path, play(spoiled), strict=True):
         for name in games.NAMES:

@@ -198,7 +198,7 @@ def test_what_is_unbounded_is_structure(scalar):
 @pytest.mark.parametrize(
     ("path", "new"),
     [
-        ("physical.horizon", 2),
+        ("physical.growth", 0),
         ("physical.solver.members", 3),
         ("physical.solver.solver.iterations", 7),
         ("physical.solver", hj.LBFGS(6)),
