@@ -24,10 +24,10 @@ from hycojax.inference import deviations as inference
 from hycojax.kernels import programs
 from hycojax.models import model as models
 from hycojax.models.model import Stepper
-from hycojax.report import evaluation, summary
+from hycojax.report import evaluation, summary, trials
 from hycojax.report.evaluation import Prediction, Trial
 from hycojax.report.summary import Estimate
-from hycojax.run import checkpoint, export, logbook, trials
+from hycojax.run import checkpoint, export, logbook
 from hycojax.run import directory as directories
 from hycojax.run.directory import RunDir
 from hycojax.run.record import Record
@@ -168,7 +168,7 @@ class Result:
 
     @functools.cached_property
     def summary(self) -> dict[str, Any]:
-        """The figures that count, as they are in summary.json."""
+        """The figures that count, as they are in summary.json; with "warnings" if there are any."""
         found: dict[str, Any] = {
             "experiment": self.experiment.name,
             "mode": self.experiment.mode.value,
@@ -191,7 +191,8 @@ class Result:
             found["physical"]["reason"] = self.history[-1].players["physical"].reason
             short = {name: p.in_short() for name, p in self.parameters.items()}
             found["physical"]["parameters"] = short
-        return found
+        broken = [s for n, p in self.predictions.items() for s in evaluation.not_finite(n, p)]
+        return found | ({"warnings": broken} if broken else {})
 
     def predict(self, initial: Any, steps: int, model: str | None = None) -> xr.Dataset:
         """Return what follows from initial states, as labelled data.

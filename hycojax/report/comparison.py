@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hycojax.game.state import NAMES
+from hycojax.report import evaluation
 from hycojax.run.directory import write_json
 
 
@@ -23,9 +24,10 @@ class Comparison:
         experiment: Its name.
         seeds: How many were asked for.
         runs: How many runs of each scheme did not diverge.
-        errors: Whether errors are those on "test" or on "recorded" simulations.
-        rows: For each line lists of numbers, one a seed: the error by its kind, its "seen" and
-            "hidden" part, and the mean relative error of the parameters as "parameter".
+        errors: What errors are taken on: "test", "held_out" or "recorded", as in summaries.
+        rows: For each line lists of numbers, one a seed: the error by its kind. With a truth, its
+            "seen" and "hidden" part, and the mean relative error of the parameters as "parameter";
+            without one, "chi2" per value.
     """
 
     experiment: str
@@ -40,7 +42,7 @@ def compared(
 ) -> Comparison:
     """Return the comparison of summaries, a list of them for each scheme."""
     every = [summary[name] for own in summaries.values() for summary in own for name in NAMES]
-    kind = "test" if all("test_nrmse" in result for result in every) else "recorded"
+    kind = evaluation.kind_of(every)
     lines = {row.label: _values(row, summaries[row.scheme], kind) for row in rows}
     runs = {scheme: len(found) for scheme, found in summaries.items()}
     return Comparison(experiment, seeds, runs, kind, lines)
@@ -59,10 +61,11 @@ def write(found: Comparison, root: Path) -> None:
 
 def show(found: Comparison, console: Console) -> None:
     """Print a comparison."""
-    title = f"{found.experiment}: mean (range) of the seeds"
-    shown = Table(*headers(found.errors), title=title)
+    titles = columns(found.rows, found.errors)
+    about = f"{found.experiment}: mean (range) of the seeds"
+    shown = Table("", *titles.values(), title=about)
     for label, values in found.rows.items():
-        shown.add_row(label, *cells(values, found.errors))
+        shown.add_row(label, *cells(values, titles))
     console.print(shown)
     for scheme, count in found.runs.items():
         if count < found.seeds:
@@ -77,9 +80,10 @@ def _values(row: Any, summaries: list[dict[str, Any]], kind: str) -> dict[str, l
         if row.last:
             found.setdefault(kind, []).append(result[f"last_{kind}_nrmse"])
         else:
-            for name, suffix in ((kind, ""), ("seen", "_seen"), ("hidden", "_hidden")):
-                if f"{kind}_nrmse{suffix}" in result:
-                    found.setdefault(name, []).append(result[f"{kind}_nrmse{suffix}"])
+            parts = {kind: "nrmse", "seen": "nrmse_seen", "hidden": "nrmse_hidden", "chi2": "chi2"}
+            for name, ending in parts.items():
+                if f"{kind}_{ending}" in result:
+                    found.setdefault(name, []).append(result[f"{kind}_{ending}"])
         error = "last_relative_error" if row.last else "relative_error"
         errors = [p[error] for p in result.get("parameters", {}).values() if error in p]
         if errors:
@@ -87,14 +91,21 @@ def _values(row: Any, summaries: list[dict[str, Any]], kind: str) -> dict[str, l
     return found
 
 
-def headers(kind: str) -> tuple[str, ...]:
-    """Return the titles of the columns, for errors on "test" or on "recorded" simulations."""
-    return "", f"{kind} nRMSE", "seen part", "hidden part", "parameter error"
+def columns(rows: dict[str, dict[str, list[float]]], kind: str) -> dict[str, str]:
+    """Return the title of each column that some line has numbers for, by their name."""
+    titles = {
+        kind: f"{evaluation.called(kind)} nRMSE",
+        "seen": "seen part",
+        "hidden": "hidden part",
+        "chi2": "chi2 a value",
+        "parameter": "parameter error",
+    }
+    return {n: t for n, t in titles.items() if any(n in values for values in rows.values())}
 
 
-def cells(values: dict[str, list[float]], kind: str) -> list[str]:
+def cells(values: dict[str, list[float]], names: Iterable[str]) -> list[str]:
     """Return the columns of a line."""
-    return [cell(values.get(name, [])) for name in (kind, "seen", "hidden", "parameter")]
+    return [cell(values.get(name, [])) for name in names]
 
 
 def cell(values: list[float]) -> str:
@@ -109,7 +120,9 @@ def cell(values: list[float]) -> str:
 
 def markdown(rows: dict[str, dict[str, list[float]]], kind: str) -> str:
     """Return the table as Markdown."""
-    return table(headers(kind), [[label, *cells(values, kind)] for label, values in rows.items()])
+    shown = columns(rows, kind)
+    lines = [[label, *cells(values, shown)] for label, values in rows.items()]
+    return table(("", *shown.values()), lines)
 
 
 def table(titles: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

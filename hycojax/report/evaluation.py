@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,8 @@ from hycojax.report import metrics
 from hycojax.report.metrics import RolloutErrors
 from hycojax.settings.numbers import join, split
 
+#: Kinds of trials, those first that tell most.
+KINDS = ("test", "held_out", "recorded")
 #: Trials of the systems that were trained on: a player may know their first states better.
 TRAINED = ("recorded", "held_out")
 
@@ -55,7 +58,7 @@ class Prediction:
         values: The trajectories.
         errors: Against the truth; None without one.
         square: Mean weighted square of the distance from what was measured, over the scale; None
-            with a truth.
+            with a truth; infinite if a trajectory is not finite.
     """
 
     values: Float[np.ndarray, "simulation time *shape channels"]
@@ -119,7 +122,11 @@ def predictions(
 
 
 def errors(found: dict[str, Prediction], tried: dict[str, Trial]) -> dict[str, float]:
-    """Return mean errors by the names that they have in a summary."""
+    """Return mean errors by the names that they have in a summary; infinite ones count.
+
+    Against a truth these are `KIND_nrmse`, and those of its seen and hidden part. Against
+    measurements they are `KIND_nrmse`, and, if there is noise, `KIND_chi2` per value.
+    """
     named = {}
     for kind, prediction in found.items():
         if prediction.errors is None:
@@ -130,8 +137,32 @@ def errors(found: dict[str, Prediction], tried: dict[str, Trial]) -> dict[str, f
         divided = not np.isnan(prediction.errors.hidden).all()
         for part in ("whole", "seen", "hidden") if divided else ("whole",):
             suffix = "" if part == "whole" else f"_{part}"
+            # NaN stands for frames without such cells.
             named[f"{kind}_nrmse{suffix}"] = float(np.nanmean(getattr(prediction.errors, part)))
     return named
+
+
+def kind_of(summaries: Iterable[dict[str, Any]]) -> str:
+    """Return the kind of trial that tells most of those that all players have errors of."""
+    every = list(summaries)
+    return next(kind for kind in KINDS if all(f"{kind}_nrmse" in own for own in every))
+
+
+def called(kind: str) -> str:
+    """Return what a reader is told that a kind of trial is."""
+    return kind.replace("_", "-")
+
+
+def not_finite(player: str, found: dict[str, Prediction]) -> list[str]:
+    """Return a sentence on each kind of trial in which a player's rollouts are not all finite."""
+    told = []
+    for kind, prediction in found.items():
+        values = prediction.values
+        broken = int(np.sum(~np.isfinite(values.reshape(len(values), -1)).all(1)))
+        if broken:
+            number = f"{broken} of {len(values)} {called(kind)} rollouts"
+            told.append(f"{player}: {number} are not finite")
+    return told
 
 
 def _prediction(
@@ -141,7 +172,8 @@ def _prediction(
     values = predict(model, params, first, trial.steps)
     if trial.truth is None:
         square = float(misfit(trial.parts, values, trial.scale, trial.noise))
-        return Prediction(values, None, square if np.isfinite(square) else float("inf"))
+        finite = np.isfinite(square) and np.isfinite(values).all()
+        return Prediction(values, None, square if finite else float("inf"))
     found = metrics.rollout_errors(model.domain, values, trial.truth, trial.mask)
     return Prediction(values, jax.tree.map(np.asarray, found), None)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
+import jax
 import numpy as np
 from matplotlib.animation import FuncAnimation
 from matplotlib.axes import Axes
@@ -12,7 +14,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from hycojax.grid.domain import Channel, Domain, Grid
+from hycojax.report import evaluation
 from hycojax.report.metrics import RolloutErrors
+from hycojax.report.residuals import Measured, in_cells, over_time
 from hycojax.report.summary import Estimate
 from hycojax.run.record import Record
 
@@ -45,7 +49,7 @@ def states(
         rows += [(name, prediction, False), (f"{name} - truth", prediction - truth, True)]
     figure = Figure(figsize=(2.1 * len(times) + 1.2, 2.0 * len(rows) + 0.6), layout="constrained")
     axes = figure.subplots(len(rows), len(times), squeeze=False)
-    largest = max(abs(p - truth)[..., channel].max() for p in predictions.values())
+    largest = max(_largest((p - truth)[..., channel]) for p in predictions.values())
     for (title, values, is_difference), line in zip(rows, axes, strict=True):
         style = _difference_style(largest) if is_difference else _value_style(truth[..., channel])
         for frame, ax in zip(times, line, strict=True):
@@ -56,6 +60,97 @@ def states(
         figure.colorbar(image, ax=list(line), shrink=0.9, pad=0.01).ax.tick_params(labelsize=7)
     about = "" if region.all() else "; dashed: the part that is seen in training"
     figure.suptitle(f"{_label(domain.channels[channel])}, a {kind} simulation{about}", fontsize=10)
+    return figure
+
+
+def recorded_states(
+    domain: Grid,
+    channel: int,
+    seen: np.ndarray,
+    points: Measured,
+    predictions: dict[str, np.ndarray],
+    interval: float,
+) -> Figure:
+    """Show one channel of one recorded system, grey where nothing is seen, beside predictions.
+
+    Dots are measurements between cells, in the colour of their value, at the frame nearest to them.
+
+    Args:
+        domain: Where it lives.
+        channel: Index of the channel.
+        seen: What was measured in cells, `[time, *shape, channels]`, NaN where nothing was.
+        points: Measurements of this system and channel elsewhere.
+        predictions: Trajectories of the players.
+        interval: Time between frames, in seconds.
+    """
+    times = np.unique(np.linspace(0, len(seen) - 1, 5).round().astype(int))
+    rows = {"recorded": seen} | predictions
+    figure = Figure(figsize=(2.1 * len(times) + 1.2, 2.0 * len(rows) + 0.6), layout="constrained")
+    axes = figure.subplots(len(rows), len(times), squeeze=False)
+    values = np.concatenate([seen[..., channel].ravel(), points.value])
+    if np.isnan(values).all():
+        values = np.concatenate([p[..., channel].ravel() for p in predictions.values()])
+    style = _value_style(values)
+    everywhere = np.ones(domain.shape, bool)
+    for (title, path), line in zip(rows.items(), axes, strict=True):
+        for frame, ax in zip(times, line, strict=True):
+            image = _show(ax, domain, path[frame, ..., channel], everywhere, style)
+            _dots(ax, domain, points.only(np.rint(points.time) == frame), style)
+            if path is seen:
+                ax.set_title(f"t = {frame * interval:g} s", fontsize=9)
+        line[0].set_ylabel(title, fontsize=9)
+        figure.colorbar(image, ax=list(line), shrink=0.9, pad=0.01).ax.tick_params(labelsize=7)
+    about = "; dots: measurements" if len(points.value) else ""
+    label = _label(domain.channels[channel])
+    figure.suptitle(f"{label}, a recorded system; grey: not seen{about}", fontsize=10)
+    return figure
+
+
+def residuals(
+    domain: Grid,
+    channel: int,
+    found: dict[str, dict[str, tuple[Measured, np.ndarray]]],
+    steps: int,
+    interval: float,
+    noisy: bool,
+) -> Figure:
+    """Show the residuals of one channel: their mean in each cell, over time, how they spread.
+
+    Args:
+        domain: Where it lives.
+        channel: Index of the channel.
+        found: For each player and kind of trial the measurements of the channel, and residuals.
+        steps: Intervals of the longest recording.
+        interval: Time between frames, in seconds.
+        noisy: Whether residuals are in standard deviations of the noise; else in those of the
+            channel.
+    """
+    figure = Figure(figsize=(11.0, 3.2 * len(found) + 0.4), layout="constrained")
+    axes = figure.subplots(len(found), 3, squeeze=False)
+    unit = "sigma" if noisy else "standard deviations of the channel"
+    for (name, kinds), (place, time, spread) in zip(found.items(), axes, strict=True):
+        every = [np.concatenate(own) for own in zip(*_columns(kinds), strict=True)]
+        mean = in_cells(domain, Measured(*every[:-1]), every[-1])
+        _residual_map(figure, place, domain, mean, least=1.0 if noisy else 0.0)
+        limit = max(5.0 if noisy else 0.0, float(np.quantile(abs(every[-1]), 0.99)))
+        bins = np.linspace(-limit, limit, 41)
+        for (kind, (where, off)), style in zip(kinds.items(), ("-", ":"), strict=False):
+            about = {"color": COLORS[name], "ls": style, "label": evaluation.called(kind)}
+            time.plot(interval * np.arange(steps + 1), over_time(where, off, steps), ".", **about)
+            clipped = np.clip(off, -limit, limit)
+            spread.hist(clipped, bins, density=True, histtype="step", **about)
+        if noisy:
+            time.axhline(1, color="k", lw=1, ls="--", label="the noise")
+            at = np.linspace(-limit, limit, 201)
+            normal = np.exp(-(at**2) / 2) / np.sqrt(2 * np.pi)
+            spread.plot(at, normal, "k--", lw=1, label="normal")
+        place.set_title(f"{name}: mean [{unit}]", fontsize=9)
+        time.set(xlabel="time [s]", ylabel=f"rms [{unit}]", ylim=(0, None))
+        spread.set(xlabel=f"residual [{unit}]", ylabel="density")
+        for ax in (time, spread):
+            ax.legend(fontsize=8)
+            ax.grid(alpha=0.3)
+    figure.suptitle(f"{_label(domain.channels[channel])}: prediction - measurement", fontsize=10)
     return figure
 
 
@@ -70,6 +165,7 @@ def error_over_time(errors: dict[str, RolloutErrors], dt: float, kind: str) -> F
     figure = Figure(figsize=(6.4, 4.0), layout="constrained")
     ax = figure.subplots()
     for name, parts in errors.items():
+        parts = jax.tree.map(_finite, parts)
         whole, color = parts.whole, COLORS[name]
         time = dt * np.arange(1, whole.shape[1] + 1)
         ax.fill_between(time, whole.min(0), whole.max(0), color=color, alpha=0.15, lw=0)
@@ -165,15 +261,23 @@ def parameter_map(
 def animation(
     domain: Grid,
     channel: int,
-    truth: np.ndarray,
-    predictions: dict[str, np.ndarray],
+    panels: dict[str, np.ndarray],
     region: np.ndarray,
     dt: float,
 ) -> FuncAnimation:
-    """Show one channel of one test simulation in motion: truth and predictions side by side."""
-    panels = {"truth": truth, **predictions}
+    """Show one channel of one system in motion, side by side.
+
+    Args:
+        domain: Where it lives.
+        channel: Index of the channel.
+        panels: Trajectories by title, the first of which sets the colours: the truth, or what was
+            recorded, and predictions. NaN is grey.
+        region: Which cells are seen in training (outlined).
+        dt: Time step, in seconds.
+    """
+    first = next(iter(panels.values()))
     figure = Figure(figsize=(3.0 * len(panels), 3.4), dpi=80, layout="constrained")
-    style = _value_style(truth[..., channel])
+    style = _value_style(first[..., channel])
     images = []
     axes = figure.subplots(1, len(panels), squeeze=False)[0]
     for ax, (title, values) in zip(axes, panels.items(), strict=True):
@@ -186,7 +290,7 @@ def animation(
             image.set_data(_plane(values[frame, ..., channel]))
         title.set_text(f"{_label(domain.channels[channel])}, t = {frame * dt:g} s")
 
-    return FuncAnimation(figure, draw, frames=len(truth), interval=120)
+    return FuncAnimation(figure, draw, frames=len(first), interval=120)
 
 
 def comparison(rows: dict[str, dict[str, list[float]]], kind: str) -> Figure:
@@ -194,10 +298,11 @@ def comparison(rows: dict[str, dict[str, list[float]]], kind: str) -> Figure:
 
     Args:
         rows: For each line of the table lists of numbers, one a seed: the error by its kind, its
-            "seen" and "hidden" part, "parameter" error.
-        kind: Whether errors are those on "test" or on "recorded" simulations.
+            "seen" and "hidden" part, "chi2", "parameter" error.
+        kind: What errors are taken on, as in summaries.
     """
-    panels = {kind: f"{kind} nRMSE", "hidden": "its hidden part", "parameter": "parameter error"}
+    panels = {kind: f"{evaluation.called(kind)} nRMSE", "hidden": "its hidden part"}
+    panels |= {"chi2": "chi2 a value", "parameter": "parameter error"}
     shown = {k: v for k, v in panels.items() if any(k in values for values in rows.values())}
     figure = Figure(figsize=(3.4 * len(shown) + 2, 0.42 * len(rows) + 1.2), layout="constrained")
     axes = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
@@ -228,6 +333,7 @@ def log_scale(ax: Axes) -> None:
 def _show(ax, domain: Domain, values: np.ndarray, region: np.ndarray, style: dict[str, Any]):
     """Draw a 2D field, the middle plane of a 3D one, or a 1D one as a band; outline the region."""
     extent = (0, domain.size[0], 0, domain.size[1] if domain.dims > 1 else domain.size[0] / 8)
+    ax.set_facecolor("0.75")  # of what is not a number
     image = ax.imshow(_plane(values), origin="lower", extent=extent, **style)
     if not region.all():
         shown = np.pad(_plane(region).astype(float), 1)
@@ -241,6 +347,34 @@ def _show(ax, domain: Domain, values: np.ndarray, region: np.ndarray, style: dic
     return image
 
 
+def _dots(ax, domain: Domain, points: Measured, style: dict[str, Any]) -> None:
+    """Draw measurements as dots; of a 3D box those in the half around its middle plane."""
+    place, value = points.place, points.value
+    if domain.dims == 3:
+        near = abs(place[:, 2] / domain.size[2] - 0.5) <= 0.25
+        place, value = place[near], value[near]
+    height = place[:, 1] if domain.dims > 1 else np.full(len(place), domain.size[0] / 16)
+    ax.scatter(place[:, 0], height, 14, value, edgecolors="k", linewidths=0.5, **style)
+
+
+def _residual_map(figure: Figure, ax: Axes, domain: Grid, mean: np.ndarray, least: float) -> None:
+    """Draw mean residuals by cell, grey where there are none; of a line as a curve."""
+    if domain.dims == 1:
+        ax.plot(domain.centers()[0], mean, ".-", color="0.3", lw=0.8)
+        ax.axhline(0, color="k", lw=0.8)
+        ax.set(xlabel="x [m]")
+        return
+    largest = max(least, float(np.nanquantile(abs(mean), 0.99))) or 1.0
+    plane = replace(domain, shape=domain.shape[:2], size=domain.size[:2], origin=None, channels=())
+    image = _show(ax, plane, mean, np.ones(mean.shape, bool), _difference_style(largest))
+    figure.colorbar(image, ax=ax, shrink=0.8, pad=0.02).ax.tick_params(labelsize=7)
+
+
+def _columns(kinds: dict[str, tuple[Measured, np.ndarray]]) -> list[tuple[np.ndarray, ...]]:
+    """Return the measurements and residuals of each kind as columns."""
+    return [(*vars(where).values(), off) for where, off in kinds.values()]
+
+
 def _plane(values: np.ndarray) -> np.ndarray:
     """Return what to draw of a field: `[y, x]`."""
     if values.ndim == 1:
@@ -251,7 +385,8 @@ def _plane(values: np.ndarray) -> np.ndarray:
 
 
 def _value_style(values: np.ndarray) -> dict[str, Any]:
-    low, high = float(values.min()), float(values.max())
+    finite = values[np.isfinite(values)]
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
     if low < 0 < high and min(-low, high) > 0.2 * max(-low, high):
         return {"cmap": "PuOr_r", "vmin": -max(-low, high), "vmax": max(-low, high)}
     return {"cmap": "magma", "vmin": low, "vmax": high}
@@ -259,6 +394,17 @@ def _value_style(values: np.ndarray) -> dict[str, Any]:
 
 def _difference_style(largest: float) -> dict[str, Any]:
     return {"cmap": "RdBu_r", "vmin": -largest, "vmax": largest}
+
+
+def _largest(values: np.ndarray) -> float:
+    """Return the largest size of what is finite; 1 if nothing is."""
+    finite = abs(values[np.isfinite(values)])
+    return float(finite.max()) if finite.size else 1.0
+
+
+def _finite(values: np.ndarray) -> np.ndarray:
+    """Return values with NaN, which nobody draws, for what is infinite."""
+    return np.where(np.isfinite(values), values, np.nan)
 
 
 def _label(channel: Channel) -> str:

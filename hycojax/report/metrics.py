@@ -27,26 +27,31 @@ def rollout_errors(
     truth: Float[Array, "simulation time *shape channels"],
     mask: Bool[Array, " time *shape"],
 ) -> RolloutErrors:
-    """Return the relative L2 error of each simulation at each time but the first.
+    """Return the relative L2 error of each simulation at each time but the first, about the mean.
 
-        e(t) = ||(prediction - truth) / r|| / ||truth / r||
+        e(t) = ||(prediction - truth) / r|| / ||(truth - m) / r||
 
-    over the dynamic channels of the cells in question. r is the rms of a channel over all of the
-    truth: it makes channels of different units comparable. Where there are no cells, as in the seen
-    part of a frame that is not recorded, it is NaN. The mask says what is seen.
+    over the dynamic channels of the cells in question. m is the mean of a channel over all of the
+    truth, r the rms about it: so neither the zero of a unit nor its size counts, and 1 is the error
+    of a model that predicts the mean. The mask says what is seen. Where there are no cells, as in
+    the seen part of a frame that is not recorded, the error is NaN. Where a prediction is not
+    finite, it is infinite.
     """
     dynamic = jnp.array(domain.dynamic)
     truth, prediction = truth[:, 1:, ..., dynamic], prediction[:, 1:, ..., dynamic]
-    rms = jnp.sqrt(jnp.mean(truth**2, axis=tuple(range(truth.ndim - 1))))
+    over = tuple(range(truth.ndim - 1))
+    about = truth - jnp.mean(truth, over)
+    rms = jnp.sqrt(jnp.mean(about**2, over))
     rms = jnp.where(rms > 0, rms, 1.0)
-    off, size = ((prediction - truth) / rms) ** 2, (truth / rms) ** 2
+    off, size = ((prediction - truth) / rms) ** 2, (about / rms) ** 2
 
     def error(cells: Array) -> Array:
         axes = tuple(range(2, truth.ndim))
-        kept = cells[..., None]
-        ratio = jnp.sum(off * kept, axes) / jnp.maximum(jnp.sum(size * kept, axes), 1e-12)
+        far, wide = (jnp.sum(jnp.where(cells[..., None], x, 0), axes) for x in (off, size))
+        found = jnp.sqrt(far / jnp.maximum(wide, 1e-12))
+        found = jnp.where(jnp.isfinite(found), found, jnp.inf)
         some = jnp.any(cells, tuple(range(1, cells.ndim)))
-        return jnp.where(some, jnp.sqrt(ratio), jnp.nan)
+        return jnp.where(some, found, jnp.nan)
 
     seen = jnp.asarray(mask)[1:]
     return RolloutErrors(error(jnp.ones_like(seen)), error(seen), error(~seen))

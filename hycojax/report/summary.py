@@ -9,8 +9,10 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from hycojax.game.state import NAMES
 from hycojax.models import coefficients
 from hycojax.models.pde import PDE, BoundPDE
+from hycojax.report import evaluation
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,8 @@ class Estimate:
         unit: Of all of these.
         sd: Standard deviation, by the curvature of the likelihood; of a field that of its mean;
             None if the measurements say nothing.
-        spread: Spread of the ends of a search from many starts; else None.
+        spread: How far apart the ends of a search from many starts lie, which is no standard
+            deviation; None of a search from one.
         true: The value that the simulations were made with; None for real recordings.
     """
 
@@ -54,10 +57,6 @@ class Estimate:
             found["relative_error"] = self.relative_error
             found["last_relative_error"] = _off(self.last, self.true)
         return found
-
-
-#: Kinds of trials, those first that tell most.
-KINDS = ("test", "held_out", "recorded")
 
 
 def estimates(
@@ -101,36 +100,55 @@ def true_values(physics: BoundPDE, truth: PDE | None) -> dict[str, np.ndarray]:
 
 
 def show(summary: dict[str, Any], console: Console) -> None:
-    """Print the results of a summary."""
-    names = [name for name in ("synthetic", "physical") if name in summary]
-    kind = next(k for k in KINDS if all(f"{k}_nrmse" in summary[name] for name in names))
-    truth = f"{kind}_chi2" not in summary[names[0]]
-    second = "seen / hidden part" if truth else "chi2 a value"
-    told = any("true" in p for name in names for p in summary[name].get("parameters", {}).values())
-    last = ["error"] if told else []
-    table = Table(
-        "player", f"{kind.replace('_', '-')} nRMSE", second, "parameter", "estimate", *last
-    )
-    for name in names:
-        result = summary[name]
-        parts = (
-            [f"{kind}_nrmse_{part}" for part in ("seen", "hidden")] if truth else [f"{kind}_chi2"]
-        )
-        errors = [f"{result[f'{kind}_nrmse']:.4f}"]
-        errors += [" / ".join(f"{result[part]:.4g}" for part in parts if part in result)]
-        rows = result.get("parameters", {}) or {"": None}
-        for parameter, p in rows.items():
+    """Print the results of a summary, and what it warns of.
+
+    True values and errors of the coefficients are columns only where there are any, and so are the
+    errors in the seen and the hidden part, and chi2.
+    """
+    results = {name: summary[name] for name in NAMES if name in summary}
+    kind = evaluation.kind_of(results.values())
+    table = Table("player", f"{evaluation.called(kind)} nRMSE")
+    parts = _parts(kind, results)
+    for title in parts:
+        table.add_column(title)
+    found = {name: own.get("parameters", {}) for name, own in results.items()}
+    told = any("true" in p for own in found.values() for p in own.values())
+    for title in ("parameter", "estimate", *(["error"] if told else [])):
+        table.add_column(title)
+    for name, own in results.items():
+        errors = [f"{own[f'{kind}_nrmse']:.4f}"]
+        errors += [
+            " / ".join(f"{own[n]:.4g}" for n in names if n in own) for names in parts.values()
+        ]
+        for parameter, p in (found[name] or {"": None}).items():
             table.add_row(name, *errors, parameter, *([] if p is None else _cells(p)))
     console.print(table)
+    for sentence in summary.get("warnings", ()):
+        console.print(f"warning: {sentence}", style="yellow", highlight=False)
+
+
+def _parts(kind: str, results: dict[str, dict[str, Any]]) -> dict[str, tuple[str, ...]]:
+    """Return the columns of errors next to the first, with the names of their numbers."""
+    columns = {
+        "seen / hidden part": (f"{kind}_nrmse_seen", f"{kind}_nrmse_hidden"),
+        "chi2 a value": (f"{kind}_chi2",),
+    }
+    return {
+        title: names
+        for title, names in columns.items()
+        if any(name in own for own in results.values() for name in names)
+    }
 
 
 def _cells(p: dict[str, Any]) -> list[str]:
+    """Return the columns of a coefficient; of a field that of its mean."""
     deviation = f" ± {p['sd']:.2g}" if "sd" in p else ""
     unit = "" if p["unit"] == "1" else f" {p['unit']}"
+    starts = f" (starts: {p['spread']:.2g} apart)" if "spread" in p else ""
+    estimate = f"{p['estimate']:.5g}{deviation}{unit}{starts}"
     if "true" not in p:
-        return [f"{p['estimate']:.5g}{deviation}{unit}"]
-    estimate = f"{p['estimate']:.5g}{deviation}{unit} (true {p['true']:.5g})"
-    return [estimate, f"{100 * p['relative_error']:.2f} %"]
+        return [estimate]
+    return [f"{estimate} (true {p['true']:.5g})", f"{100 * p['relative_error']:.2f} %"]
 
 
 def _off(value: np.ndarray, true: np.ndarray) -> float:
