@@ -1,8 +1,9 @@
 """Is it worth to cooperate? Each model alone, one-way both ways, and hybrid.
 
-The same data, the same number of updates (no run ends early), the same program, other weights.
-One-way from the network, the physics trains in the last quarter of the cycles only. "Early
-stopping" means the parameters that were best in validation, as everywhere for the networks.
+The same data, simulated or recorded, the same number of updates (no run ends early), the same
+program, other weights. One-way from the network, the physics trains in the last quarter of the
+cycles only. "Early stopping" means the parameters that were best in validation, as everywhere for
+the networks.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from hycojax.data import simulated
+from hycojax.data.simulated import Simulated
+from hycojax.data.store import Simulations
 from hycojax.errors import DivergedError, InputError, StoppedError
 from hycojax.experiment import Experiment, Mode
 from hycojax.fitting import fit
@@ -71,11 +74,14 @@ def compare(
 ) -> Comparison:
     """Train both players of an experiment in each scheme, for several seeds; return what was found.
 
-    A run that diverges is left out, and counted.
+    A run that diverges is left out, and counted. With simulated data, errors are taken against the
+    truth, and the parameters have errors too. Recordings have no truth: errors are then those on
+    the measurements that are set aside ("held_out", or "test" if these are of other systems).
 
     Args:
         experiment: What to fit. Its mode is not used: both players train.
-        seeds: How many, from the experiment's own on: initial states, noise, weights, batches.
+        seeds: How many, from the experiment's own on: weights, batches, and which of the recorded
+            values are set aside; of simulated data initial states and noise.
         run: Directory that keeps the runs and the comparison: what is there already is not made
             again; None: no file is written.
         loggers: Who is told of a run, by its scheme and seed.
@@ -92,15 +98,16 @@ def compare(
         experiment, mode=Mode.HYBRID, schedule=replace(experiment.schedule, patience=None)
     )
     root = None if run is None else Path(converted(Path | str, run, "run"))
+    recorded = None if isinstance(experiment.data, Simulated) else experiment.data.read().digest
     found: dict[str, list[dict[str, Any]]] = {scheme: [] for scheme in SCHEMES}
     for seed in range(experiment.seed, experiment.seed + seeds):
         own = replace(plain, seed=seed)
         stored = None
         for scheme, change in SCHEMES.items():
             directory = root / f"{scheme}-{seed}" if root else None
-            summary = _finished(directory, change(own))
+            summary = _finished(directory, change(own), recorded)
             if summary is None:
-                stored = stored or simulated.simulate(*own.simulation)
+                stored = stored or _simulations(own)
                 try:
                     result = fit(
                         change(own),
@@ -148,6 +155,13 @@ ROWS = (
 )
 
 
+def _simulations(experiment: Experiment) -> Simulations | None:
+    """Return the simulations that all schemes share; None of recordings, which are read."""
+    if not isinstance(experiment.data, Simulated):
+        return None
+    return simulated.simulate(*experiment.simulation)
+
+
 def _check(experiment: Experiment) -> None:
     for name in NAMES:
         if not getattr(experiment, name).weights.data:
@@ -157,10 +171,14 @@ def _check(experiment: Experiment) -> None:
             )
 
 
-def _finished(root: Path | None, experiment: Experiment) -> dict[str, Any] | None:
-    """Return the summary of a run that is made already."""
+def _finished(
+    root: Path | None, experiment: Experiment, recorded: str | None
+) -> dict[str, Any] | None:
+    """Return the summary of a run that is made already, from recordings of a digest."""
     directory = None if root is None else RunDir(root)
     if directory is None or not directory.record.exists():
         return None
     directories.check_same(directory, experiment)
+    if recorded is not None:
+        directories.check_recordings(directory, recorded)
     return directories.finished(directory)

@@ -21,10 +21,10 @@ from hycojax.experiment import Experiment, Extent
 from hycojax.game import state as games
 from hycojax.game.state import Game, TrainingState
 from hycojax.kernels import programs
-from hycojax.report import evaluation
+from hycojax.report import evaluation, trials
 from hycojax.report.evaluation import Trial
 from hycojax.result import Result, concluded, load, replace_cycles
-from hycojax.run import checkpoint, logbook, loop, trials
+from hycojax.run import checkpoint, logbook, loop
 from hycojax.run import directory as directories
 from hycojax.run.directory import RunDir
 from hycojax.run.logbook import Logbook
@@ -84,7 +84,7 @@ def fit(
     with ExitStack() as context:
         if directory is not None:
             context.enter_context(directories.held(directory))
-            _check_place(directory, experiment, resume or isinstance(start, Result))
+            _check_place(directory, experiment, recordings, resume or isinstance(start, Result))
         if recordings is None:
             stored = _simulations(experiment, simulations)
             data = simulated.known(
@@ -98,7 +98,7 @@ def fit(
                 loop.tell(loggers, sentence)
         first = _beginning(start, experiment, cycles, data, directory)
         if directory is not None:
-            _claim(directory, first, tried)
+            _claim(directory, first, recordings, tried)
         stop = context.enter_context(_stop_requests(loggers))
         return _play(first, data, tried, directory, loggers, stop, trace)
 
@@ -117,9 +117,12 @@ def settled(experiment: Experiment) -> tuple[Experiment, Seen | None]:
         raise InputError("interval: the recordings have no frames; give the time between states")
     with_time = replace(experiment, interval=interval)
     found = observing.seen(recordings, with_time.physics, experiment.seed)
+    return with_time.settled(_extent(found)), replace(found, digest=recordings.digest)
+
+
+def _extent(found: Seen) -> Extent:
     training = found.known.training
-    extent = Extent(training.simulations, training.steps, found.known.whole)
-    return with_time.settled(extent), found
+    return Extent(training.simulations, training.steps, found.known.whole)
 
 
 def _asked(start: Experiment | Result, cycles: int | None) -> Experiment:
@@ -247,11 +250,15 @@ def _simulations(experiment: Experiment, given: Simulations | Path | str | None)
     return given
 
 
-def _check_place(directory: RunDir, experiment: Experiment, resume: bool) -> None:
+def _check_place(
+    directory: RunDir, experiment: Experiment, recordings: Seen | None, resume: bool
+) -> None:
     """Raise an InputError if a directory holds what must not be overwritten."""
     if not directories.is_claimed(directory):
         return
     directories.check_same(directory, experiment)
+    if recordings is not None:
+        directories.check_recordings(directory, recordings.digest)
     if resume:
         return
     if directories.finished(directory):
@@ -266,14 +273,18 @@ def _check_place(directory: RunDir, experiment: Experiment, resume: bool) -> Non
     )
 
 
-def _claim(directory: RunDir, first: _Position, tried: dict[str, Trial]) -> None:
+def _claim(
+    directory: RunDir, first: _Position, recordings: Seen | None, tried: dict[str, Trial]
+) -> None:
     """Write what the run is, and drop the records after its checkpoint."""
     kept = directories.is_claimed(directory)
     if not kept:
         grid, interval = first.experiment.physics.domain, first.experiment.interval
         trials.write(directory.predictions, grid, interval, tried, {})
     if not kept or directories.legs(directory) != first.legs:
-        directories.claim(directory, replace_cycles(first.experiment, first.legs), first.legs)
+        found = recordings and directories.Recorded(_extent(recordings), recordings.digest)
+        whole = replace_cycles(first.experiment, first.legs)
+        directories.claim(directory, whole, first.legs, found)
     logbook.keep(directory.log, first.history)
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from hycojax import commandline
 from hycojax.commandline import Overridable
 from hycojax.data import simulated, store
+from hycojax.data.simulated import Simulated
+from hycojax.errors import InputError
 from hycojax.experiment import Experiment
 
 
@@ -25,6 +27,8 @@ def main(arguments: list[str]) -> None:
     file, rest = commandline.split_experiment(arguments, "hycojax.generate")
     defaults = Options(commandline.load(file))
     options = commandline.parse(Options, defaults, file, rest, "hycojax.generate")
+    if not isinstance(options.experiment.data, Simulated):
+        raise InputError("data: these are recordings; only simulated data are generated")
     path = options.out or place(options.experiment)
     made = simulated.stored(*options.experiment.simulation, path)
     shapes = ", ".join(f"{role} {'x'.join(map(str, t.shape))}" for role, t in made.items())

@@ -10,7 +10,9 @@ from rich.console import Console
 
 from hycojax import commandline, generate
 from hycojax.commandline import Overridable
-from hycojax.errors import DivergedError, StoppedError
+from hycojax.data.simulated import Simulated
+from hycojax.errors import DivergedError, InputError, StoppedError
+from hycojax.experiment import Experiment
 from hycojax.fitting import fit
 from hycojax.report.summary import show
 from hycojax.run import directory as directories
@@ -45,11 +47,13 @@ def main(arguments: list[str]) -> None:
     directory = RunDir(options.run_dir or directories.default(experiment))
     if options.resume and (summary := _done(directory, experiment.schedule.cycles)):
         directories.check_same(directory, experiment)
+        _check_recordings(directory, experiment, console)
         console.print(f"{directory.root} is finished", highlight=False)
         show(summary, console)
         return
-    stored = generate.place(experiment)
-    console.print(f"simulations: {stored}", highlight=False)
+    stored = generate.place(experiment) if isinstance(experiment.data, Simulated) else None
+    if stored is not None:
+        console.print(f"simulations: {stored}", highlight=False)
     with terminal.view(experiment.schedule.cycles, console) as view:
         try:
             result = fit(
@@ -69,6 +73,21 @@ def main(arguments: list[str]) -> None:
         )
     show(result.summary, console)
     console.print(f"results: {directory.root}", highlight=False)
+
+
+def _check_recordings(directory: RunDir, experiment: Experiment, console: Console) -> None:
+    """Check that a finished run has learned from the recordings as they are now, if they are there.
+
+    Its result needs them no more: where they can't be read, a warning says so.
+    """
+    if isinstance(experiment.data, Simulated):
+        return
+    try:
+        found = experiment.data.read()
+    except InputError as error:
+        terminal.warn(console, [f"whether the recordings are still the same is unknown: {error}"])
+        return
+    directories.check_recordings(directory, found.digest)
 
 
 def _done(directory: RunDir, cycles: int) -> dict[str, Any] | None:

@@ -5,6 +5,8 @@ Nothing here knows a model's grid: `data/operators.py` reads a model where the m
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -16,6 +18,7 @@ from hycojax.data.instruments import Gaussian, Instrument, Noise
 from hycojax.data.splits import Share, Split
 from hycojax.errors import InputError
 from hycojax.settings.checked import Checked, converted
+from hycojax.settings.values import as_json
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -207,6 +210,12 @@ class Recordings(Recorded):
     def read(self) -> Recordings:
         """Return the recordings themselves."""
         return self
+
+    @property
+    def digest(self) -> str:
+        """A short name of what was recorded: it is another one if any number is."""
+        told = json.dumps(as_json(self.systems), sort_keys=True)
+        return hashlib.sha256(told.encode()).hexdigest()[:10]
 
     def box(
         self, size: tuple[float, ...] | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import platform
@@ -18,8 +19,9 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from hycojax import __version__
+from hycojax.data.simulated import Simulated
 from hycojax.errors import InputError
-from hycojax.experiment import Experiment
+from hycojax.experiment import Experiment, Extent
 from hycojax.run import classes
 from hycojax.settings.values import as_json, differences, digest, from_json
 
@@ -124,6 +126,19 @@ class Stored:
     legs: tuple[int, ...]
 
 
+@dataclass(frozen=True)
+class Recorded:
+    """What experiment.json says of the recordings that a run learns from.
+
+    Attributes:
+        extent: How much is recorded for training.
+        digest: Of all of them.
+    """
+
+    extent: Extent
+    digest: str
+
+
 def default(experiment: Experiment) -> Path:
     """Return where a command keeps a run unless it is told."""
     return Path("runs") / experiment.name / f"{experiment.mode.value}-{experiment.seed}"
@@ -173,7 +188,12 @@ def is_claimed(directory: RunDir) -> bool:
     return False
 
 
-def claim(directory: RunDir, experiment: Experiment, legs: tuple[int, ...]) -> None:
+def claim(
+    directory: RunDir,
+    experiment: Experiment,
+    legs: tuple[int, ...],
+    recordings: Recorded | None = None,
+) -> None:
     """Write what a run is. It is the run's own from the moment that experiment.json is there."""
     arrays: dict[str, np.ndarray] = {}
     value = as_json(experiment, arrays)
@@ -186,6 +206,7 @@ def claim(directory: RunDir, experiment: Experiment, legs: tuple[int, ...]) -> N
             "format": FORMAT,
             "experiment": value,
             "legs": list(legs),
+            "recordings": None if recordings is None else dataclasses.asdict(recordings),
             "modules": names,
             "versions": {"hycojax": __version__, **{name: version(name) for name in _PACKAGES}},
             "device": f"{jax.devices()[0].device_kind} ({jax.default_backend()})",
@@ -233,10 +254,13 @@ def read_record(directory: RunDir) -> dict[str, Any]:
 def check_same(directory: RunDir, experiment: Experiment) -> None:
     """Check that a directory holds the run of an experiment, whatever its number of cycles.
 
+    No recordings are read: what they settle of an experiment is taken from the run.
+
     Raises:
         InputError: It holds another one; the message names the fields that differ.
     """
-    one, other = read_record(directory)["experiment"], as_json(experiment)
+    record = read_record(directory)
+    one, other = record["experiment"], as_json(_settled(record, experiment))
     for value in (one, other):
         value["schedule"].pop("cycles")
     if changes := differences(one, other):
@@ -244,6 +268,34 @@ def check_same(directory: RunDir, experiment: Experiment) -> None:
             f"{directory.root} holds another run ({'; '.join(changes)}): choose another directory, "
             "or remove it"
         )
+
+
+def check_recordings(directory: RunDir, digest: str) -> None:
+    """Check that a run has learned from recordings of a digest.
+
+    Raises:
+        InputError: It has learned from others.
+    """
+    found = read_record(directory).get("recordings")
+    if found is not None and found["digest"] != digest:
+        raise InputError(
+            f"{directory.root} has learned from other recordings (digest {found['digest']}, now "
+            f"{digest}): bring them back, or choose another directory"
+        )
+
+
+def _settled(record: dict[str, Any], experiment: Experiment) -> Experiment:
+    """Return an experiment as the data of a run settle it, if they suit it."""
+    found = record.get("recordings")
+    try:
+        if isinstance(experiment.data, Simulated):
+            return experiment.settled()
+        if found is not None:
+            extent = Extent(**found["extent"])
+            return experiment.settled(extent, record["experiment"]["interval"])
+    except ValueError:  # it is another experiment: its fields tell
+        pass
+    return experiment
 
 
 def legs(directory: RunDir) -> tuple[int, ...]:
