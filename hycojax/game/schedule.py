@@ -76,9 +76,9 @@ class Turn:
     """A player's part in a cycle: whether it trains, on which weights, on trajectories or not.
 
     After it, the player is validated if that is due. `cycles` is the number of its turns in the
-    run, by which its solver makes plans. The time that is fitted is doubled `doublings` times in
-    the turn, up to `reach` frames. These are numbers, no part of the program: one program serves
-    all of them.
+    run, by which its solver makes plans; it `begins` with the first. The time that is fitted is
+    doubled `doublings` times in the turn, up to `reach` frames. These are numbers, no part of the
+    program: one program serves all of them.
     """
 
     active: Bool[Array, ""]
@@ -89,3 +89,4 @@ class Turn:
     cycles: Int[Array, ""] | int = 1
     doublings: Int[Array, ""] | int = 0
     reach: Float[Array, ""] | float = math.inf
+    begins: Bool[Array, ""] | bool = False

@@ -17,6 +17,8 @@ from hycojax.solvers import Objective, Reason
 
 #: Shifts of a coefficient by which a stop is put to the test, in the unconstrained form.
 _SHIFTS = (-0.3, -0.03, 0.03, 0.3)
+#: Shifts by which a first turn looks for a better start, and how often it does.
+_FAR, _ROUNDS = (-2.0, -1.0, -0.4, 0.4, 1.0, 2.0), 4
 #: A loss that is lower by this part shows that a search has not come to its end.
 _LOWER = 1e-3
 
@@ -62,7 +64,10 @@ def _solve(
     turn: Turn,
     key: Key[Array, ""],
 ) -> tuple[Any, Any, dict[str, Any]]:
-    """Return what the solver finds, over a time that doubles up to the whole in a first turn."""
+    """Return what the solver finds, over a time that doubles up to the whole in a first turn.
+
+    That begins with a look around: a start that is ten times too low is left at once.
+    """
     loss = loss_of(turn)
     if not player.fits_trajectories:
         return player.solver.run(loss, own.params, own.solver, key, turn.cycles)
@@ -75,7 +80,14 @@ def _solve(
 
     shapes = jax.eval_shape(once, (own.params, own.solver), turn.doublings)[2]
     terms = jax.tree.map(lambda t: jnp.zeros(t.shape, t.dtype), shapes)
-    first = (own.params, own.solver, terms)
+    early = loss_of(replace(turn, reach=turn.reach / 2.0**turn.doublings))
+    start = jax.lax.fori_loop(
+        0,
+        jnp.where(turn.begins, _ROUNDS, 0),
+        lambda _, params: _best_of(player, early, params, early(params, key)[0], _FAR, key)[0],
+        own.params,
+    )
+    first = (start, own.solver, terms)
     params, solver, terms = jax.lax.fori_loop(
         0, turn.doublings + 1, lambda i, carry: once(carry, turn.doublings - i), first
     )
@@ -95,15 +107,28 @@ def _tested(
     converged = terms["reason"] == Reason.CONVERGED
 
     def test() -> tuple[Any, Array]:
-        others = model.neighbours(params, _SHIFTS)
-        losses = jax.lax.map(lambda p: loss(p, key)[0], others)
-        losses = jnp.where(jnp.isfinite(losses), losses, jnp.inf)
-        best = jnp.argmin(losses)
-        lower = losses[best] < (1 - _LOWER) * terms["loss"] - 1e-12
-        taken = jax.tree.map(lambda new, old: jnp.where(lower, new[best], old), others, params)
-        return taken, lower
+        return _best_of(player, loss, params, terms["loss"], _SHIFTS, key)
 
     moved, lower = jax.lax.cond(converged, test, lambda: (params, jnp.asarray(False)))
     reason = jnp.where(lower, Reason.NO_MINIMUM, terms["reason"])
     reason = jnp.where(~lower & converged & model.at_bound(params), Reason.AT_BOUND, reason)
     return moved, solver, {**terms, "reason": reason.astype(terms["reason"].dtype)}
+
+
+def _best_of(
+    player: Player,
+    loss: Objective,
+    params: Any,
+    value: Array,
+    shifts: tuple[float, ...],
+    key: Key[Array, ""],
+) -> tuple[Any, Array]:
+    """Return parameters, or those of their neighbours whose loss is lowest and clearly lower."""
+    others = player.model.neighbours(params, shifts)
+    losses = jax.lax.map(lambda p: loss(p, key)[0], others)
+    losses = jnp.where(jnp.isfinite(losses), losses, jnp.inf)
+    best = jnp.argmin(losses)
+    lower = (losses[best] < (1 - _LOWER) * value - 1e-12) | ~jnp.isfinite(value)
+    lower &= jnp.isfinite(losses[best])
+    taken = jax.tree.map(lambda new, old: jnp.where(lower, new[best], old), others, params)
+    return taken, lower

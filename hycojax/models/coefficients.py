@@ -26,6 +26,8 @@ from hycojax.settings.numbers import weighs, with_fields
 
 #: So near to a bound, relative to the room that there is, a coefficient has come to it.
 _NEAR = 1e-4
+#: Relative distance from a bound that single precision can't tell well.
+_ROUNDING = 1e-5
 
 #: What a coefficient may be: a number, an array `[*shape]`, `Waves`, `Unknown`, `UnknownField`.
 Coefficient = Any
@@ -150,12 +152,23 @@ def _check_bounds(name: str, about: Quantity, own: Any) -> None:
     if known and np.isfinite(values).all() and low <= least and most <= high:
         return
     if not known and low < least and most < high:
+        _check_room(name, own.start, (low, high))
         return
     given = f"{least:g}" if least == most else f"{least:g} to {most:g}"
     raise ValueError(
         f"{name}{'' if known else '.start'} = {given} is out of bounds: it must lie between {low} "
         f"and {high} {about.unit}"
     )
+
+
+def _check_room(name: str, start: float, limits: tuple[float, float]) -> None:
+    """Check that a start can be told from a bound in single precision: it would never move."""
+    for bound in filter(math.isfinite, limits):
+        if abs(start - bound) <= _ROUNDING * abs(bound):
+            raise ValueError(
+                f"{name}.start = {start!r} lies within rounding of its bound {bound!r}, where a "
+                "search can't move it: choose one further inside"
+            )
 
 
 def bounds(about: Quantity, own: Unknown) -> tuple[float, float]:
