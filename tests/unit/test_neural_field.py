@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hycojax.data.regions import Scattered
 from hycojax.data.observations import Statistics
+from hycojax.data.regions import Scattered
 from hycojax.data.times import EveryNth
 from hycojax.game import state as games
 from hycojax.game.schedule import Interaction
