@@ -23,7 +23,7 @@ TESTED_IN = {
     **dict.fromkeys(("winograd", "im2col"), "test_convolution"),
     **dict.fromkeys(("convnet", "emulator", "fno", "resnet", "unet"), "test_networks"),
     **dict.fromkeys(("model", "objective", "losses", "windows"), "test_learning"),
-    **dict.fromkeys(("simulated", "statistics"), "test_recordings"),
+    **dict.fromkeys(("simulated", "splits"), "test_recordings"),
     **dict.fromkeys(("commandline", "train", "values"), "test_experiment"),
     **dict.fromkeys(("comparison", "evaluation", "figures", "metrics"), "test_report"),
     "summary": "test_report",

@@ -17,10 +17,10 @@ import pytest
 from jax.flatten_util import ravel_pytree
 from scipy.optimize import minimize
 
-from hycojax.data.recordings import Recordings, observe, recordings
+from hycojax.data.observations import Observations
 from hycojax.data.regions import Everywhere, Scattered
-from hycojax.data.simulated import Simulated
-from hycojax.game import cycle, initial_states
+from hycojax.data.simulated import Simulated, observations, observe
+from hycojax.game import cycle
 from hycojax.game import state as games
 from hycojax.game.completion import complete
 from hycojax.game.objective import objective
@@ -28,6 +28,7 @@ from hycojax.game.player import Physical, Weights
 from hycojax.game.schedule import Interaction, Schedule
 from hycojax.grid.domain import CLOSED, PERIODIC, Domain
 from hycojax.grid.random_fields import Waves
+from hycojax.inference.first_states import states
 from hycojax.models.coefficients import Unknown, UnknownField, quantities
 from hycojax.models.model import rollouts
 from hycojax.models.pde import PDE, Unconstrained
@@ -172,7 +173,7 @@ class Problems:
 
     game: games.Game
     truths: dict
-    data: Recordings
+    data: Observations
     states: games.TrainingState
     moved: dict
     options: dict
@@ -206,7 +207,8 @@ class Problems:
         def evaluate(flat, data, players, moved):
             turn = games.turns(self.game, 0)["physical"]
             source = complete(self.game, data, players, "physical", turn)
-            loss = objective(self.player(moved), source, None, turn, data.scale)
+            player = self.player(moved)
+            loss = objective(player, data, source, None, turn, self.game.physics)
             return jax.value_and_grad(lambda x: loss(unflatten(x), jax.random.key(0))[0])(flat)
 
         def run(i):
@@ -232,14 +234,14 @@ def options(unknowns, noisy):
 def problems(system, unknowns, seen, searches, simulations=2, solver=LBFGS(600)):  # noqa: B008
     """Return all searches in the recordings of all seeds (of one without noise), seed by seed.
 
-    With noise, the first frames are unknown too.
+    Whole recordings are fitted; with noise the first states are unknown too, and the time grows.
     """
     noisy = seen["noise"] > 0
     effort = options(unknowns, noisy)
     model = replace(system.truth, **unknowns).on(system.domain, system.interval)
     truths = {name: system.true(name) for name in unknowns}
     player = Physical(
-        Unconstrained(model), solver, Weights(1.0, 0.0), horizon=STEPS, initial_states=noisy
+        Unconstrained(model), solver, Weights(1.0, 0.0), horizon=STEPS, growth=2 if noisy else 0
     )
     seats, schedule = (("physical", player),), Schedule(warmup=0, cycles=1)
     game = games.Game(model, seats, schedule, Interaction())
@@ -253,7 +255,7 @@ def problems(system, unknowns, seen, searches, simulations=2, solver=LBFGS(600))
         paths = simulate(jax.random.split(key, simulations))
         own = jax.random.fold_in(key, 1)
         recording = observe(mask, seen["noise"], model.domain, paths, own)
-        data = recordings(recording, recording)
+        data = observations(recording, recording, seen["noise"])
         state = games.start(game, data, key)
         for one in searches:
             own = state.players["physical"]
@@ -334,7 +336,7 @@ def reached(name, system, each):
     """Return the cells of which the data can know: a buoyancy acts only where the density is."""
     if name != "navier_stokes":
         return np.ones(system.domain.shape, bool)
-    density = np.asarray(each.data.training.values)[0, ..., 0]
+    density = np.asarray(each.data.training.parts[0].values)[0, ..., 0]
     return density.max(axis=(0, 1)) > 0.3
 
 
@@ -376,12 +378,12 @@ def test_noisy_first_frames_are_cleaned(name):
     own = unknown(system, known)
     searches = from_start(system, own)
     noisy = problems(system, own, {"region": Everywhere(), "noise": 0.1}, searches)
-    exact = problems(system, own, EXACT, searches).data.training.values[0, :, 0]
+    exact = problems(system, own, EXACT, searches).data.training.first.mean[0]
     own, _ = noisy.play()
-    frames = noisy.data.training.values[0, :, 0]  # the first seed's, as is the exact one
-    scale, seen = noisy.data.scale[0], jnp.ones_like(frames, bool)
-    params = jax.tree.map(lambda leaf: leaf[0], own.params)
-    cleaned = initial_states.corrected(params, frames, seen, scale)
+    # The first seed's, as is the exact one.
+    first, params = jax.tree.map(lambda leaf: leaf[0], (noisy.data.training.first, own.params))
+    scale, frames = noisy.data.scale[0], first.mean
+    cleaned = states(noisy.game.physics, first, scale, params)
 
     def error(those):
         off = ((those - exact) / scale)[..., 0]
@@ -415,16 +417,26 @@ def test_what_the_data_can_not_say_is_seen_in_the_spread():
     assert right.mean() > 0.3
 
 
+def with_paths(data, change):
+    """Return exact recordings of which the trajectories are changed."""
+    (part,), first = data.training.parts, data.training.first
+    paths = change(part.values)
+    training = replace(
+        data.training,
+        parts=(replace(part, values=paths),),
+        first=replace(first, mean=paths[:, :, 0]),
+        states=paths,
+    )
+    return replace(data, training=training)
+
+
 @LONG
 def test_a_coefficient_without_any_effect_is_told():
     """No smoke, no buoyancy: the loss is flat, the start is kept, the reason says so."""
     system = SYSTEMS["navier_stokes"]
     own = unknown(system, "buoyancy")
     each = problems(system, own, EXACT, from_start(system, own))
-    training = each.data.training
-    still = replace(training, values=training.values.at[..., 0].set(0.0))
-    moved = replace(still, values=still.values.at[:, :, 1:, 5, 5, 1].set(0.1))
-    data = replace(each.data, training=moved)
+    data = with_paths(each.data, lambda p: p.at[..., 0].set(0.0).at[:, :, 1:, 5, 5, 1].set(0.1))
     found, report = replace(each, data=data).solve()
     assert report["reason"][0] == Reason.FLAT
     np.testing.assert_allclose(found["buoyancy"], 0.5, rtol=1e-6)
@@ -435,8 +447,7 @@ def test_a_start_that_blows_up_is_told():
     system = SYSTEMS["heat"]
     own = unknown(system, "diffusivity")
     each = problems(system, own, EXACT, from_start(system, own))
-    training = each.data.training
-    broken = replace(training, values=training.values.at[0, 0, 3, 3, 3].set(jnp.nan))
-    found, report = replace(each, data=replace(each.data, training=broken)).solve()
+    data = with_paths(each.data, lambda paths: paths.at[0, 0, 0, 3, 3].set(jnp.nan))
+    found, report = replace(each, data=data).solve()
     assert report["reason"][0] == Reason.NOT_FINITE
     np.testing.assert_allclose(found["diffusivity"], 5.0, rtol=1e-6)

@@ -11,8 +11,7 @@ import pytest
 
 import hycojax as hj
 from hycojax import commandline
-from hycojax.data.recordings import recordings
-from hycojax.data.statistics import Recording
+from hycojax.data.simulated import observations
 from hycojax.game import state as games
 from hycojax.run import checkpoint
 from hycojax.run.compiled import compiled_cycle, cycle_program
@@ -59,7 +58,6 @@ def test_the_cycle_is_compiled_once_for_the_whole_run(ready, tmp_path, compilati
         hj.physics.Heat(diffusivity=hj.Unknown(start=2.0)),
         hj.LBFGS(iterations=6, tolerance=1e-5),
         hj.Weights(data=0.5, interaction=0.3),
-        horizon=3,
     )
     solver = hj.Adam(learning_rate=1e-3, updates=3)
     other = replace(
@@ -72,11 +70,10 @@ def test_the_cycle_is_compiled_once_for_the_whole_run(ready, tmp_path, compilati
 
 
 @pytest.mark.parametrize("name", ["heat", "smoke"])
-def test_a_cycle_computes_in_single_precision(name):
+def test_a_cycle_computes_in_single_precision(name, recorded):
     game = commandline.load(FIXTURES / f"{name}.py").game()
     path = jnp.zeros((2, 7, 16, 16, len(game.physics.channels)))
-    recording = Recording(path, jnp.ones(path.shape, bool))
-    data = recordings(recording, recording)
+    data = observations(recorded(path), recorded(path))
     with jax.enable_x64(False):
         state = jax.eval_shape(partial(games.start, game), data, jax.random.key(0))
         structure, numbers = split(games.stage(game, 0))
