@@ -5,6 +5,7 @@ _COMMANDS = {
     "train EXPERIMENT.py": "train the players of an experiment, report the result",
     "generate EXPERIMENT.py": "simulate what is to be recorded",
     "evaluate RUN_DIR": "metrics and figures of a run again",
+    "predict RUN_DIR": "what follows from initial states",
     "compare EXPERIMENT.py": "hybrid training beside each model alone and one-way schemes",
 }
 

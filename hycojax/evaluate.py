@@ -5,12 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import tyro
 from rich.console import Console
 
 from hycojax import commandline
-from hycojax.data import store
+from hycojax.data import observing, store
+from hycojax.data.files import Files
+from hycojax.data.observations import First
+from hycojax.data.simulated import Simulated
+from hycojax.data.splits import Share
 from hycojax.errors import InputError
+from hycojax.models.model import Model, Stepper
 from hycojax.report.evaluation import Trial
 from hycojax.report.summary import show
 from hycojax.result import Result, load
@@ -24,8 +30,9 @@ class Options:
     run_dir: tyro.conf.Positional[Path]
     """The directory that `train` wrote."""
     data: Path | None = None
-    """Simulations to try the models on, as `generate` writes them: nothing is written then; None:
-    those of the run."""
+    """What to try the models on: simulations as `generate` writes them, or recordings for a run of
+    recordings, which are read as those of the run were. Nothing is written then. None: what the run
+    has kept."""
 
 
 def main(arguments: list[str]) -> None:
@@ -42,21 +49,67 @@ def main(arguments: list[str]) -> None:
 
 
 def tried_on(result: Result, path: Path) -> Result:
-    """Return a result whose models are tried on the simulations of a file, as tests.
+    """Return a result whose models are tried on what a file holds, as "test".
+
+    A model that knows the recorded systems only is left out.
+
+    Raises:
+        InputError: The file can't be read, or does not suit the models.
+    """
+    experiment = result.experiment
+    learned = {
+        n: own for n, own in result.learned.items() if isinstance(_model(result, n), Stepper)
+    }
+    if not learned:
+        name = type(experiment.synthetic.model).__name__
+        raise InputError(f"{name} knows the recorded systems only: it can't be tried on others")
+    made = simulated if isinstance(experiment.data, Simulated) else recorded
+    tried = {"recorded": result.tried["recorded"], "test": made(result, path)}
+    return replace(result, learned=learned, tried=tried)
+
+
+def simulated(result: Result, path: Path) -> Trial:
+    """Return the test simulations of a file, or those for training if there are none.
 
     Raises:
         InputError: The file can't be read, or its states are not on the grid of the models.
     """
     found = store.read_all(path)
     simulations = found.get("test", found.get("training"))
+    own, mask = result.tried["recorded"], result.experiment.mask()
     grid = result.experiment.physics.domain
-    wanted = (*grid.shape, len(grid.channels))
-    frames = result.experiment.mask().shape[0]
-    if simulations.shape[1:] != (frames, *wanted):
-        raise InputError(
-            f"{path}: simulations {simulations.shape[1:]}, where the run has {(frames, *wanted)}"
-        )
-    return replace(result, tried={"test": Trial(simulations, simulations[:, 0])})
+    wanted = (len(mask), *grid.shape, len(grid.channels))
+    if simulations.shape[1:] != wanted:
+        raise InputError(f"{path}: simulations {simulations.shape[1:]}, where the run has {wanted}")
+    first = First(simulations[:, 0])
+    return Trial(first, own.steps, own.scale, own.noise, simulations, mask=mask)
+
+
+def recorded(result: Result, path: Path) -> Trial:
+    """Return all measurements in a file, which is read as the recordings of the run were.
+
+    First states that are not complete there are taken from what is measured first.
+
+    Raises:
+        InputError: The file can't be read, or does not suit the models.
+    """
+    experiment = result.experiment
+    data = experiment.data
+    about = {"first": data.first, "begin": data.begin, "validation": Share(), "test": None}
+    files = replace(data, path=path, **about) if isinstance(data, Files) else Files(path, **about)
+    try:
+        known = observing.seen(files.read(), experiment.physics, experiment.seed).known
+    except InputError as error:
+        told = str(error)
+        raise InputError(told if str(path) in told else f"{path}: {told}") from error
+    parts = (*known.training.parts, *known.validation.parts)
+    first, steps = known.training.first, known.training.steps
+    return Trial(first, steps, np.asarray(known.scale), float(known.noise), parts=parts)
+
+
+def _model(result: Result, player: str) -> Model:
+    experiment = result.experiment
+    return experiment.physics if player == "physical" else experiment.surrogate
 
 
 if __name__ == "__main__":

@@ -220,7 +220,8 @@ class Result:
         one = states.ndim == grid.dims + 1
         first = states[None] if one else states
         values = evaluation.predict(trained.model, trained.params, first, steps)
-        return labelled.to_xarray(grid, self.experiment.interval, values[0] if one else values)
+        found = labelled.to_xarray(grid, self.experiment.interval, values[0] if one else values)
+        return found.assign_attrs(experiment=self.experiment.name, model=name)
 
     def save(self, run: Path | str) -> None:
         """Write the results to a run directory: numbers, the network on its own, pictures.

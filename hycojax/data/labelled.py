@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float
 
+from hycojax.data import units
 from hycojax.errors import InputError
-from hycojax.grid.domain import Domain, Grid
+from hycojax.grid.domain import Channel, Domain, Grid
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -50,10 +51,10 @@ def to_xarray(
 
 
 def from_xarray(grid: Grid, data: xr.Dataset) -> Float[np.ndarray, "... channels"]:
-    """Return the array of a Dataset that has a variable for each channel.
+    """Return the array of a Dataset that has a variable for each channel, in the channels' units.
 
     Raises:
-        InputError: A channel is missing, or is not on this grid.
+        InputError: A channel is missing, is not on this grid, or in a unit that does not convert.
     """
     parts, leading = [], ("simulation", "time")
     for channel in grid.channels:
@@ -67,8 +68,17 @@ def from_xarray(grid: Grid, data: xr.Dataset) -> Float[np.ndarray, "... channels
         own = own.transpose(*leading, *space, missing_dims="ignore")
         if own.shape[-grid.dims :] != grid.shape:
             raise InputError(f"{channel.name}: {own.shape} values for {grid.shape} cells")
-        parts.append(own.values)
+        parts.append(_in_unit(own, channel))
     return np.stack(parts, axis=-1).astype(np.float32)
+
+
+def _in_unit(own: xr.DataArray, channel: Channel) -> np.ndarray:
+    """Return values in the unit of a channel, which is assumed where none is given."""
+    unit = str(own.attrs.get("units", channel.unit))
+    try:
+        return units.convert(own.values, unit, channel.unit)
+    except InputError as error:
+        raise InputError(f"{channel.name}: {error}") from error
 
 
 def states(grid: Grid, given: Any) -> Float[np.ndarray, "... channels"]:

@@ -204,18 +204,29 @@ def _static(system: System, name: str, grid: Grid, channel: int) -> Any:
         return system.numbers[name]
     for series in system.series:
         if series.channel == name and isinstance(series, Film):
-            corner = np.asarray(grid.corner)
-            axes = [np.asarray(p, float) - o for p, o in zip(series.places, corner, strict=True)]
-            cells = _cells(axes, grid, channel)
-            values = series.values if series.times is None else series.values[0]
-            if cells is None or values.size != np.prod(grid.shape):
-                raise InputError(f"{name} of {system.name}: it must be given in all cells")
-            if not np.isfinite(values).all():
-                raise InputError(f"{name} of {system.name}: it is static and must be complete")
-            flat = np.zeros(values.size)
-            flat[cells] = values.reshape(-1)
-            return flat.reshape(grid.shape)
+            return first_frame(series, grid, channel, system.name)
     raise InputError(f"{name} of {system.name} is static: give it as a field or as a number")
+
+
+def first_frame(film: Film, grid: Grid, channel: int, of: str) -> np.ndarray:
+    """Return the first frame of a film that fills the grid of a model, `[*shape]`.
+
+    Raises:
+        InputError: It lies elsewhere, or is not complete; the message names the system `of` it.
+    """
+    if len(film.places) != grid.dims:
+        axes = f"{len(film.places)} axes of space, the model {grid.dims}"
+        raise InputError(f"{film.channel} of {of}: it has {axes}")
+    axes = [np.asarray(p, float) - o for p, o in zip(film.places, grid.corner, strict=True)]
+    cells = _cells(axes, grid, channel)
+    values = film.values if film.times is None else film.values[0]
+    if cells is None or values.size != np.prod(grid.shape):
+        raise InputError(f"{film.channel} of {of}: it must be given in all cells of the model")
+    if not np.isfinite(values).all():
+        raise InputError(f"{film.channel} of {of}: it must be complete, without NaN")
+    flat = np.zeros(values.size)
+    flat[cells] = values.reshape(-1)
+    return flat.reshape(grid.shape)
 
 
 def site(table: Table) -> np.ndarray:
