@@ -96,10 +96,13 @@ def test_no_hidden_value_leaks_into_training(ready, region, times):
 @pytest.mark.parametrize("role", ["training", "validation"])
 def test_any_seen_value_counts(ready, role):
     """At the last time, in a single cell; from a validation recording nothing is learned."""
-    about, _ = masked(ready, region=Everywhere(), times=Endpoints(), noise=0.0)
-    other = {name: paths.copy() for name, paths in ready.stored.items()}
-    other[role][-1, -1, 3, 4] += 0.5
-    states = [end(ready, known(ready, about, stored)) for stored in (ready.stored, other)]
+    about, _ = masked(ready, region=Everywhere(), times=Endpoints())
+    data = known(ready, about, ready.stored)
+    own = getattr(data, role)
+    (part,) = own.parts
+    values = part.values.at[-1, -1, 3, 4].add(0.5)
+    other = replace(data, **{role: replace(own, parts=(replace(part, values=values),))})
+    states = [end(ready, recordings) for recordings in (data, other)]
     for name in games.NAMES:
         one, changed = (state.players[name] for state in states)
         assert one.error != changed.error
