@@ -1,14 +1,17 @@
 """Errors, pictures, and what was identified."""
 
+import io
 from dataclasses import replace
 
 import jax
 import numpy as np
 import pytest
 from PIL import Image
+from rich.console import Console
 from test_logbook import RECORDS
 
 import hycojax as hj
+from hycojax.comparing import Row
 from hycojax.grid.domain import with_channels
 from hycojax.report import comparison, evaluation, figures, metrics, summary
 from hycojax.report.evaluation import Prediction
@@ -23,15 +26,16 @@ def smoke_grid(plume):
 
 def test_the_error_equals_its_formula(smoke_grid):
     rng = np.random.default_rng(0)
-    truth, prediction = rng.normal(size=(2, 2, 4, 16, 16, 4)) * [1.0, 50.0, 0.1, 9.0]
+    truth, prediction = rng.normal(size=(2, 2, 4, 16, 16, 4)) * [1.0, 50.0, 0.1, 9.0] + 3
     mask = rng.random((4, 16, 16)) < 0.3  # in each frame other cells
     found = metrics.rollout_errors(smoke_grid, prediction, truth, mask)
-    rms = np.sqrt((truth[:, 1:, ..., :3] ** 2).mean((0, 1, 2, 3)))
+    about = truth[:, 1:, ..., :3] - truth[:, 1:, ..., :3].mean((0, 1, 2, 3))
+    rms = np.sqrt((about**2).mean((0, 1, 2, 3)))
     for whole, part in ((np.ones_like(mask), "whole"), (mask, "seen"), (~mask, "hidden")):
         for s, t in np.ndindex(2, 3):
             cells = whole[t + 1]
             off = ((prediction - truth)[s, t + 1, cells, :3] / rms).ravel()
-            size = (truth[s, t + 1, cells, :3] / rms).ravel()
+            size = (about[s, t, cells] / rms).ravel()
             expected = np.linalg.norm(off) / np.linalg.norm(size)
             np.testing.assert_allclose(getattr(found, part)[s, t], expected, rtol=1e-4)
 
@@ -60,8 +64,8 @@ def test_parts_without_cells_have_no_error_and_do_not_count_in_the_mean(smoke_gr
         assert np.isfinite(part).all()
     np.testing.assert_allclose(found.hidden[:, [0, 2]], found.whole[:, [0, 2]], rtol=1e-5)
 
-    results = {"recorded": Prediction(prediction, jax.tree.map(np.asarray, found))}
-    means = evaluation.errors(results)
+    results = {"recorded": Prediction(prediction, jax.tree.map(np.asarray, found), None)}
+    means = evaluation.errors(results, {})
     assert list(means) == ["recorded_nrmse", "recorded_nrmse_seen", "recorded_nrmse_hidden"]
     np.testing.assert_allclose(means["recorded_nrmse"], found.whole.mean(), rtol=1e-6)
     np.testing.assert_allclose(
@@ -72,8 +76,48 @@ def test_parts_without_cells_have_no_error_and_do_not_count_in_the_mean(smoke_gr
     # Seen everywhere there is nothing to divide: a part that is all, and one that is nothing.
     whole = metrics.rollout_errors(smoke_grid, prediction, truth, np.ones_like(mask))
     assert np.isnan(whole.hidden).all()
-    results = {kind: Prediction(prediction, whole) for kind in ("recorded", "test")}
-    assert list(evaluation.errors(results)) == ["recorded_nrmse", "test_nrmse"]
+    results = {kind: Prediction(prediction, whole, None) for kind in ("recorded", "test")}
+    assert list(evaluation.errors(results, {})) == ["recorded_nrmse", "test_nrmse"]
+
+
+def test_the_zero_of_a_unit_does_not_count(heat_box):
+    """Persistence on one field scores the same in kelvin and in degrees Celsius."""
+    grid = with_channels(heat_box, hj.physics.Heat().channels(2))
+    rng = np.random.default_rng(0)
+    celsius = 20 + rng.normal(size=(2, 5, 16, 16, 1)).cumsum(1)
+    mask = np.ones((5, 16, 16), bool)
+
+    def persistence(truth):
+        truth = truth.astype(np.float32)
+        still = np.broadcast_to(truth[:, :1], truth.shape)
+        return metrics.rollout_errors(grid, still, truth, mask).whole
+
+    one, other = persistence(celsius), persistence(celsius + 273.15)
+    np.testing.assert_allclose(other, one, rtol=1e-3)
+    assert (one[:, -1] > 0.5).all()
+    mean = np.broadcast_to(celsius[:, 1:].mean(), celsius.shape)
+    found = metrics.rollout_errors(grid, mean, celsius, mask).whole
+    np.testing.assert_allclose(np.sqrt((np.square(found)).mean()), 1, rtol=0.1)
+
+
+@pytest.mark.parametrize("broken", [np.nan, np.inf, 1e30])
+def test_a_rollout_that_is_not_finite_counts_as_infinite_and_is_named(smoke_grid, broken):
+    rng = np.random.default_rng(0)
+    truth, prediction = rng.normal(size=(2, 6, 4, 16, 16, 4)).astype(np.float32)
+    prediction[1, 2:, :, :, 0] = prediction[4, 3, 5, 5, 1] = broken
+    mask = np.zeros((4, 16, 16), bool)
+    mask[:, :8] = True  # it is broken at (5, 5), which is seen
+    errors = jax.tree.map(np.asarray, metrics.rollout_errors(smoke_grid, prediction, truth, mask))
+    off = np.zeros((6, 3), bool)
+    off[1, 1:] = off[4, 2] = True
+    np.testing.assert_array_equal(np.isinf(errors.whole), off)
+    off[4, 2] = False
+    np.testing.assert_array_equal(np.isinf(errors.hidden), off)
+    found = {"test": Prediction(prediction, errors, None)}
+    assert evaluation.errors(found, {})["test_nrmse"] == np.inf
+    named = ["synthetic: 2 of 6 test rollouts are not finite"] if broken != 1e30 else []
+    assert evaluation.not_finite("synthetic", found) == named
+    assert evaluation.not_finite("synthetic", {"test": Prediction(truth, errors, None)}) == []
 
 
 @pytest.fixture(params=[(12,), (12, 8), (6, 8, 4)], ids=["1D", "2D", "3D"])
@@ -110,7 +154,9 @@ def test_states_show_every_player_and_the_seen_part(domain, tmp_path):
 
 def test_the_animation_moves(domain, tmp_path):
     truth, predictions, region = paths(domain)
-    moving = figures.animation(domain, 0, truth, predictions, region, 0.5)
+    truth[:, :3] = np.nan  # as of a recording
+    panels = {"recorded": truth, **predictions}
+    moving = figures.animation(domain, 0, panels, region, 0.5)
     moving.save(tmp_path / "rollout.gif", writer="pillow")
     picture = Image.open(tmp_path / "rollout.gif")
     assert picture.n_frames == 7
@@ -196,11 +242,25 @@ def test_the_correlation_is_pearsons_over_cells_and_dynamic_channels(smoke_grid)
 def test_a_comparison_is_a_table(tmp_path):
     rows = {"one": {"test": [0.1, 0.3], "parameter": [0.5, 0.5]}, "two": {"test": [0.25]}}
     assert comparison.markdown(rows, "test").splitlines() == [
-        "|  | test nRMSE | seen part | hidden part | parameter error |",
-        "| --- | --- | --- | --- | --- |",
-        "| one | 0.2 (0.1 to 0.3) |  |  | 0.5 (0.5 to 0.5) |",
-        "| two | 0.25 |  |  |  |",
+        "|  | test nRMSE | parameter error |",
+        "| --- | --- | --- |",
+        "| one | 0.2 (0.1 to 0.3) | 0.5 (0.5 to 0.5) |",
+        "| two | 0.25 |  |",
     ]
+
+
+def test_a_comparison_of_recordings_tells_of_no_truth(tmp_path):
+    errors = {"held_out_nrmse": 0.2, "held_out_chi2": 1.5, "last_held_out_nrmse": 0.3}
+    own = {"synthetic": errors, "physical": errors | {"parameters": {"k": {"estimate": 1.0}}}}
+    rows = [Row("best", "hybrid", "physical"), Row("last", "hybrid", "synthetic", last=True)]
+    found = comparison.compared("tank", 1, {"hybrid": [own]}, rows)
+    assert found.errors == "held_out"
+    assert found.rows == {"best": {"held_out": [0.2], "chi2": [1.5]}, "last": {"held_out": [0.3]}}
+    table = comparison.markdown(found.rows, "held_out")
+    assert table.splitlines()[0] == "|  | held-out nRMSE | chi2 a value |"
+    figure = figures.comparison(found.rows, "held_out")
+    assert [ax.get_title() for ax in figure.axes] == ["held-out nRMSE", "chi2 a value"]
+    saved(figure, tmp_path)
 
 
 # What was identified.
@@ -252,8 +312,46 @@ def test_estimates_are_values_inside_their_bounds(heat_box):
     physics = hj.physics.Heat(diffusivity=hj.Unknown(start=2.0)).on(heat_box, 1.0)
     best, last = (physics.unconstrain({"diffusivity": np.float32(v)}) for v in (1.5, 1.25))
     truth, spread = hj.physics.Heat(diffusivity=1.0), {"diffusivity": np.float32(0.1)}
-    found = summary.estimates(physics, truth, best, last, spread)["diffusivity"]
+    deviations = {"diffusivity": 0.01}
+    found = summary.estimates(physics, truth, best, last, spread, deviations)["diffusivity"]
     values = {name: float(value) for name, value in found.arrays().items()}
-    expected = {"true": 1.0, "start": 2.0, "estimate": 1.5, "last": 1.25, "spread": 0.1}
+    expected = {"true": 1.0, "start": 2.0, "estimate": 1.5, "last": 1.25, "spread": 0.1, "sd": 0.01}
     assert values == pytest.approx(expected, rel=1e-6)
     assert found.unit == "m²/s"
+    unsure = {"diffusivity": float("nan")}  # the measurements say nothing
+    found = summary.estimates(physics, None, best, last, {}, unsure)["diffusivity"]
+    assert list(found.arrays()) == ["start", "estimate", "last"]
+
+
+# The table on the terminal.
+
+
+def shown(results, **more):
+    """Return the lines that a summary prints."""
+    out = io.StringIO()
+    summary.show({**results, **more}, Console(file=out, width=120))
+    return out.getvalue()
+
+
+def test_the_table_of_recordings_has_no_truth_and_no_error():
+    parameters = {"diffusivity": estimate(1.5, start=3.0, last=1.4, sd=0.0123).in_short()}
+    own = {"recorded_nrmse": 0.1, "held_out_nrmse": 0.25, "held_out_chi2": 1.75}
+    text = shown({"synthetic": own, "physical": {**own, "parameters": parameters}})
+    for told in ("held-out nRMSE", "chi2 a value", "0.2500", "1.75", "1.5 ± 0.012 m²/s"):
+        assert told in text
+    for untold in ("true", "error", "hidden", "warning"):
+        assert untold not in text
+    exact = {"held_out_nrmse": 0.25}  # without noise there is no chi2
+    assert "chi2" not in shown({"synthetic": exact})
+
+
+def test_the_table_with_a_truth_has_both_and_calls_a_spread_a_spread():
+    found = estimate(1.5, start=3.0, last=1.4, true=1.0, spread=6e-8)
+    own = {"test_nrmse": 0.25, "test_nrmse_seen": 0.2, "test_nrmse_hidden": 0.3}
+    results = {"physical": {**own, "parameters": {"diffusivity": found.in_short()}}}
+    text = shown(results, warnings=["physical: 2 of 6 test rollouts are not finite"])
+    assert "0.2 / 0.3" in text
+    assert "1.5 m²/s (starts: 6e-08 apart) (true 1)" in text
+    assert "50.00 %" in text
+    assert "±" not in text
+    assert "warning: physical: 2 of 6 test rollouts are not finite" in text
