@@ -29,7 +29,11 @@ from hycojax.run import classes
 Overridable = Annotated[Experiment, tyro.conf.arg(name="")]
 
 _FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
-_CONFIG = (tyro.conf.EnumChoicesFromValues, tyro.conf.FlagCreatePairsOff)
+_CONFIG = (
+    tyro.conf.EnumChoicesFromValues,
+    tyro.conf.FlagCreatePairsOff,
+    tyro.conf.AvoidSubcommands,  # data are of the kind that the file gives
+)
 
 
 def run(main: Callable[[list[str]], None], again: str = "the same command") -> None:

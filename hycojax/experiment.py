@@ -94,7 +94,7 @@ class Experiment(Checked):
             raise ValueError(f"name = {self.name!r}: letters, digits, - and _ only")
         if not 0 <= self.seed < 2**31:
             raise ValueError(f"seed = {self.seed}: it must lie between 0 and 2^31 - 1")
-        if not any(getattr(self, name).weights.data for name in self.mode.players):
+        if not any(getattr(self, name).weights.data for name in NAMES):
             raise ValueError(
                 "weights.data = 0 for both players: nobody would learn from the recordings"
             )

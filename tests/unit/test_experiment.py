@@ -32,14 +32,14 @@ LAYERS = [
     ["comparing"],
     ["__init__"],
     ["commandline"],
-    ["generate", "evaluate", "compare"],
+    ["generate", "evaluate", "compare", "inspect", "predict"],
     ["train"],
     ["__main__"],
 ]
 ONLY_IN = {"phi": "physics", "phiml": "physics", "jaxopt": "solvers", "orbax": "run"}
 ONLY_IN |= {"h5py": "data", "matplotlib": "report", "tyro": "commandline", "safetensors": "run"}
-#: Commands that take a directory in place of an experiment parse it themselves.
-PARSES_ITSELF = ("evaluate",)
+#: Commands that take a directory or a recording in place of an experiment parse it themselves.
+PARSES_ITSELF = ("evaluate", "inspect", "predict")
 
 
 def modules():
@@ -166,9 +166,12 @@ def test_a_wrong_word_gets_one_message_and_status_2(capsys, words, message):
         (["--domain.shape", "20", "15"], "15 cells cannot be halved 1 times; take 14 or 16"),
         (["--physical.model.diffusivity.high", "2"], "diffusivity.start = 3 is out of bounds"),
         (["--domain.size", "100", "-1"], "domain.size: lengths must be positive"),
-        (["--physical.horizon", "99"], "physical.horizon = 99: longer than the simulations"),
-        (["--physical.lesson-steps", "2"], "lesson_steps = 2: it must lie between the horizon, 3,"),
-        (["--physical.lesson-steps", "7"], "lesson_steps = 7: it must lie between the horizon, 3,"),
+        (
+            ["--physical.horizon", "99"],
+            "physical.horizon = 99: longer than the recordings, which have 6",
+        ),
+        (["--physical.lesson-steps", "2"], "lesson_steps = 2: it must lie between the horizon, 6,"),
+        (["--physical.lesson-steps", "7"], "lesson_steps = 7: it must lie between the horizon, 6,"),
         (["--synthetic.lesson-steps", "0"], "lesson_steps = 0: at least 1 is needed"),
         (["--data.region.fraction", "0.001"], "nothing is seen after the first frame"),
         (["--interval", "0"], "interval = 0.0: the time between frames must be positive"),
@@ -185,14 +188,18 @@ def test_a_wrong_word_gets_one_message_and_status_2(capsys, words, message):
             "nobody would learn from the recordings",
         ),
         (["--physical.revert", "-1"], "revert = -1.0: it must not be negative"),
-        (["--physical.initial-states"], "set physical.horizon to data.steps = 6"),
+        (
+            ["--physical.horizon", "4"],
+            "the PDE fits whole recordings (6 intervals) from their first",
+        ),
+        (["--physical.early.horizon", "2"], "leave horizon, batch and early away"),
         (["--physical.early.horizon", "0"], "early.horizon = 0: at least one step"),
         (["--physical.early.cycles", "-1"], "early.cycles = -1"),
         (["--physical.solver.tolerance", "0"], "tolerance = 0.0"),
         (["--physical.weights.data", "nan"], "data = nan: a finite number is needed"),
         (
             ["--synthetic.early.cycles", "1", "--synthetic.early.horizon", "9"],
-            "synthetic.early.horizon = 9: longer than the simulations",
+            "synthetic.early.horizon = 9: longer than the recordings",
         ),
         (
             ["--mode", "physical", "--physical.weights.data", "0"],
