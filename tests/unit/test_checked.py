@@ -23,6 +23,7 @@ import pytest
 
 import hycojax
 import hycojax as hj
+from hycojax.data import recordings
 from hycojax.game.player import Player
 from hycojax.settings.checked import Checked
 
@@ -34,6 +35,10 @@ BOX = hj.Domain((16, 16), (100.0, 100.0), hj.PERIODIC)
 PHYSICAL = hj.Physical(hj.physics.Heat(diffusivity=hj.Unknown(3.0)), hj.LBFGS())
 SYNTHETIC = hj.Synthetic(hj.networks.UNet(levels=1), hj.Adam())
 DATA = hj.Simulated(hj.physics.Heat())
+ONES = np.ones(3)
+FILM = recordings.Film(
+    "u", "1", ONES.cumsum(), (ONES.cumsum(),), np.ones((3, 3)), instrument=hj.Blur()
+)
 #: A setting of each class that can't be made without arguments.
 EXAMPLES = [
     BOX,
@@ -42,7 +47,13 @@ EXAMPLES = [
     SYNTHETIC,
     hj.Channel("u"),
     hj.Chosen((2, 5)),
-    hj.Experiment("some", BOX, 4.0, PHYSICAL, SYNTHETIC, DATA),
+    hj.Files("tank.nc", channels={"u": "dye"}, units={"u": "1"}, sigma={"u": 0.1}),
+    hj.Recordings((recordings.System("one", (FILM,)),)),
+    hj.Tie("u"),
+    hj.Together((hj.Files("tank.nc"), hj.Recordings((recordings.System("one", (FILM,)),)))),
+    hj.Experiment(
+        name="some", domain=BOX, interval=4.0, physical=PHYSICAL, synthetic=SYNTHETIC, data=DATA
+    ),
     hj.Grid(BOX.shape, BOX.size, BOX.boundary, (hj.Channel("u"), hj.Channel("v"))),
     hj.MovingSensors((40.0, 40.0), (90.0, 90.0), (80.0, 60.0)),
     hj.MultiStart(hj.LBFGS()),
@@ -51,7 +62,10 @@ EXAMPLES = [
     hj.Unknown(3.0),
     hj.UnknownField(3.0),
     hj.networks.Custom(nn.Dense(4)),
+    FILM,
     Player(None, hj.LBFGS()),
+    recordings.Points("u", "1", ONES, np.ones((3, 2)), ONES),
+    recordings.System("one", (FILM,), {"rate": 2.0}, {"rate": "1"}),
 ]
 
 
@@ -71,6 +85,8 @@ FIELDS = {f"{kind.__name__}.{own.name}": (kind, own) for kind in kinds() for own
 EVERY = pytest.mark.parametrize(("kind", "own"), FIELDS.values(), ids=FIELDS)
 #: Fields that may hold anything: what they are is checked where the parts meet, in an experiment.
 ANYTHING = {"Player.model", "Physical.model", "Synthetic.model"}
+#: Numbers or arrays: the class itself checks what is in them.
+ANYTHING |= {"Film.sigma", "Points.sigma"}
 
 NAN, INF = float("nan"), float("inf")
 NO_NUMBER = ["0.5", [1], (), {}, 1j, b"1", np.array([1.0, 2.0]), jnp.zeros(2), float, object()]
@@ -99,7 +115,7 @@ WRONG_NUMBERS = {
         None,
         *NO_NUMBER,
     ],
-    str: [3, None, True, b"u", ["u"], hj.Mode.HYBRID],
+    str: [3, 1.5, None, True, b"u", ["u"], hj.Mode.HYBRID],
 }
 #: For a coefficient of a PDE: also arrays that are no numbers, or not all of them.
 WRONG_COEFFICIENTS = [
@@ -116,6 +132,11 @@ class Other(enum.Enum):
     PERIODIC = "periodic"
 
 
+def fitting(hint):
+    """Return a value that suits an annotation of what is in a dict."""
+    return {str: "m", float: 0.5}.get(hint, hj.Prior())
+
+
 def wrong(hint):
     """Return values that do not suit an annotation."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
@@ -126,6 +147,9 @@ def wrong(hint):
         assert arguments[1:] == (Ellipsis,)
         inside = [[value] for value in wrong(arguments[0])]
         return ["16", 16, None, {1: 2}, {1.5}, np.array(3), tuple, *inside]
+    if origin is dict:
+        inside = [{"u": value} for value in wrong(arguments[1])]
+        return ["", "u", 3, None, ["u"], dict, *inside, {3: fitting(arguments[1])}]
     if hint in WRONG_NUMBERS:
         return WRONG_NUMBERS[hint]
     member = next(iter(hint)) if issubclass(hint, enum.Enum) else None
@@ -224,6 +248,7 @@ class Sample(Checked):
     inner: hj.Adam | None = None
     label: typing.Annotated[str, "shown"] = "some"
     anything: typing.Any = None
+    named: dict[str, float] = dataclasses.field(default_factory=dict)
 
 
 @pytest.mark.parametrize(
@@ -246,6 +271,7 @@ class Sample(Checked):
         ({"boundary": "closed"}, "boundary", hj.CLOSED),
         ({"inner": None}, "inner", None),
         ({"anything": [1]}, "anything", [1]),
+        ({"named": {"u": 1}}, "named", {"u": 1.0}),
     ],
 )
 def test_what_can_be_converted_is(fields, name, expected):
@@ -274,6 +300,9 @@ def test_what_can_be_converted_is(fields, name, expected):
         ({"inner": hj.LBFGS()}, "inner = LBFGS("),
         ({"inner": hj.Adam}, "inner = <class"),
         ({"label": 3}, "label = 3: a string is needed"),
+        ({"named": [("u", 1.0)]}, "named = [('u', 1.0)]: a dict is needed"),
+        ({"named": {"u": "high"}}, "named['u'] = 'high': a finite number is needed"),
+        ({"named": {3: 1.0}}, "named: the key = 3: a string is needed"),
     ],
 )
 def test_the_message_says_what_is_needed(fields, message):
