@@ -99,6 +99,16 @@ def test_a_channel_along_other_dimensions_is_named(grid):
         labelled.from_xarray(grid, data.expand_dims(member=2))
 
 
+def test_values_in_another_unit_are_converted_or_refused_by_name(grid):
+    values = numbers(grid, 3)
+    data = labelled.to_xarray(grid, 0.5, values)
+    fast = data.assign(velocity_x=(1e-3 * data["velocity_x"]).assign_attrs(units="km/s"))
+    np.testing.assert_allclose(labelled.from_xarray(grid, fast), values, rtol=1e-5)
+    wrong = data.assign(velocity_x=data["velocity_x"].assign_attrs(units="K"))
+    with pytest.raises(InputError, match="velocity_x: values in 'K' do not convert to 'm/s'"):
+        labelled.from_xarray(grid, wrong)
+
+
 # Initial states, as a result takes them.
 
 
