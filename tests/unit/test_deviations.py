@@ -1,0 +1,171 @@
+"""Standard deviations and marginal slopes, against dense algebra in double precision.
+
+Heat on a line; the state is stepped by the model, residuals and matrices are written out here.
+"""
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import hycojax as hj
+from hycojax.data.observations import Dense, First
+from hycojax.grid import filters
+from hycojax.grid.domain import PERIODIC
+from hycojax.inference import marginal
+from hycojax.inference.deviations import deviations
+from hycojax.models.pde import Unconstrained
+from hycojax.solvers import INITIAL_STATES
+
+CELLS, STEPS, SYSTEMS, NOISE, SCALE = 8, 12, 2, 0.1, 1.5
+BOX = hj.Domain((CELLS,), (1.0,), PERIODIC)
+PHYSICS = hj.physics.Heat(diffusivity=hj.Unknown(start=0.03, low=0.0)).on(BOX, 0.1)
+
+
+@dataclass
+class Case:
+    """What is known, the parameters, and the same in double precision as functions of vectors."""
+
+    first: First
+    parts: tuple
+    params: dict
+    residuals: object
+    sure: np.ndarray
+
+    @property
+    def point(self):
+        """The vector of parameters: the diffusivity's number, then those of the first states."""
+        q = self.params.get(INITIAL_STATES, np.zeros(0))
+        return np.concatenate([[self.params["diffusivity"]], np.ravel(q)]).astype(float)
+
+
+def root_of(spectrum):
+    """Return the filter of a prior as a matrix."""
+    units = np.eye(CELLS, dtype=np.float32)
+    return np.asarray(jax.vmap(lambda q: filters.filtered(BOX, spectrum, q))(units), float).T
+
+
+def case(kind, spacing=1):
+    """Return noisy measurements of every `spacing`-th cell, about a point near the truth."""
+    rng = np.random.default_rng(0)
+    spectrum = filters.matern(BOX, 1.0, 0.3)
+    root, shape = root_of(spectrum), (SYSTEMS, CELLS, 1)
+    truth = (root @ rng.normal(size=shape)).astype(np.float32)
+    mean = truth if kind == "known" else 0 * truth
+    q = rng.normal(size=shape).astype(np.float32)
+    seen = np.zeros((SYSTEMS, STEPS + 1, CELLS, 1), bool)
+    seen[:, 1 if kind == "known" else 0 :, ::spacing] = True
+    weights = rng.uniform(0.5, 1.5, seen.shape).astype(np.float32)
+    prior = {"spectrum": (spectrum,), "start": q} if kind == "estimated" else {}
+    measured = np.ones(shape, bool) if kind == "measured" else None
+    first = First(mean, measured=measured, kind=kind, **prior)
+    params = {"diffusivity": jnp.float32(0.2)}
+    if kind != "known":
+        params[INITIAL_STATES] = jnp.asarray(q * (1.0 if kind == "estimated" else 0.1))
+    unit = 0.1 * np.sqrt(mean.size) * SCALE
+
+    def states(q):
+        if kind == "known":
+            return jnp.asarray(truth, float)
+        own = q.reshape(shape)
+        return mean + (root @ own if kind == "estimated" else unit * own)
+
+    def path(x):
+        value, state = {"diffusivity": 0.03 * jnp.exp(x[0])}, states(x[1:])
+        found = [state]
+        for _ in range(STEPS):
+            found.append(jax.vmap(lambda s: PHYSICS.forward(value, s))(found[-1]))
+        return jnp.stack(found, 1)
+
+    start = np.concatenate([[0.2], np.ravel(params.get(INITIAL_STATES, np.zeros(0)))])
+    with jax.enable_x64(True):
+        exact = np.asarray(path(jnp.asarray(start, float)))
+    noisy = exact + NOISE * SCALE / np.sqrt(weights) * rng.normal(size=exact.shape)
+    values = np.where(seen, noisy, 0).astype(np.float32)
+
+    def residuals(x):
+        off = jnp.sqrt(weights) * (path(x) - values) / (SCALE * NOISE)
+        return off[seen]
+
+    sure = np.zeros(len(start))
+    sure[1:] = kind == "estimated"
+    return Case(first, (Dense(values, seen, weights),), params, residuals, sure)
+
+
+def dense(own):
+    """Return residuals, their Jacobian and the curvature A, in double precision."""
+    with jax.enable_x64(True):
+        x = jnp.asarray(own.point)
+        off, jacobian = (np.asarray(f(x)) for f in (own.residuals, jax.jacfwd(own.residuals)))
+    return off, jacobian, jacobian.T @ jacobian + np.diag(own.sure)
+
+
+@pytest.mark.parametrize(
+    ("kind", "spacing"), [("known", 1), ("measured", 1), ("estimated", 1), ("estimated", 4)]
+)
+def test_a_standard_deviation_is_that_of_gauss_newton(kind, spacing):
+    """sigma^2 g^T A^-1 g, sigma^2 by the residuals over their degrees of freedom."""
+    own = case(kind, spacing)
+    off, jacobian, curvature = dense(own)
+    inverse = np.linalg.inv(curvature)
+    freedom = len(off) - np.trace(jacobian @ inverse @ jacobian.T)
+    slope = 0.03 * np.exp(0.2)  # of the diffusivity by its number
+    expected = slope * np.sqrt(np.sum(off**2) / freedom * inverse[0, 0])
+    scale = np.full(1, SCALE, np.float32)
+    found = deviations(PHYSICS, own.first, own.parts, scale, NOISE, own.params)
+    np.testing.assert_allclose(found["diffusivity"], expected, rtol=0.05)
+    if kind != "known":  # first states that are not known cost precision
+        alone = slope * np.sqrt(np.sum(off**2) / freedom / curvature[0, 0])
+        assert expected > 1.1 * alone
+
+
+def test_a_stated_noise_that_is_wrong_changes_nothing():
+    """The residuals tell the size of the noise: twice as much is no more uncertain."""
+    own = case("known")
+    scale = np.full(1, SCALE, np.float32)
+    one, other = (
+        deviations(PHYSICS, own.first, own.parts, scale, noise, own.params)["diffusivity"]
+        for noise in (NOISE, 2 * NOISE)
+    )
+    np.testing.assert_allclose(one, other, rtol=1e-2)
+
+
+def test_what_the_measurements_do_not_tell_has_no_deviation():
+    """The diffusivity of a state without any gradient."""
+    own = case("known")
+    first = First(np.ones_like(own.first.mean))
+    scale = np.full(1, SCALE, np.float32)
+    found = deviations(PHYSICS, first, own.parts, scale, NOISE, own.params)["diffusivity"]
+    assert not np.isfinite(found) or found > 1e3
+
+
+@pytest.mark.parametrize("spacing", [1, 4])
+def test_the_uncertainty_of_first_states_has_the_slope_of_its_determinant(monkeypatch, spacing):
+    """Of 1/2 log det A, A over the numbers of first states: by central differences of NumPy."""
+    own = case("estimated", spacing)
+
+    def half_log_determinant(x):
+        with jax.enable_x64(True):
+            at = jnp.asarray(x)
+            jacobian = np.asarray(jax.jacfwd(own.residuals)(at))[:, 1:]
+        return np.linalg.slogdet(jacobian.T @ jacobian + np.eye(jacobian.shape[1]))[1] / 2
+
+    step = np.zeros(len(own.point))
+    step[0] = 1e-3
+    ends = [half_log_determinant(own.point + sign * step) for sign in (1, -1)]
+    expected = (ends[0] - ends[1]) / 2e-3
+    monkeypatch.setattr(marginal, "_VECTORS", 300)  # two are enough in a search, on the average
+    slope = jax.jit(marginal.slope, static_argnums=(0, 1))(
+        PHYSICS,
+        Unconstrained(PHYSICS),
+        own.first,
+        own.parts,
+        jnp.full(1, SCALE),
+        jnp.float32(NOISE),
+        own.params,
+    )
+    np.testing.assert_allclose(slope["diffusivity"], expected, rtol=0.05)
+    assert set(slope) == {"diffusivity"}
+    assert expected < -0.1
