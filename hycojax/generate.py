@@ -19,7 +19,7 @@ class Options:
 
     experiment: Overridable
     out: Path | None = None
-    """The file to write; None: where `train` looks for it, data/NAME-DIGEST.h5."""
+    """The file to write; None: where `train` looks for it, data/NAME-DIGEST.nc."""
 
 
 def main(arguments: list[str]) -> None:
@@ -38,7 +38,7 @@ def main(arguments: list[str]) -> None:
 def place(experiment: Experiment) -> Path:
     """Return where commands keep the simulations of an experiment."""
     digest = store.digest(simulated.origin(*experiment.simulation))
-    return Path("data") / f"{experiment.name}-{digest}.h5"
+    return Path("data") / f"{experiment.name}-{digest}.nc"
 
 
 if __name__ == "__main__":

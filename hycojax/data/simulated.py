@@ -22,17 +22,16 @@ from hycojax.data.observations import (
 )
 from hycojax.data.provenance import provenance
 from hycojax.data.regions import Everywhere, Region
-from hycojax.data.store import Simulations
+from hycojax.data.store import ROLES, Simulations
 from hycojax.data.times import AllFrames, Times
 from hycojax.errors import InputError
-from hycojax.grid.domain import Domain, Grid
+from hycojax.grid.domain import Domain, Grid, with_channels
 from hycojax.kernels import programs, random_arrays
 from hycojax.models.model import rollout
 from hycojax.models.pde import PDE, BoundPDE, refined
 from hycojax.settings.checked import Checked, named
 from hycojax.settings.numbers import join, split
 
-ROLES = ("training", "validation", "test")
 # Streams of random numbers under a seed.
 _SIMULATIONS, _NOISE = range(2)
 
@@ -122,14 +121,15 @@ def stored(data: Simulated, domain: Domain, interval: float, seed: int, path: Pa
         InputError: The file holds something else, or the truth produced no finite numbers.
     """
     about = origin(data, domain, interval, seed)
-    found = store.read(path, about)
+    grid = with_channels(domain, data.truth.channels(domain.dims))
+    found = store.read(path, about, grid)
     if found is None:
         if path.exists():
             raise InputError(
                 f"{path} holds simulations of another origin: choose another, or remove it"
             )
         found = simulate(data, domain, interval, seed)
-        store.write(path, found, about)
+        store.write(path, found, about, grid, interval)
     return found
 
 
