@@ -115,7 +115,7 @@ def test_a_standard_deviation_is_that_of_gauss_newton(kind, spacing):
     expected = slope * np.sqrt(np.sum(off**2) / freedom * inverse[0, 0])
     scale = np.full(1, SCALE, np.float32)
     found = deviations(PHYSICS, own.first, own.parts, scale, NOISE, own.params)
-    np.testing.assert_allclose(found["diffusivity"], expected, rtol=0.05)
+    np.testing.assert_allclose(found["diffusivity"], expected, rtol=0.015)
     if kind != "known":  # first states that are not known cost precision
         alone = slope * np.sqrt(np.sum(off**2) / freedom / curvature[0, 0])
         assert expected > 1.1 * alone

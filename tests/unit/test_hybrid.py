@@ -503,10 +503,24 @@ def test_the_time_that_is_fitted_doubles_up_to_the_whole(heat_box):
     assert (whole[1], grown[1]) == (8.0, 2.0 + 4.0 + 8.0)
 
 
+@pytest.mark.parametrize(("truth", "end"), [(0.02, 0.02), (40.0, 40.0), (2.0, 2.0)])
+def test_a_first_turn_looks_around_before_it_searches(heat_box, truth, end):
+    """A start that is far off is left, by steps of a lower loss; without one it is kept."""
+
+    def loss(d, _):
+        return jnp.log(d / truth) ** 2 + 0.1
+
+    found, _, _ = stop(heat_box, 2.0, loss, low=0.0, begins=True)
+    assert abs(np.log(found / end)) < 0.31
+    stayed, _, _ = stop(heat_box, 2.0, loss, low=0.0)
+    assert abs(np.log(stayed / 2)) < 0.31  # but for one shift of the test
+
+
 def test_only_the_first_turn_of_a_player_grows(ready, changed):
     game = changed(ready.game, "physical", begin=1)
     found = [games.turns(game, cycle)["physical"] for cycle in range(3)]
     assert [int(turn.doublings) for turn in found] == [0, 1, 0]
+    assert [bool(turn.begins) for turn in found] == [False, True, False]
     assert [float(turn.reach) for turn in found] == [6.0] * 3
     other = [games.turns(game, cycle)["synthetic"] for cycle in range(2)]
     assert [int(turn.doublings) for turn in other] == [0, 0]
