@@ -72,7 +72,15 @@ def objective(
             (_windows(player, source, scale, key, number), size)
             for source, key, size in zip(sources, keys, sizes, strict=True)
         ]
-        return _one_by_one(lambda p, x: distance(p, *x), params, _stack(batches), _stack(weights))
+        groups = [(batches, weights)]
+        if len(set(map(jax.tree.structure, batches))) > 1:  # several instruments, or rows
+            groups = [([b], [w]) for b, w in zip(batches, weights, strict=True)]
+        return jnp.concatenate(
+            [
+                _one_by_one(lambda p, x: distance(p, *x), params, _stack(own), _stack(theirs))
+                for own, theirs in groups
+            ]
+        )
 
     def improbable(params: Any) -> Array:
         known = data.training
