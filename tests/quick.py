@@ -26,6 +26,7 @@ TESTED_IN = {
     **dict.fromkeys(("simulated", "splits"), "test_recordings"),
     **dict.fromkeys(("commandline", "train", "values"), "test_experiment"),
     **dict.fromkeys(("comparison", "evaluation", "figures", "metrics"), "test_report"),
+    "trials": "test_residuals",
     "summary": "test_report",
     **dict.fromkeys(("record", "terminal"), "test_logbook"),
     "classes": "test_provenance",

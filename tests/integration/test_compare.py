@@ -225,7 +225,7 @@ def test_errors_on_the_recordings_are_called_so():
     assert last == {"recorded": [0.3]}
     table = comparison.markdown({"hybrid: synthetic": best}, "recorded")
     assert table.startswith("|  | recorded nRMSE | seen part")
-    assert "| hybrid: synthetic | 0.2 | 0.1 |  |  |" in table
+    assert table.endswith("| hybrid: synthetic | 0.2 | 0.1 |\n")
 
 
 @pytest.mark.accuracy
@@ -238,5 +238,6 @@ def test_a_run_of_a_comparison_can_be_looked_at_like_any_other(compared, monkeyp
 
 
 def test_a_cell_holds_mean_and_range():
-    assert comparison.cells({"test": [0.1, 0.2, 0.3]}, "test") == ["0.2 (0.1 to 0.3)", "", "", ""]
-    assert comparison.cells({"parameter": [0.5]}, "test") == ["", "", "", "0.5"]
+    names = ("test", "parameter")
+    assert comparison.cells({"test": [0.1, 0.2, 0.3]}, names) == ["0.2 (0.1 to 0.3)", ""]
+    assert comparison.cells({"parameter": [0.5]}, names) == ["", "0.5"]

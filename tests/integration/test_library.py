@@ -16,6 +16,7 @@ import xarray as xr
 
 import hycojax as hj
 from hycojax import commandline, evaluate, generate, train
+from hycojax.report import pictures
 
 ROOT = Path(__file__).parents[2]
 
@@ -122,6 +123,29 @@ def test_predictions_are_labelled(fitted):
         ),
     ):
         fitted.predict(truth[0, 0], steps=3, model="network")
+
+
+def test_a_rollout_that_is_not_finite_is_infinite_named_and_drawn(fitted, tmp_path):
+    own = fitted.learned["synthetic"]
+    nothing = jax.tree.map(lambda leaf: np.full_like(leaf, np.nan), own.best)
+    broken = replace(fitted, learned={**fitted.learned, "synthetic": replace(own, best=nothing)})
+    found = broken.summary
+    for kind in ("test", "recorded"):
+        assert found["synthetic"][f"{kind}_nrmse"] == np.inf
+        assert np.isfinite(found["synthetic"][f"last_{kind}_nrmse"])
+        assert np.isfinite(found["physical"][f"{kind}_nrmse"])
+        assert f"synthetic: 2 of 2 {kind} rollouts are not finite" in found["warnings"]
+    assert len(found["warnings"]) == 2
+    assert "warnings" not in fitted.summary
+    pictures.draw(broken, tmp_path)
+    assert len(list(tmp_path.iterdir())) == 5
+
+
+def test_each_parameter_has_a_standard_deviation(fitted, tmp_path):
+    found = fitted.parameters["diffusivity"]
+    assert 0 < found.sd < 0.05
+    assert fitted.summary["physical"]["parameters"]["diffusivity"]["sd"] == pytest.approx(found.sd)
+    assert found.spread is None
 
 
 def test_numbers_are_arguments_of_what_is_compiled(compilations, fitted, tiny_heat):

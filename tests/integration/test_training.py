@@ -216,7 +216,7 @@ def test_nothing_hidden_leaks(ready, tmp_path):
     """With every unobserved value NaN the run is the same, bit for bit."""
     experiment, spoiled = ready.experiment, dict(ready.stored)
     for role in ("training", "validation"):
-        seen = np.asarray(getattr(ready.data, role).seen)
+        seen = np.asarray(getattr(ready.data, role).parts[0].seen)
         assert not seen.all()
         spoiled[role] = np.where(seen, ready.stored[role], np.nan)
     results = [hj.fit(experiment, simulations=stored) for stored in (ready.stored, spoiled)]
@@ -247,9 +247,11 @@ def test_smoke_starts_from_what_is_seen_alone(mode):
         return data, games.start(game, data, jax.random.key(0))
 
     data, state = begin(stored)
-    seen = np.asarray(data.training.seen)
+    hidden = ~np.asarray(data.training.parts[0].seen) & evolves
+    hidden[:, 0] = False  # the first frame is known
+    assert hidden.any()
     spoiled = {
-        role: np.where(seen[: len(v)], v, np.nan) if role != "test" else v
+        role: np.where(hidden[: len(v)], np.nan, v) if role != "test" else v
         for role, v in stored.items()
     }
     assert_equal_states((data, state), begin(spoiled))
@@ -369,26 +371,26 @@ def test_a_split_that_leaves_nothing_to_validate_on_is_refused(ready):
 @pytest.mark.parametrize(
     ("changes", "times", "message"),
     [
-        ({"horizon": 4}, hj.Endpoints(), r"physical.horizon = 4: .* a horizon that divides"),
-        # The last frame is not among those that the first turns know.
+        ({"horizon": 4, "batch": None}, hj.Endpoints(), r"synthetic.horizon = 4: .* that divides"),
+        # The last frame is not in the windows of the first turn.
         (
-            {"early": hj.Early(cycles=1, horizon=2, first=True)},
+            {"horizon": 6, "batch": None, "early": hj.Early(cycles=1, horizon=4)},
             hj.Endpoints(),
-            "physical.horizon = 2: .* end at frame 2",
+            "synthetic.horizon = 4: .* end at frame 4",
         ),
         # A turn would never be undone.
         (
             {"horizon": 4, "batch": 3, "revert": 0.1},
             hj.Endpoints(),
-            "physical.horizon = 4: .* end at frame 4",
+            "synthetic.horizon = 4: .* end at frame 4",
         ),
     ],
 )
 def test_turns_that_see_nothing_are_refused(tiny_heat, changes, times, message):
-    player = replace(tiny_heat.physical, **changes)
+    player = replace(tiny_heat.synthetic, **changes)
     with pytest.raises(ValueError, match=message):
-        replace(tiny_heat, data=replace(tiny_heat.data, times=times), physical=player)
-    replace(tiny_heat, physical=player)  # with more to see it is all right
+        replace(tiny_heat, data=replace(tiny_heat.data, times=times), synthetic=player)
+    replace(tiny_heat, synthetic=player)  # with more to see it is all right
 
 
 def test_seen_values_that_are_not_finite_are_an_input_error(ready):
