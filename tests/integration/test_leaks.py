@@ -11,10 +11,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import hycojax as hj
+from hycojax import fitting
 from hycojax.data import simulated
 from hycojax.data.regions import Centre, Everywhere, MovingSensors, Range, Scattered, Sensors
 from hycojax.data.times import AllFrames, Chosen, Endpoints, EveryNth
 from hycojax.game import state as games
+from hycojax.run.compiled import compiled_cycle
 from hycojax.settings.numbers import split
 
 #: In the box of fixtures/heat.py, 100 m a side and periodic.
@@ -121,3 +124,62 @@ def test_no_hidden_value_leaks_into_what_is_held_out(ready, region, times):
     learned, held = (own.parts[0].seen for own in (data.training, data.validation))
     assert not (learned & held).any()
     assert held.any()
+
+
+# Recordings: points, one channel of two, first states that are estimated.
+
+
+def reaction():
+    """Return an experiment on what a film with holes and some probes see of one of two channels."""
+    rng, x = np.random.default_rng(0), np.arange(8) + 0.5
+    values = 0.3 + 0.1 * np.sin(2 * np.pi * x / 8) + 0.01 * rng.normal(size=(5, 8))
+    values[rng.random(values.shape) < 0.5] = np.nan
+    film = hj.Film("v", "1", np.arange(5.0), (x,), values, sigma=0.01)
+    times, places = rng.uniform(0, 4, 30), rng.uniform(0, 8, (30, 1))
+    probes = hj.Points("v", "1", times, places, rng.uniform(0.2, 0.4, 30), sigma=0.02)
+    tie = hj.Estimated({"u": hj.Tie("v", factor=-1.0, offset=1.0)})
+    system = hj.System("one", (film, probes))
+    return hj.Experiment(
+        name="reaction",
+        domain=hj.Domain((8,), (8.0,), hj.PERIODIC),
+        interval=1.0,
+        physical=hj.Physical(hj.physics.GrayScott(feed=hj.Unknown(0.03)), hj.LBFGS(iterations=2)),
+        synthetic=hj.Synthetic(
+            hj.networks.UNet(levels=1, features=2), hj.Adam(updates=2), horizon=2, batch=2
+        ),
+        data=hj.Recordings((system,), first=tie, validation=hj.Share(0.2)),
+        schedule=hj.Schedule(warmup=1, cycles=2),
+        interaction=hj.Interaction(alpha=1.0),
+    )
+
+
+def blank(observed):
+    """Return what is known with NaN in all values that are not seen; of rows, of the padding."""
+    parts = [
+        replace(part, values=np.where(part.seen, part.values, np.nan)) for part in observed.parts
+    ]
+    return replace(observed, parts=tuple(parts))
+
+
+def test_no_unseen_value_leaks_where_first_states_are_estimated():
+    experiment, shown = fitting.settled(reaction())
+    game, data = experiment.game(), shown.known
+    assert data.training.first.kind == "estimated"
+    assert len(data.training.parts) == 2
+    start = games.start(game, data, jax.random.key(1))
+    program = compiled_cycle(games.stage(game, 0), data, start, games.turns(game, 0))
+
+    def play(data):
+        state = games.start(game, data, jax.random.key(1))
+        for number in range(2):
+            numbers = split(games.stage(game, number))[1]
+            state, _ = program(numbers, data, state, games.turns(game, number))
+        return state.players
+
+    unseen = replace(data, training=blank(data.training), validation=blank(data.validation))
+    assert sum(np.isnan(p.values).sum() for p in unseen.training.parts) > 50
+    expected = play(data)
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(expected))
+    assert_equal(expected, play(unseen))
+    moved = expected["physical"].params["initial_states"]
+    assert (moved != data.training.first.start).any()
