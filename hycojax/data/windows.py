@@ -21,11 +21,14 @@ class Source:
     Attributes:
         starts: Complete states, where a window may begin.
         parts: What a rollout is compared with.
+        share: Share of the time, from the first state on, in which drawn windows may begin; None:
+            all of it.
         first: Whether it is compared at its start too: where that is estimated.
     """
 
     starts: Float[Array, "simulation time *shape channels"]
     parts: tuple[Part, ...]
+    share: Float[Array, ""] | None = None
     first: bool = field(default=False, metadata={"static": True})
 
 
@@ -56,7 +59,7 @@ def draw(source: Source, key: Key[Array, ""], batch: int, horizon: int) -> Windo
     which, when = jax.random.fold_in(key, 0), jax.random.fold_in(key, 1)
     simulation = jax.random.randint(which, (batch,), 0, simulations)
     time = jax.random.randint(when, (batch,), 0, frames - horizon)
-    return cut(source, simulation, time, horizon)
+    return cut(source, simulation, _earlier(source, time), horizon)
 
 
 def deal(
@@ -73,7 +76,12 @@ def deal(
     epochs = first // windows + jnp.arange((batch - 1) // windows + 2)
     orders = jax.vmap(lambda e: jax.random.permutation(jax.random.fold_in(key, e), windows))(epochs)
     chosen = jax.lax.dynamic_slice(orders.ravel(), (first % windows,), (batch,))
-    return cut(source, chosen // starts, chosen % starts, horizon)
+    return cut(source, chosen // starts, _earlier(source, chosen % starts), horizon)
+
+
+def _earlier(source: Source, time: Int[Array, " window"]) -> Int[Array, " window"]:
+    """Return times in the share of the time in which windows may begin."""
+    return time if source.share is None else (time * source.share).astype(time.dtype)
 
 
 def tile(source: Source, horizon: int) -> Windows:
