@@ -24,6 +24,7 @@ experiment = hj.Experiment(
         model=hj.physics.Burgers(viscosity=hj.Unknown(start=1.0)),
         solver=hj.LBFGS(iterations=10),
         weights=hj.Weights(data=1.0, interaction=1.0, balance=hj.Balance.ERRORS),
+        horizon=4,
         lesson_steps=4,
     ),
     synthetic=hj.Synthetic(
@@ -40,8 +41,6 @@ experiment = hj.Experiment(
         test=1,
         steps=20,
         refinement=2,
-        region=hj.Centre(fraction=0.5),
-        noise=0.02,
     ),
     schedule=hj.Schedule(warmup=1, cycles=6),
     interaction=hj.Interaction(alpha=10.0),

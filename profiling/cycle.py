@@ -11,7 +11,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from rich.table import Table
 from hycojax import commandline, generate
 from hycojax.commandline import Overridable
 from hycojax.data import simulated
-from hycojax.data.recordings import Recordings
+from hycojax.data.observations import Observations
 from hycojax.experiment import Experiment
 from hycojax.game import state as games
 from hycojax.game.completion import complete
@@ -81,7 +81,7 @@ def main(arguments: list[str]) -> None:
 
 def _first_meeting(
     experiment: Experiment,
-) -> tuple[Game, Recordings, TrainingState, dict[str, Turn]]:
+) -> tuple[Game, Observations, TrainingState, dict[str, Turn]]:
     """Return the game in the first cycle after the warm-up: players, data, a state, turns."""
     about = experiment.data, experiment.domain, experiment.interval, experiment.seed
     stored, game = simulated.stored(*about, generate.place(experiment)), experiment.game()
@@ -92,14 +92,14 @@ def _first_meeting(
 
 
 def _parts(
-    game: Game, data: Recordings, state: TrainingState, turns: dict[str, Turn]
+    game: Game, data: Observations, state: TrainingState, turns: dict[str, Turn]
 ) -> list[tuple[str, Callable, tuple[Any, ...]]]:
     """Return what is timed: name, function, inputs."""
     parts = []
     name = next(iter(game.players))
     observed = complete(game, data, state.players, name, turns[name])
     start = observed.starts[0, 0]
-    steps = observed.targets.shape[1] - 1
+    steps = observed.starts.shape[1] - 1
     for name, player in game.seats:
         params, model = state.players[name].params, player.model
         if isinstance(model, Stepper):
@@ -108,7 +108,8 @@ def _parts(
                 (f"{name}: a step", model.forward, (params, start)),
                 (f"{name}: a rollout of {steps} steps", path, (params, start)),
             ]
-        loss = objective(player, observed, observed, turns[name], data.scale)
+        shown = replace(observed)  # as large as what a partner shows
+        loss = objective(player, data, observed, shown, turns[name], game.physics)
         gradient = jax.value_and_grad(loss, has_aux=True)
         parts.append((f"{name}: its loss and gradient", gradient, (params, jax.random.key(0))))
     return parts

@@ -21,7 +21,7 @@ from scipy.optimize import minimize
 
 import hycojax as hj
 from hycojax.data import simulated
-from hycojax.data.recordings import Recordings
+from hycojax.data.observations import Observations
 from hycojax.models.pde import Unconstrained
 from hycojax.solvers import Reason
 from profiling import clock
@@ -123,7 +123,7 @@ def _compare(domain: hj.Domain, pde: hj.PDE, truth: hj.PDE, options: Options) ->
     ]
 
 
-def _data(domain: hj.Domain, interval: float, truth: hj.PDE, horizon: int) -> Recordings:
+def _data(domain: hj.Domain, interval: float, truth: hj.PDE, horizon: int) -> Observations:
     """Return recordings of the truth on the same grid: 2 windows, a quarter of the cells, noise."""
     data = hj.Simulated(
         truth=truth,

@@ -143,9 +143,7 @@ def experiment_of(
         name="surrogate",
         domain=hj.Domain((budget.size, budget.size), (100.0, 100.0), hj.PERIODIC),
         interval=system.interval,
-        physical=hj.Physical(
-            system.pde(**{system.coefficient: hj.Unknown(start=0.1)}), hj.LBFGS()
-        ),
+        physical=hj.Physical(system.pde(**{system.coefficient: hj.Unknown(start=0.1)}), hj.LBFGS()),
         synthetic=hj.Synthetic(network, solver, horizon=1, batch=8, noise=0.01),
         data=hj.Simulated(
             truth=system.pde(),

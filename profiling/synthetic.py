@@ -29,8 +29,8 @@ from rich.console import Console
 from rich.table import Table
 
 import hycojax as hj
-from hycojax.data.recordings import Recordings, recordings
-from hycojax.data.statistics import Recording
+from hycojax.data.observations import Dense, First, Observations, Observed
+from hycojax.data.simulated import observations
 from hycojax.data.windows import Source, Windows, tile
 from hycojax.game import state as games
 from hycojax.game.player import Player
@@ -112,7 +112,18 @@ def _operations(size: int) -> float:
 
 def _windows(size: int, horizon: int) -> Windows:
     path = jax.random.normal(jax.random.key(0), (_BATCH, horizon + 1, size, size, 2))
-    return tile(Source(path, path, jnp.ones(path.shape, bool)), horizon)
+    return tile(_source(path), horizon)
+
+
+def _source(path: jax.Array) -> Source:
+    """Return trajectories of which all is seen."""
+    return Source(path, (Dense(path, jnp.ones(path.shape, bool)),))
+
+
+def _known(path: jax.Array) -> Observed:
+    """Return the same as what is known of systems."""
+    exact = jnp.ones(path.shape[:2], bool)
+    return Observed(_source(path).parts, First(path[:, 0]), path, exact)
 
 
 def _our_programs(size: int, options: Options) -> dict[str, tuple[Callable, tuple, int, float]]:
@@ -221,8 +232,7 @@ def _epochs(options: Options, console: Console) -> None:
     solver = hj.Adam(updates=math.ceil(windows / batch))
     network = hj.networks.UNet(levels=2, features=16).on(_flow(32).domain, 1.0)
     player = hj.Synthetic(network, solver, horizon=horizon, batch=batch)
-    training, validation = (Recording(p, jnp.ones(p.shape, bool)) for p in (path, path[:2]))
-    data = recordings(training, validation)
+    data = observations(_known(path), _known(path[:2]))
     first, later, memory = _play(player, data, options.epochs)
     state = games.start(_game(player, 1), data, jax.random.key(0)).players["synthetic"]
     steps = partial(_steps_alone, player, _first_windows(path, batch, horizon))
@@ -247,7 +257,7 @@ def _game(player: hj.Synthetic, epochs: int) -> Game:
 
 
 def _play(
-    player: hj.Synthetic, data: Recordings, epochs: int
+    player: hj.Synthetic, data: Observations, epochs: int
 ) -> tuple[float, float, dict[int, dict[str, str]]]:
     """Return the median seconds of epochs with and without validation, and memory after each."""
     game = _game(player, epochs)
@@ -263,7 +273,7 @@ def _play(
 
 
 def _first_windows(path: jax.Array, batch: int, horizon: int) -> Windows:
-    every = tile(Source(path, path, jnp.ones(path.shape, bool)), horizon)
+    every = tile(_source(path), horizon)
     return jax.tree.map(lambda leaf: leaf[:batch], every)
 
 
