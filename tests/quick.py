@@ -1,8 +1,8 @@
 """Test what a change in hand touches: `make quick`, in under a minute.
 
-Of each module that differs from the last commit: the unit tests of its name, or those that the
-table names for it. Of each test file that differs: itself. Without any, a few that stand for the
-rest. What has no test of its own is told.
+Of each module that differs from the last commit: the unit tests of its name, with more `of` what
+or without, or those that the table names for it. Of each test file that differs: itself. Without
+any, a few that stand for the rest. What has no test of its own is told.
 """
 
 import re
@@ -17,13 +17,21 @@ DEFAULT = ("test_domain", "test_coefficients", "test_experiment")
 TESTED_IN = {
     **dict.fromkeys(("adam", "curvature", "jaxopt", "lbfgs"), "test_solvers"),
     **dict.fromkeys(("multistart", "solver"), "test_solvers"),
-    **dict.fromkeys(("completion", "cycle", "initial_states", "lessons"), "test_hybrid"),
+    **dict.fromkeys(("completion", "cycle", "fresh_states"), "test_hybrid"),
+    **dict.fromkeys(("initial_states", "lessons"), "test_hybrid"),
     **dict.fromkeys(("player", "schedule", "state", "turn", "validation"), "test_hybrid"),
     "compiled": "test_hybrid",
     **dict.fromkeys(("winograd", "im2col"), "test_convolution"),
     **dict.fromkeys(("convnet", "emulator", "fno", "resnet", "unet"), "test_networks"),
     **dict.fromkeys(("model", "objective", "losses", "windows"), "test_learning"),
-    **dict.fromkeys(("simulated", "splits"), "test_recordings"),
+    "simulated": "test_recordings",
+    "instruments": "test_operators_of_observation",
+    **dict.fromkeys(("lines", "observations", "parts", "roles", "splits"), "test_observing"),
+    "first_guess": "test_first_states",
+    "marginal": "test_deviations",
+    **dict.fromkeys(("arrays", "files", "labels", "layouts", "netcdf"), "test_formats"),
+    **dict.fromkeys(("pdebench", "systems", "tables", "the_well", "variables"), "test_formats"),
+    **dict.fromkeys(("extent", "first_experiment", "inspection", "noise"), "test_inspect"),
     **dict.fromkeys(("commandline", "train", "values"), "test_experiment"),
     **dict.fromkeys(("comparison", "evaluation", "figures", "metrics"), "test_report"),
     "trials": "test_residuals",
@@ -54,7 +62,8 @@ def tests_of(file):
     if file.parts[0] == "tests":
         return [file] if re.match(r"test_.*", file.name) and file.exists() else []
     name = TESTED_IN.get(file.stem, f"test_{file.stem}")
-    return sorted(Path("tests/unit").glob(f"{name}.py"))
+    folder = Path("tests/unit")
+    return sorted({*folder.glob(f"{name}.py"), *folder.glob(f"{name}_of_*.py")})
 
 
 def main(words):

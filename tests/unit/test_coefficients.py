@@ -294,3 +294,49 @@ def test_an_optimiser_sees_the_same_model_without_bounds():
     np.testing.assert_allclose(seen.estimates(free)["share"], expected, rtol=1e-6)
     after = seen.forward(free, jnp.ones((*BOX.shape, 1)))
     np.testing.assert_allclose(after, np.full((*BOX.shape, 1), expected), rtol=1e-6)
+
+
+@pytest.mark.parametrize("start", [1e-9, 0.999999])
+def test_a_start_within_rounding_of_a_bound_is_refused(start):
+    """Single precision can't tell it from the bound: it would never move."""
+    Toy(share=Unknown(1e-3))
+    if start > 0.5:
+        with pytest.raises(ValueError, match=r"share.start = 0.999999 lies within rounding of its"):
+            Toy(share=Unknown(start))
+    with pytest.raises(ValueError, match=r"any_sign.start = .* within rounding of its bound 5.0"):
+        Toy(any_sign=Unknown(5.00001, low=5.0))
+    assert Toy(positive=Unknown(start)).positive.start == start  # from 0 any distance can be told
+
+
+@pytest.mark.parametrize(
+    ("moved", "expected"),
+    [
+        ({}, False),
+        ({"positive": 1e-6}, True),  # gone to zero
+        ({"share": 0.99999}, True),
+        ({"share": 0.999}, False),
+        ({"negative": -1e-5}, True),
+        ({"any_sign": 1e9}, False),  # it has no bound
+    ],
+)
+def test_a_coefficient_at_its_bound_is_told(moved, expected):
+    params = {**TOY.init(None), **{name: jnp.float32(value) for name, value in moved.items()}}
+    assert bool(coefficients.at_bound(TOY.coefficients, params)) is expected
+    free = Unconstrained(TOY)
+    assert bool(free.at_bound(TOY.unconstrain(params))) is expected
+
+
+def test_neighbours_differ_in_one_coefficient_shifted_as_a_whole_or_put_back_to_its_start():
+    model = Varied(UnknownField(start=1.5)).on(BOX, 1.0)
+    free = Unconstrained(model)
+    moved = {"depth": jnp.linspace(0.0, 1.0, 48).reshape(8, 6)}
+    found = free.neighbours(moved, (-0.3, 0.1))["depth"]
+    expected = [moved["depth"] - 0.3, moved["depth"] + 0.1, free.init(None)["depth"]]
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    several = Unconstrained(TOY)
+    point = {name: value + 0.7 for name, value in several.init(None).items()}
+    found = several.neighbours(point, (-0.3, 0.1))
+    differs = np.stack([found[name] != point[name] for name in found])
+    assert differs.shape == (4, 4 * 3)
+    np.testing.assert_array_equal(differs.sum(0), 1)
+    np.testing.assert_array_equal(differs.sum(1), 3)

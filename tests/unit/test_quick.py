@@ -31,5 +31,7 @@ def test_a_change_is_tested_where_its_module_is(monkeypatch):
     }
     for changed, test in found.items():
         assert quick.tests_of(Path(changed)) == [Path(f"tests/unit/{test}.py")]
+    both = [Path(f"tests/unit/test_operators{of}.py") for of in ("", "_of_observation")]
+    assert quick.tests_of(Path("hycojax/data/operators.py")) == both
     for changed in ("tests/conftest.py", "hycojax/data/nothing.py", "tests/unit/test_nothing.py"):
         assert quick.tests_of(Path(changed)) == []
