@@ -33,8 +33,8 @@ from hycojax.settings.numbers import split
 from hycojax.solvers import INITIAL_STATES, Adam, Reason
 
 #: Turns of a player: from the recordings alone, and with a partner.
-ALONE = Turn(*map(jnp.asarray, (True, 1.0, 0.0, False, False)))
-MEETING = Turn(*map(jnp.asarray, (True, 1.0, 1.0, True, True)))
+ALONE = Turn(*map(jnp.asarray, (True, 1.0, 0.0, False, False)), share=0.25)
+MEETING = Turn(*map(jnp.asarray, (True, 1.0, 1.0, True, True)), share=0.25)
 
 
 def assert_equal(one, other):
@@ -129,6 +129,8 @@ def test_a_window_begins_in_a_state_of_one_trajectory_of_who_is_better_once_they
         source = look(validated, turn)
         np.testing.assert_allclose(source.starts, estimates[whose], atol=1e-5)
         assert_equal(source.parts, known.parts)
+        # On the own trajectory, near the first states at first.
+        assert source.share == (turn.share if whose == name else 1)
 
 
 def test_a_complete_frame_without_noise_starts_a_window_as_it_is(ready):
@@ -501,6 +503,13 @@ def test_the_time_that_is_fitted_doubles_up_to_the_whole(heat_box):
     whole = stop(heat_box, 1.0, lambda d, turn: turn.reach, reach=jnp.float32(8.0))
     grown = stop(heat_box, 1.0, lambda d, turn: turn.reach, reach=jnp.float32(8.0), doublings=2)
     assert (whole[1], grown[1]) == (8.0, 2.0 + 4.0 + 8.0)
+
+
+def test_windows_begin_in_a_share_of_the_time_that_grows_over_half_of_the_cycles(ready, changed):
+    game = replace(ready.game, schedule=Schedule(warmup=1, cycles=8))
+    game = changed(game, "synthetic", begin=2)
+    shares = [float(games.turns(game, cycle)["synthetic"].share) for cycle in range(2, 8)]
+    np.testing.assert_allclose(shares, [0.25, 0.5, 0.75, 1, 1, 1])
 
 
 @pytest.mark.parametrize(("truth", "end"), [(0.02, 0.02), (40.0, 40.0), (2.0, 2.0)])

@@ -135,6 +135,16 @@ def test_draw_reaches_every_window_and_no_other():
     np.testing.assert_array_equal(windows.parts[0].values[:, -1], windows.starts.state + 3)
 
 
+@pytest.mark.parametrize(("share", "latest"), [(0.0, 0), (0.5, 2), (1.0, 4)])
+def test_windows_may_begin_early_alone(share, latest):
+    """In a share of the time from the first state on, whether they are drawn or dealt."""
+    early = replace(marks(), share=jnp.float32(share))
+    dealt = [deal(early, jax.random.key(0), i, 15, 3) for i in range(3)]
+    for windows in (draw(early, jax.random.key(0), 100, 3), *dealt):
+        assert set(np.asarray(windows.starts.time).tolist()) == set(range(latest + 1))
+        assert set(np.asarray(windows.starts.simulation).tolist()) == {0, 1, 2}
+
+
 def test_windows_see_as_many_values_as_all_of_them_in_the_mean(source):
     every = cut(source, jnp.repeat(jnp.arange(3), 5), jnp.tile(jnp.arange(5), 3), 3)
     expected = np.sum(every.parts[0].seen) / 15
