@@ -16,7 +16,7 @@ from safetensors import safe_open
 from safetensors.numpy import load_file
 
 import hycojax as hj
-from hycojax.data.observations import Statistics
+from hycojax.data.observations import First, Statistics
 from hycojax.grid.domain import Channel, with_channels
 from hycojax.networks import FNO, Block, ConvNet, NeuralField, ResNet, UNet
 from hycojax.report.evaluation import Trial
@@ -277,7 +277,8 @@ def result(tiny_heat):
     truth = np.asarray(jax.random.normal(jax.random.key(1), (2, 7, 16, 16, 1)))
     turn = PlayerRecord(0.0, 0.0, 0.0, 0.0, 0.0, "")
     history = (Record(1, 1, "synthetic", {"synthetic": turn}, 1.0, 1.0, 1.0),)
-    tried = {"test": Trial(truth, truth[:, 0])}
+    first = First(truth[:, 0])
+    tried = {"test": Trial(first, 6, np.ones(1), 0.0, truth=truth, mask=alone.mask())}
     return Result(alone, (1,), history, {"synthetic": Learned(params, params, 1, {})}, tried)
 
 
