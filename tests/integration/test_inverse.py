@@ -17,6 +17,7 @@ import pytest
 from jax.flatten_util import ravel_pytree
 from scipy.optimize import minimize
 
+import hycojax as hj
 from hycojax.data.observations import Observations
 from hycojax.data.regions import Everywhere, Scattered
 from hycojax.data.simulated import Simulated, observations, observe
@@ -451,3 +452,36 @@ def test_a_start_that_blows_up_is_told():
     found, report = replace(each, data=data).solve()
     assert report["reason"][0] == Reason.NOT_FINITE
     np.testing.assert_allclose(found["diffusivity"], 5.0, rtol=1e-6)
+
+
+def decaying(x, t, diffusivity=0.05):
+    """Return what solves the heat equation exactly: waves that decay."""
+    waves = ((1, 1.0, 0.3), (2, 0.6, 1.1), (3, 0.3, 2.0))
+    return sum(
+        a * np.exp(-diffusivity * (2 * np.pi * k) ** 2 * t) * np.cos(2 * np.pi * k * x + p)
+        for k, a, p in waves
+    )
+
+
+@pytest.mark.parametrize("start", [0.005, 0.15])
+def test_a_diffusivity_is_found_from_sensors_with_clocks_of_their_own(start):
+    """From 20 places, 1 % noise, a first state that nobody saw; ten times too low, or too high."""
+    rng = np.random.default_rng(0)
+    times, places = rng.uniform(0.05, 1.0, 200), np.tile(rng.uniform(0, 1, 20), 10)
+    values = decaying(places, times) + 0.01 * rng.normal(size=200)
+    own = hj.Points("temperature", "K", times, places[:, None], values, sigma=0.01)
+    experiment = hj.Experiment(
+        name="sensors",
+        domain=hj.Domain((32,), (1.0,), hj.PERIODIC),
+        interval=0.1,
+        physical=hj.Physical(Heat(diffusivity=Unknown(start=start)), LBFGS(100)),
+        synthetic=hj.Synthetic(hj.networks.UNet(levels=1, features=2), hj.Adam()),
+        data=hj.Recordings((hj.System("bar", (own,)),), begin=0.0),
+        schedule=Schedule(warmup=0, cycles=4),
+        mode=hj.Mode.PHYSICAL,
+    )
+    result = hj.fit(experiment)
+    found = result.parameters["diffusivity"]
+    print(f"\nfrom {start}: {found}")
+    assert found.sd < 0.02 * 0.05
+    assert abs(found.estimate - 0.05) < 3 * found.sd
