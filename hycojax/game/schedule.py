@@ -77,8 +77,7 @@ class Turn:
 
     After it, the player is validated if that is due. `cycles` is the number of its turns in the
     run, by which its solver makes plans; it `begins` with the first. The time that is fitted is
-    doubled `doublings` times in the turn, up to `reach` frames. Windows that begin on the player's
-    own trajectory do so in this `share` of the time. These are numbers, no part of the
+    doubled `doublings` times in the turn, up to `reach` frames. These are numbers, no part of the
     program: one program serves all of them.
     """
 
@@ -91,4 +90,3 @@ class Turn:
     doublings: Int[Array, ""] | int = 0
     reach: Float[Array, ""] | float = math.inf
     begins: Bool[Array, ""] | bool = False
-    share: Float[Array, ""] | float = 1.0

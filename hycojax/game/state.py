@@ -138,7 +138,6 @@ def _turn(game: Game, player: Player, cycle: int) -> Turn:
         meets=np.asarray(meets and interaction > 0),
         validates=np.asarray(cycle % schedule.validation == 0 or cycle == schedule.cycles - 1),
         cycles=np.asarray(max(schedule.cycles - player.begin, 1), np.int32),
-        share=np.asarray(min(2 * (cycle - player.begin + 1) / schedule.cycles, 1.0), np.float32),
         begins=np.asarray(cycle == player.begin),
         doublings=np.asarray(player.growth if cycle == player.begin else 0, np.int32),
         reach=np.asarray(player.horizon if player.growth else np.inf, np.float32),
