@@ -9,7 +9,7 @@ import numbers
 import sys
 import types
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -85,6 +85,8 @@ def converted(hint: Any, value: Any, name: str) -> Any:
         return _items(arguments, value, name)
     if origin is dict:
         return _entries(arguments, value, name)
+    if origin is dict:
+        return _entries(arguments, value, name)
     if hint is None or hint is type(None):
         return value if value is None else _refuse(value, name, "None")
     if hint in _NUMBERS:
@@ -126,6 +128,15 @@ def _entries(hints: tuple[Any, ...], value: Any, name: str) -> dict[Any, Any]:
     keys = [converted(hints[0], key, f"{name}: the key") for key in value]
     own = [converted(hints[1], item, f"{name}[{key!r}]") for key, item in value.items()]
     return dict(zip(keys, own, strict=True))
+
+
+def _entries(hints: tuple[Any, ...], value: Any, name: str) -> dict[Any, Any]:
+    if not isinstance(value, Mapping):
+        _refuse(value, name, "a dict")
+    return {
+        converted(hints[0], key, f"{name} key"): converted(hints[1], own, f"{name}[{key!r}]")
+        for key, own in value.items()
+    }
 
 
 def _number(value: Any) -> Any:
