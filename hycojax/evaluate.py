@@ -74,10 +74,10 @@ def simulated(result: Result, path: Path) -> Trial:
     Raises:
         InputError: The file can't be read, or its states are not on the grid of the models.
     """
-    found = store.read_all(path)
+    grid = result.experiment.physics.domain
+    found = store.read_all(path, grid)
     simulations = found.get("test", found.get("training"))
     own, mask = result.tried["recorded"], result.experiment.mask()
-    grid = result.experiment.physics.domain
     wanted = (len(mask), *grid.shape, len(grid.channels))
     if simulations.shape[1:] != wanted:
         raise InputError(f"{path}: simulations {simulations.shape[1:]}, where the run has {wanted}")

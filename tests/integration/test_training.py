@@ -123,8 +123,8 @@ def test_a_parameter_that_is_a_field_is_identified_and_drawn(here, command):
 
 
 @pytest.mark.accuracy
-def test_a_run_from_many_starts_through_an_early_stage(here, command):
-    """Short first, then in full: two programs; the spread of the starts is reported."""
+def test_a_run_from_many_starts(here, command):
+    """A short time first, then all of it, by one program; the spread of the starts is reported."""
     assert command(train.main, FIXTURES / "inverse.py", "--schedule.cycles", "2") == 0
     directory = RunDir(here / "runs" / "tiny-inverse" / "physical-0")
     physical = json.loads(directory.summary.read_text())["physical"]
@@ -137,7 +137,7 @@ def test_a_run_from_many_starts_through_an_early_stage(here, command):
     )
     assert 0 < found["spread"] < 2
     first, last = read(directory.log)
-    assert last.compile_seconds > first.compile_seconds > 0
+    assert last.compile_seconds == first.compile_seconds > 0
     spread = last.players["physical"].spread["diffusivity"]
     assert spread == pytest.approx(found["spread"], rel=1e-4)
     assert (directory.figures / "parameter_diffusivity.png").stat().st_size > 10_000
@@ -216,7 +216,8 @@ def test_nothing_hidden_leaks(ready, tmp_path):
     """With every unobserved value NaN the run is the same, bit for bit."""
     experiment, spoiled = ready.experiment, dict(ready.stored)
     for role in ("training", "validation"):
-        seen = np.asarray(getattr(ready.data, role).parts[0].seen)
+        seen = np.array(getattr(ready.data, role).parts[0].seen)
+        seen[:, 0] = True  # the first frame is known
         assert not seen.all()
         spoiled[role] = np.where(seen, ready.stored[role], np.nan)
     results = [hj.fit(experiment, simulations=stored) for stored in (ready.stored, spoiled)]
