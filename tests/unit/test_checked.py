@@ -302,7 +302,7 @@ def test_what_can_be_converted_is(fields, name, expected):
         ({"label": 3}, "label = 3: a string is needed"),
         ({"named": [("u", 1.0)]}, "named = [('u', 1.0)]: a dict is needed"),
         ({"named": {"u": "high"}}, "named['u'] = 'high': a finite number is needed"),
-        ({"named": {3: 1.0}}, "named: the key = 3: a string is needed"),
+        ({"named": {3: 1.0}}, "named key = 3: a string is needed"),
     ],
 )
 def test_the_message_says_what_is_needed(fields, message):
