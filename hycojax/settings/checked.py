@@ -85,8 +85,6 @@ def converted(hint: Any, value: Any, name: str) -> Any:
         return _items(arguments, value, name)
     if origin is dict:
         return _entries(arguments, value, name)
-    if origin is dict:
-        return _entries(arguments, value, name)
     if hint is None or hint is type(None):
         return value if value is None else _refuse(value, name, "None")
     if hint in _NUMBERS:
@@ -120,14 +118,6 @@ def _items(hints: tuple[Any, ...], value: Any, name: str) -> tuple[Any, ...]:
     found = tuple(converted(hint, item, f"{name}[{i}]") for i, (hint, item) in pairs)
     same = isinstance(value, tuple) and all(a is b for a, b in zip(found, value, strict=True))
     return value if same else found
-
-
-def _entries(hints: tuple[Any, ...], value: Any, name: str) -> dict[Any, Any]:
-    if not isinstance(value, dict):
-        _refuse(value, name, "a dict")
-    keys = [converted(hints[0], key, f"{name}: the key") for key in value]
-    own = [converted(hints[1], item, f"{name}[{key!r}]") for key, item in value.items()]
-    return dict(zip(keys, own, strict=True))
 
 
 def _entries(hints: tuple[Any, ...], value: Any, name: str) -> dict[Any, Any]:
