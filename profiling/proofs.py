@@ -26,7 +26,7 @@ from rich.markdown import Markdown
 from hycojax import commandline
 from hycojax.errors import InputError, StoppedError
 from hycojax.run.directory import write_json
-from profiling import clock, cooperation, surrogates
+from profiling import clock, cooperation, own_recordings, surrogates
 
 _ROOT = Path(__file__).parents[1]
 _BEGINNING = """\
@@ -53,6 +53,7 @@ class Proof:
 
 PROOFS = (
     Proof("cooperation", "Cooperation", cooperation.prove, cooperation.FILES),
+    Proof("recordings", "Recordings of another solver", own_recordings.prove),
     Proof("surrogates", "Accuracy of the architectures for a fixed budget", surrogates.prove),
 )
 

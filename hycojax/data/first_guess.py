@@ -19,14 +19,14 @@ from hycojax.data.parts import parts
 from hycojax.data.roles import Role
 from hycojax.errors import InputError
 from hycojax.grid import filters
-from hycojax.grid.domain import Boundary, Grid
+from hycojax.grid.domain import Boundary, Domain, Grid
 from hycojax.kernels import programs
 from hycojax.models.pde import BoundPDE
 
-#: The part of the time, from the start, whose values tell what first states are like.
-_EARLY = 0.25
-#: Lengths that are compared, over the shortest side of the box, and pairs that they are told by.
-_LENGTHS, _PAIRS = np.geomspace(0.02, 0.5, 24), 20000
+#: Lengths that are compared, over the shortest side of the box, and amplitudes, over the values.
+_LENGTHS, _AMPLITUDES = np.geomspace(0.02, 0.5, 24), np.geomspace(0.6, 2.0, 7)
+#: Lines of a system and channel that tell these, and how few tell nothing.
+_LINES, _ENOUGH = 250, 20
 #: Steps of the conjugate gradients that find the mean given the first measurements.
 _STEPS = 60
 #: Least noise of a measurement over the scale: exact ones are not interpolated to rounding.
@@ -109,6 +109,7 @@ def _with_prior(
     setting: Estimated, physics: BoundPDE, role: Role, found: Statistics, noise: float
 ) -> First:
     grid = physics.domain
+    near = [_nearest(t, found, noise) for t in role.tables]
     names = [channel.name for channel in grid.channels]
     for name in setting.priors:
         if name not in names:
@@ -125,68 +126,92 @@ def _with_prior(
                 )
             ties.append((c, names.index(prior.channel), prior.factor, prior.offset))
         elif not channel.static:
-            own = [t for t in role.tables if t.channel == c]
+            own = [t for t in near if t.channel == c]
             middle, amplitude, length = _prior(prior, channel.name, own, grid)
             mean[..., c] = np.where(grid.evolves()[..., c], middle, 0)
         # A wave of no amplitude: a channel that is static, or tied.
         spectra.append(filters.matern(grid, amplitude, length if amplitude else 1.0))
     first = First(mean, spectrum=tuple(spectra), ties=tuple(ties), kind="estimated")
-    return replace(first, start=_start(physics, first, role, found, noise))
+    return replace(first, start=_start(physics, first, Role(near, role.static), found))
 
 
 def _prior(prior: Prior, name: str, own: list[Table], grid: Grid) -> tuple[float, float, float]:
-    """Return mean, amplitude and length of a channel's prior, from early values where not given."""
+    """Return mean, amplitude and length of a channel's prior; what is not given by the evidence.
+
+    `own` are the earliest lines of each place, with their uncertainty as sigma.
+    """
     if not own and (prior.mean is None or prior.amplitude is None):
         raise InputError(
             f"{name} is never seen, so nothing tells of its first state: give first=hj.Estimated("
             f'priors={{"{name}": hj.Prior(mean=..., amplitude=...)}}), or tie it to another '
             "channel by hj.Tie"
         )
-    early = [_early(t) for t in own]
-    values = np.concatenate([t.value for t in early]) if early else np.zeros(1)
+    values = np.concatenate([t.value for t in own]) if own else np.zeros(1)
     mean = float(values.mean()) if prior.mean is None else prior.mean
-    amplitude = prior.amplitude or float(values.std()) or 1.0
-    length = prior.length or _length(early, grid)
+    side = min(grid.size)
+    lengths = (prior.length,) if prior.length else tuple(side * _LENGTHS)
+    usual = prior.amplitude or float(np.std(values)) or 1.0
+    amplitudes = (usual,) if prior.amplitude else tuple(usual * _AMPLITUDES)
+    if len(values) < _ENOUGH or len(lengths) * len(amplitudes) == 1:
+        return mean, usual, prior.length or 0.15 * side
+    amplitude, length = _likeliest(own, grid, mean, amplitudes, lengths)
     return mean, amplitude, length
 
 
-def _early(table: Table) -> Table:
-    end = max(1.0, table.time.min() + _EARLY * np.ptp(table.time))
-    return table.only(table.time <= end)
-
-
-def _length(tables: list[Table], grid: Grid) -> float:
-    """Return the length over which values are alike, by the differences of pairs of them.
-
-    Half the mean square of it is var (1 - exp(-d^2 / 2 l^2)), for places a distance d apart.
-    """
-    side = min(grid.size)
-    rng, distances, differences = np.random.default_rng(0), [], []
-    for table in tables:
-        count = len(table.value)
-        if count < 20:
-            continue
-        one, other = rng.integers(count, size=(2, _PAIRS))
-        alike = (table.system[one] == table.system[other]) & (one != other)
-        alike &= np.abs(table.time[one] - table.time[other]) <= 0.5
+def _likeliest(
+    own: list[Table],
+    grid: Grid,
+    mean: float,
+    amplitudes: tuple[float, ...],
+    lengths: tuple[float, ...],
+) -> tuple[float, float]:
+    """Return amplitude and length under which the values are likeliest, as of Gaussian fields."""
+    groups = []
+    for table in own:
         place = _places(table, grid)
-        apart = place[one[alike]] - place[other[alike]]
-        if grid.boundary is Boundary.PERIODIC:
-            apart -= np.round(apart / grid.size) * grid.size
-        distances.append(np.linalg.norm(apart, axis=-1))
-        differences.append(
-            (table.value[one[alike]] - table.value[other[alike]]) ** 2
-            / 2
-            / max(table.value.var(), 1e-30)
-        )
-    if not distances or not sum(map(len, distances)):
-        return 0.15 * side
-    d, g = np.concatenate(distances), np.concatenate(differences)
-    kept = (d > 0) & (d < 0.5 * side)
-    shapes = 1 - np.exp(-(d[kept] ** 2) / (2 * (side * _LENGTHS[:, None]) ** 2))
-    heights = (shapes @ g[kept]) / np.maximum((shapes**2).sum(1), 1e-30)
-    off = ((heights[:, None] * shapes - g[kept]) ** 2).sum(1)
-    return float(side * _LENGTHS[np.argmin(off)])
+        for system in np.unique(table.system):
+            lines = np.flatnonzero(table.system == system)
+            rng = np.random.default_rng(0)
+            lines = rng.permutation(lines)[:_LINES]
+            off = table.value[lines] - mean
+            groups.append((place[lines], off, table.sigma[lines] ** 2))
+    best, found = -np.inf, (amplitudes[0], lengths[0])
+    for length in lengths:
+        kernel = _covariance(grid, length)
+        alike = [kernel(place) for place, _, _ in groups]
+        for amplitude in amplitudes:
+            pairs = zip(alike, groups, strict=True)
+            value = sum(_evidence(amplitude**2 * k, off, var) for k, (_, off, var) in pairs)
+            if value > best:
+                best, found = value, (amplitude, length)
+    return found
+
+
+def _evidence(covariance: np.ndarray, off: np.ndarray, variance: np.ndarray) -> float:
+    """Return the logarithm of a normal density, but for a constant."""
+    root = np.linalg.cholesky(covariance + np.diag(variance))
+    return float(-0.5 * np.sum(np.linalg.solve(root, off) ** 2) - np.sum(np.log(np.diag(root))))
+
+
+def _covariance(grid: Grid, length: float) -> Callable[[np.ndarray], np.ndarray]:
+    """Return the function from places to the correlation of each pair of them.
+
+    It is that of `filters.matern`, looked up on a grid four times finer; between walls, of a
+    periodic box twice as long.
+    """
+    longer = 1 if grid.boundary is Boundary.PERIODIC else 2
+    shape = tuple(4 * longer * n for n in grid.shape)
+    size = tuple(longer * s for s in grid.size)
+    box = Domain(shape, size, Boundary.PERIODIC)
+    power = filters.matern(box, 1.0, length).astype(float) ** 2
+    values = np.fft.irfftn(power, s=shape)
+
+    def correlations(place: np.ndarray) -> np.ndarray:
+        nearest = np.round(place / np.array(box.dx)).astype(int)  # first: else no covariance
+        index = (nearest[:, None] - nearest[None]) % np.array(shape)
+        return values[tuple(np.moveaxis(index, -1, 0))]
+
+    return correlations
 
 
 def _places(table: Table, grid: Grid) -> np.ndarray:
@@ -194,14 +219,13 @@ def _places(table: Table, grid: Grid) -> np.ndarray:
 
 
 def _start(
-    physics: BoundPDE, first: First, role: Role, found: Statistics, noise: float
+    physics: BoundPDE, first: First, near: Role, found: Statistics
 ) -> Float[np.ndarray, "simulation *shape channels"]:
     """Return numbers q of the prior's mean given the values that are seen nearest to time 0.
 
     A value at time t counts with the noise, and with what it may have changed since time 0.
     """
-    near = [_nearest(t, found, noise) for t in role.tables]
-    built = parts(Role(near, role.static), physics.domain, 1, found, 1.0)
+    built = parts(near, physics.domain, 1, found, 1.0)
     built = [replace(part, degrees=None) for part in built]
     program = programs.jit(_conditioned, programs.ONCE, static_argnums=(0, 1))
     return np.asarray(program(physics.domain, physics.pde.admissible, first, built, found.std))
