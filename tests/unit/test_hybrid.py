@@ -33,8 +33,8 @@ from hycojax.settings.numbers import split
 from hycojax.solvers import INITIAL_STATES, Adam, Reason
 
 #: Turns of a player: from the recordings alone, and with a partner.
-ALONE = Turn(*map(jnp.asarray, (True, 1.0, 0.0, False, False)), share=0.25)
-MEETING = Turn(*map(jnp.asarray, (True, 1.0, 1.0, True, True)), share=0.25)
+ALONE = Turn(*map(jnp.asarray, (True, 1.0, 0.0, False, False)))
+MEETING = Turn(*map(jnp.asarray, (True, 1.0, 1.0, True, True)))
 
 
 def assert_equal(one, other):
@@ -129,8 +129,13 @@ def test_a_window_begins_in_a_state_of_one_trajectory_of_who_is_better_once_they
         source = look(validated, turn)
         np.testing.assert_allclose(source.starts, estimates[whose], atol=1e-5)
         assert_equal(source.parts, known.parts)
-        # On the own trajectory, near the first states at first.
-        assert source.share == (turn.share if whose == name else 1)
+        # Windows begin before the first frame that is far from what is measured.
+        (part,) = known.parts
+        off = np.where(part.seen, np.asarray(estimates[whose]) - part.values, 0)
+        square = (off**2).sum((0, 2, 3, 4)) / np.asarray(part.seen).sum((0, 2, 3, 4))
+        near = square / float(ready.data.scale[0]) ** 2 <= 0.1**2 + (2 * 0.02) ** 2
+        assert 0 < near.argmin() < 6
+        np.testing.assert_allclose(source.share, near.argmin() / 7, rtol=1e-6)
 
 
 def test_a_complete_frame_without_noise_starts_a_window_as_it_is(ready):
@@ -505,11 +510,14 @@ def test_the_time_that_is_fitted_doubles_up_to_the_whole(heat_box):
     assert (whole[1], grown[1]) == (8.0, 2.0 + 4.0 + 8.0)
 
 
-def test_windows_begin_in_a_share_of_the_time_that_grows_over_half_of_the_cycles(ready, changed):
-    game = replace(ready.game, schedule=Schedule(warmup=1, cycles=8))
-    game = changed(game, "synthetic", begin=2)
-    shares = [float(games.turns(game, cycle)["synthetic"].share) for cycle in range(2, 8)]
-    np.testing.assert_allclose(shares, [0.25, 0.5, 0.75, 1, 1, 1])
+def test_windows_begin_all_along_a_trajectory_that_follows_the_recordings(ready):
+    """And at the first states alone if it is no number."""
+    players = ready.start().players
+    path = jnp.asarray(ready.stored["training"])
+    for recorded, share in ((path, 1.0), (path.at[:, 1:].set(jnp.nan), 1 / 7)):
+        own = {**players, "physical": replace(players["physical"], recorded=recorded)}
+        source = complete(ready.game, ready.data, own, "physical", ALONE)
+        np.testing.assert_allclose(source.share, share, rtol=1e-6)
 
 
 @pytest.mark.parametrize(("truth", "end"), [(0.02, 0.02), (40.0, 40.0), (2.0, 2.0)])
