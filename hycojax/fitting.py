@@ -26,6 +26,7 @@ from hycojax.report.evaluation import Trial
 from hycojax.result import Result, concluded, load, replace_cycles
 from hycojax.run import checkpoint, logbook, loop
 from hycojax.run import directory as directories
+from hycojax.run import legs as run_legs
 from hycojax.run.directory import RunDir
 from hycojax.run.logbook import Logbook
 from hycojax.run.loop import Logger
@@ -189,7 +190,7 @@ def _game(position: _Position) -> Game:
     if len(position.legs) == 1:
         return game
     *before, cycles = position.legs
-    return games.continued(game, sum(before), cycles)
+    return run_legs.continued(game, sum(before), cycles)
 
 
 def _beginning(
@@ -234,7 +235,7 @@ def _played(result: Result) -> tuple[int, ...]:
 
 def _again(game: Game, state: TrainingState) -> TrainingState:
     """Return a copy of a state whose schedules begin anew."""
-    return jax.tree.map(jax.numpy.copy, games.restarted(game, state))
+    return jax.tree.map(jax.numpy.copy, run_legs.restarted(game, state))
 
 
 def _restored(result: Result, template: TrainingState) -> TrainingState:

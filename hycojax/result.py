@@ -266,9 +266,15 @@ class Result:
         programs.keep()
         players, physics = dict(self.experiment.game().seats), self.experiment.physics
         states = getattr(self.learned["physical"], which) if "physical" in self.learned else None
+        # First states that the PDE has estimated are the network's only if it learns from the PDE.
+        alone = [name for name, p in players.items() if not p.weights.interaction]
         return {
             name: evaluation.predictions(
-                physics, players[name].model, getattr(own, which), states, self.tried
+                physics,
+                players[name].model,
+                getattr(own, which),
+                None if name == "synthetic" and name in alone else states,
+                self.tried,
             )
             for name, own in self.learned.items()
         }

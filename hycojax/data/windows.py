@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Bool, Float, Int, Key
 
 from hycojax.data.observations import Dense, Part
+from hycojax.kernels import random_arrays
 from hycojax.models.model import Starts
 
 
@@ -104,6 +105,31 @@ def seen_values(source: Source, horizon: int) -> Float[Array, ""]:
         for part in source.parts
     )
     return jnp.sum(counts * windows.astype(np.float32)) / (simulations * starts)
+
+
+def within(source: Source, reach: Float[Array, ""]) -> Source:
+    """Return trajectories of which only the frames up to `reach` are compared."""
+
+    def early(part: Part) -> Part:
+        frames = part.values.shape[1]
+        kept = (jnp.arange(frames) <= reach).reshape(-1, *(1,) * (part.values.ndim - 2))
+        if isinstance(part, Dense):
+            return replace(part, seen=part.seen & kept)
+        return replace(part, weights=part.weights * kept)
+
+    return replace(source, parts=tuple(map(early, source.parts)))
+
+
+def disturbed(
+    windows: Windows,
+    sigma: Float[Array, " channels"],
+    evolves: Bool[Array, "*shape channels"],
+    key: Key[Array, ""],
+) -> Windows:
+    """Return windows with noise on what evolves of their starts."""
+    state = windows.starts.state
+    noise = jnp.where(evolves, sigma * random_arrays.normal(key, state.shape), 0)
+    return replace(windows, starts=replace(windows.starts, state=state + noise))
 
 
 def _cut(

@@ -23,14 +23,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Key
 
 from hycojax.data.observations import Observations
-from hycojax.data.windows import Source
-from hycojax.game import initial_states
 from hycojax.game.balance import balanced
-from hycojax.game.completion import complete
+from hycojax.game.completion import complete, first_states
 from hycojax.game.initial_states import estimates
 from hycojax.game.lessons import lessons
 from hycojax.game.objective import objective, visible_loss
-from hycojax.game.player import Player
 from hycojax.game.schedule import Turn
 from hycojax.game.state import NAMES, Game, PlayerState, TrainingState
 from hycojax.game.turn import train
@@ -53,7 +50,7 @@ def cycle(
         with jax.named_scope(name):
             players[name], metrics[name] = play(game, data, players, name, turns[name], key, own)
         with jax.named_scope("validation"):
-            due, first = turns[name].validates, initial_states.current(game.physics, data, players)
+            due, first = turns[name].validates, first_states(game, data, players, name, turns[name])
             players[name] = validated(player.model, players[name], data, first, state.cycle, due)
         metrics[name]["validation"] = players[name].error
     return replace(state, players=players, cycle=state.cycle + 1), metrics
@@ -71,14 +68,16 @@ def play(
     """Return a player after its training in a cycle, and what to report of it."""
     player, own = game.players[name], players[name]
     with jax.named_scope("interaction"):
-        first = initial_states.current(game.physics, data, players)
+        first = first_states(game, data, players, name, turn)
         observed = complete(game, data, players, name, turn)
         shown = lessons(game, data, players, name, turn, first, shared)
     turn = balanced(game, data, players, name, turn, observed)
 
-    data = _with_noise(game, player, data, observed, own)
-    searched = estimates(player, data.training.first) and data.training.first.kind == "estimated"
-    leaning = _leaning(game, player, data, own) if searched else None
+    leaning = None
+    if estimates(player, data.training.first):
+        square = visible_loss(player, data, observed, own.params, game.physics)
+        data = data if data.sure else replace(data, noise=marginal.told(data.noise, square))
+        leaning = marginal.slope(game.physics, player.model, data, own.params)
 
     def loss_of(turn: Turn) -> Objective:
         return objective(player, data, observed, shown, turn, game.physics, leaning)
@@ -89,22 +88,3 @@ def play(
     spread = jax.tree.map(jnp.mean, player.solver.deviations(solver, player.model.estimates))
     terms = {**terms, "parameters": parameters, "spread": spread}
     return replace(own, params=params, solver=solver), terms
-
-
-def _with_noise(
-    game: Game, player: Player, data: Observations, observed: Source, own: PlayerState
-) -> Observations:
-    """Return the data with the noise that the player's residuals tell, where it is not known."""
-    if data.sure or not estimates(player, data.training.first):
-        return data
-    square = visible_loss(player, data, observed, own.params, game.physics)
-    told = jnp.where(jnp.isfinite(square), jnp.sqrt(square), jnp.inf)
-    return replace(data, noise=jnp.minimum(data.noise, told))
-
-
-def _leaning(game: Game, player: Player, data: Observations, own: PlayerState) -> Any:
-    """Return what the uncertainty of first states adds to the loss, by its derivative."""
-    known = data.training
-    about = known.first, known.parts, data.scale, data.noise
-    found = marginal.slope(game.physics, player.model, *about, own.params)
-    return jax.tree.map(lambda g: jnp.where(jnp.isfinite(g), g, 0), found)

@@ -8,12 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float
 
-from hycojax.data.observations import First, Observations
+from hycojax.data.observations import First
 from hycojax.game.player import Player
-from hycojax.inference.first_states import states
-from hycojax.models.pde import BoundPDE
 from hycojax.solvers import INITIAL_STATES
 
 
@@ -28,11 +25,3 @@ def with_states(player: Player, params: Any, first: First) -> Any:
         return params
     start = jnp.zeros_like(first.mean) if first.start is None else first.start
     return {**params, INITIAL_STATES: start}
-
-
-def current(
-    physics: BoundPDE, data: Observations, players: dict[str, Any]
-) -> Float[Array, "simulation *shape channels"]:
-    """Return the first states of the training systems as the physical player knows them."""
-    params = players["physical"].params if "physical" in players else None
-    return states(physics, data.training.first, data.scale, params)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Key
+from jaxtyping import Array, Float, Key
 
+from hycojax.data.mixtures import mixtures
 from hycojax.data.observations import Dense, Observations
 from hycojax.data.windows import Source
-from hycojax.game.fresh_states import fresh_states
-from hycojax.game.schedule import Turn
+from hycojax.game.schedule import Fresh, Turn
 from hycojax.game.state import Game, PlayerState
+from hycojax.grid.domain import Boundary
 from hycojax.kernels import random_arrays
 from hycojax.models.model import Starts, beginnings
 
@@ -46,20 +47,14 @@ def lessons(
     evolves = jax.lax.optimization_barrier(jnp.asarray(game.physics.domain.evolves()))
     counted = jnp.broadcast_to(evolves, shown.shape)
     if game.interaction.points is not None:
-        counted &= _ghosts(game.interaction.points, shown.shape, jax.random.fold_in(key, 3))
+        drawn = jax.random.fold_in(key, 3)
+        counted &= random_arrays.bernoulli(drawn, game.interaction.points, (*shown.shape[:-1], 1))
     return Source(shown, (Dense(shown, counted),))
 
 
 def _fresh(game: Game, recorded: int) -> int:
     """Return how many initial states are drawn for the players to compare from."""
     return max(1, round(game.interaction.alpha * recorded)) if game.interaction.alpha else 0
-
-
-def _ghosts(
-    share: Array, shape: tuple[int, ...], key: Key[Array, ""]
-) -> Bool[Array, "trajectory time *shape one"]:
-    """Return which cells and times count."""
-    return random_arrays.bernoulli(key, share, (*shape[:-1], 1))
 
 
 def _meeting_places(
@@ -74,3 +69,22 @@ def _meeting_places(
     if count := _fresh(game, data.training.simulations):
         places.append(fresh_states(game, data, players, first, count, key))
     return beginnings(jnp.concatenate(places))
+
+
+def fresh_states(
+    game: Game,
+    data: Observations,
+    players: dict[str, PlayerState],
+    first: Float[Array, "simulation *shape channels"],
+    count: int,
+    key: Key[Array, ""],
+) -> Float[Array, "state *shape channels"]:
+    """Return fresh initial states: sampled by the PDE, or mixtures of recorded ones."""
+    if game.interaction.fresh is Fresh.SAMPLED:
+        return jax.vmap(game.physics.sample)(jax.random.split(key, count))
+    known = first
+    if len(first) == 1:  # later states of the only system serve too
+        own = players["physical" if "physical" in players else "synthetic"]
+        path = data.training.states if own.recorded is None else own.recorded
+        known = jnp.concatenate([first, path[0, :: max(1, data.training.steps // 4)][1:]])
+    return mixtures(known, count, game.physics.domain.boundary is Boundary.PERIODIC, key)

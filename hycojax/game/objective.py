@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from hycojax.data.observations import Dense, Observations, Part
-from hycojax.data.windows import Source, Windows, deal, draw, seen_values, tile
+from hycojax.data.observations import Observations
+from hycojax.data.windows import Source, Windows, deal, disturbed, draw, seen_values, tile, within
 from hycojax.game.initial_states import estimates
 from hycojax.game.player import Player
 from hycojax.game.schedule import Turn
 from hycojax.inference import first_states
+from hycojax.inference.accumulation import one_by_one, stacked, unless_weightless
 from hycojax.inference.losses import window_loss
-from hycojax.kernels import random_arrays
 from hycojax.models.pde import BoundPDE
 from hycojax.settings.numbers import weighs, with_fields
 from hycojax.solvers import Objective
@@ -44,7 +42,7 @@ def objective(
     given, is the derivative by the coefficients of what the uncertainty of these adds.
     """
     model, scale = player.model, data.scale
-    observed = _within(player, observed, turn)
+    observed = within(observed, turn.reach) if player.growth else observed
     sources = [observed] if generated is None else [observed, generated]
     weights = [turn.data, turn.interaction][: len(sources)]
     sizes = [player.batch and player.batch * seen_values(s, player.horizon) for s in sources]
@@ -62,7 +60,7 @@ def objective(
             return distance(params, _windows(player, source, scale, key, number))
 
         return [
-            _unless_weightless(lambda p, s=s, k=k: term(p, s, k), params, w)
+            unless_weightless(lambda p, s=s, k=k: term(p, s, k), params, w)
             for s, k, w in zip(sources, keys, weights, strict=True)
         ]
 
@@ -77,7 +75,7 @@ def objective(
             groups = [([b], [w]) for b, w in zip(batches, weights, strict=True)]
         return jnp.concatenate(
             [
-                _one_by_one(lambda p, x: distance(p, *x), params, _stack(own), _stack(theirs))
+                one_by_one(lambda p, x: distance(p, *x), params, stacked(own), stacked(theirs))
                 for own, theirs in groups
             ]
         )
@@ -104,65 +102,6 @@ def objective(
     return loss
 
 
-def _within(player: Player, source: Source, turn: Turn) -> Source:
-    """Return the recordings up to the time that is fitted, of a player for which that grows."""
-    if not player.growth:
-        return source
-
-    def early(part: Part) -> Part:
-        frames = part.values.shape[1]
-        kept = (jnp.arange(frames) <= turn.reach).reshape(-1, *(1,) * (part.values.ndim - 2))
-        if isinstance(part, Dense):
-            return replace(part, seen=part.seen & kept)
-        return replace(part, weights=part.weights * kept)
-
-    return replace(source, parts=tuple(map(early, source.parts)))
-
-
-def _unless_weightless(term: Callable, params: Any, weight: Array) -> Array:
-    """Return a term, or zero if it has no weight.
-
-    It is a program of its own: whether there is another term does not change a bit of this one.
-    """
-    return jax.lax.cond(weight > 0, term, lambda _: jnp.zeros(()), params)
-
-
-@partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _one_by_one(function: Callable, params: Any, inputs: Any, weights: Array) -> Array:
-    """Return function(params, input) for each of the inputs, or zero where the weight is zero.
-
-    Its gradient by the parameters is computed with the values, one input after the other: the
-    function and its gradient are compiled once, and what one input leaves for its gradient is kept
-    for no longer than that takes.
-    """
-    return _values_and_gradients(function, params, inputs, weights)[0]
-
-
-def _values_and_gradients(
-    function: Callable, params: Any, inputs: Any, weights: Array
-) -> tuple[Array, Any]:
-    def nothing(params: Any, _: Any) -> tuple[Array, Any]:
-        return jnp.zeros(()), jax.tree.map(jnp.zeros_like, params)
-
-    def term(input_and_weight: tuple[Any, Array]) -> tuple[Array, Any]:
-        own, weight = input_and_weight
-        return jax.lax.cond(weight > 0, jax.value_and_grad(function), nothing, params, own)
-
-    return jax.lax.map(term, (inputs, weights))
-
-
-def _weighted_gradients(function: Callable, gradients: Any, weights: Array) -> tuple[Any, ...]:
-    del function
-    return jax.tree.map(lambda g: jnp.tensordot(weights, g, 1), gradients), None, None
-
-
-_one_by_one.defvjp(_values_and_gradients, _weighted_gradients)
-
-
-def _stack(trees: list[Any]) -> Any:
-    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
-
-
 def visible_loss(
     player: Player, data: Observations, observed: Source, params: Any, physics: BoundPDE
 ) -> Float[Array, ""]:
@@ -187,18 +126,7 @@ def _windows(
         windows = draw(source, key, player.batch, player.horizon)
     else:
         windows = deal(source, key, number, player.batch, player.horizon)
-    noise = key if number is None else jax.random.fold_in(key, number)
-    return _disturbed(player, windows, scale, jax.random.fold_in(noise, 0))
-
-
-def _disturbed(
-    player: Player, windows: Windows, scale: Float[Array, " channels"], key: Key[Array, ""]
-) -> Windows:
-    """Return windows with noise on what evolves of their starts."""
     if not weighs(player.noise):
         return windows
-    state = windows.starts.state
-    noise = player.noise * scale * random_arrays.normal(key, state.shape)
-    evolves = player.model.domain.evolves()
-    noisy = replace(windows.starts, state=state + jnp.where(evolves, noise, 0))
-    return replace(windows, starts=noisy)
+    drawn = jax.random.fold_in(key if number is None else jax.random.fold_in(key, number), 0)
+    return disturbed(windows, player.noise * scale, player.model.domain.evolves(), drawn)

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Int, Key, UInt32
 
 from hycojax.data.observations import Observations
 from hycojax.game import initial_states
-from hycojax.game.player import Early, Physical, Player, Synthetic, Weights
+from hycojax.game.player import Physical, Player, Synthetic, Weights
 from hycojax.game.schedule import Interaction, Schedule, Turn
 from hycojax.inference.first_states import states
 from hycojax.kernels import programs
@@ -103,25 +103,6 @@ def stage(game: Game, cycle: int) -> Game:
     return replace(game, seats=seats, schedule=Schedule())
 
 
-def continued(game: Game, played: int, cycles: int) -> Game:
-    """Return a game with so many cycles more after those that were played.
-
-    The players meet from the first of them on, and the plans of their solvers start anew.
-    """
-    seats = tuple((n, replace(p, begin=played, early=Early())) for n, p in game.seats)
-    schedule = replace(game.schedule, warmup=0, cycles=played + cycles)
-    return replace(game, seats=seats, schedule=schedule)
-
-
-def restarted(game: Game, state: TrainingState) -> TrainingState:
-    """Return a state whose solvers begin a new schedule from the parameters that they reached."""
-    players = {
-        name: replace(own, solver=game.players[name].solver.restart(own.solver))
-        for name, own in state.players.items()
-    }
-    return replace(state, players=players)
-
-
 def turns(game: Game, cycle: int) -> dict[str, Turn]:
     """Return each player's part in a cycle: the numbers that its program takes."""
     return {name: _turn(game, player, cycle) for name, player in game.seats}
@@ -164,6 +145,8 @@ def _start(structure: Game, numbers: Any, data: Observations, key: Key[Array, ""
 def _untrained(game: Game, player: Player, data: Observations, key: Key[Array, ""]) -> PlayerState:
     params = player.model.normalise(player.model.init(key), data.statistics)
     params = initial_states.with_states(player, params, data.training.first)
+    starts = beginnings(states(game.physics, data.training.first, data.scale))
+    steps = data.training.steps
     return PlayerState(
         params=params,
         solver=player.solver.init(params, game.schedule.cycles),
@@ -171,23 +154,5 @@ def _untrained(game: Game, player: Player, data: Observations, key: Key[Array, "
         best=jax.tree.map(jnp.copy, params),  # not the same buffers: the state is donated
         best_error=jnp.asarray(jnp.inf, jnp.float32),
         best_cycle=jnp.asarray(0, jnp.int32),
-        recorded=None if data.whole else _first_prediction(game, player, params, data),
+        recorded=None if data.whole else player.model.predict(params, starts, steps),
     )
-
-
-def _first_prediction(game: Game, player: Player, params: Any, data: Observations) -> Array:
-    """Return the recordings as an untrained player predicts them, from states as known best."""
-    first = states(game.physics, data.training.first, data.scale)
-    return player.model.predict(params, beginnings(first), data.training.steps)
-
-
-def is_over(game: Game, state: TrainingState) -> bool:
-    """Return whether all cycles are played, or no player has become better for long enough."""
-    played, schedule = int(state.cycle), game.schedule
-    if schedule.patience is None or played >= schedule.cycles:
-        return played >= schedule.cycles
-    waited = [
-        played - max(int(state.players[name].best_cycle), player.begin)
-        for name, player in game.seats
-    ]
-    return min(waited) >= schedule.patience

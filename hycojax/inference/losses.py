@@ -12,6 +12,9 @@ from hycojax.data.observations import Dense, Observations, Part
 from hycojax.data.windows import Source, Windows, tile
 from hycojax.models.model import Model
 
+#: So far from what is measured, over the scale, a trajectory may be to count as right.
+_FAR = 0.1
+
 
 def window_loss(
     model: Model,
@@ -91,6 +94,26 @@ def distances(
 def _root(weights: Array) -> Array:
     """Return the square root, with a derivative of 0 at 0."""
     return jnp.where(weights > 0, jnp.sqrt(jnp.where(weights > 0, weights, 1)), 0)
+
+
+def followed(
+    parts: tuple[Part, ...],
+    paths: Float[Array, "simulation time *shape channels"],
+    scale: Float[Array, " channels"],
+    noise: Float[Array, ""],
+) -> Float[Array, ""]:
+    """Return the share of the time, from the first states on, in which trajectories are right.
+
+    That is, up to the first frame that is further from what is measured than noise, and a tenth of
+    the scale, explain.
+    """
+    found = [squares(part, paths, scale, noise) for part in parts]
+    axes = [(0, *range(2, square.ndim)) for square in found]
+    total = sum(jnp.sum(square, a) for square, a in zip(found, axes, strict=True))
+    count = sum(jnp.sum(part.seen, a) for part, a in zip(parts, axes, strict=True))
+    limit = _FAR**2 + (2 * noise) ** 2
+    right = jnp.cumprod(total <= limit * jnp.maximum(count, 1))
+    return jnp.sum(right) / right.size
 
 
 def data_loss(

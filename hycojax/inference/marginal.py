@@ -18,9 +18,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array
+from jaxtyping import Array, Float
 
-from hycojax.data.observations import First, Part
+from hycojax.data.observations import Observations
 from hycojax.inference.first_states import LEAST_NOISE, states
 from hycojax.inference.losses import distances
 from hycojax.models.model import Model, beginnings
@@ -31,24 +31,27 @@ from hycojax.solvers import INITIAL_STATES
 _VECTORS, _STEPS = 2, 200
 
 
+def told(noise: Float[Array, ""], square: Float[Array, ""]) -> Float[Array, ""]:
+    """Return the noise that residuals of this mean square tell, and no more than was guessed."""
+    return jnp.minimum(noise, jnp.where(jnp.isfinite(square), jnp.sqrt(square), jnp.inf))
+
+
 def slope(
-    physics: BoundPDE,
-    model: Model,
-    first: First,
-    parts: tuple[Part, ...],
-    scale: Array,
-    noise: Array,
-    params: dict[str, Any],
-) -> dict[str, Array]:
+    physics: BoundPDE, model: Model, data: Observations, params: dict[str, Any]
+) -> dict[str, Array] | None:
     """Return the derivative of 1/2 log det A by the coefficients, as the optimiser sees these.
+
+    None where first states have no prior: measured in full, they leave little to be uncertain of.
 
     It is 1/2 tr(A^-1 dA / dtheta), the trace by random vectors v: with x = A^-1 v, the mean of
     (J x) . (J v), differentiated at fixed x and v.
     """
-    least = jnp.maximum(noise, LEAST_NOISE)
+    first, parts, scale = data.training.first, data.training.parts, data.scale
+    if first.kind != "estimated":
+        return None
+    least = jnp.maximum(data.noise, LEAST_NOISE)
     coefficients = {k: v for k, v in params.items() if k != INITIAL_STATES}
     start, steps = params[INITIAL_STATES], parts[0].values.shape[1] - 1
-    prior = 1.0 if first.kind == "estimated" else 0.0
 
     def residuals(theta: dict[str, Array], q: Array) -> list[Array]:
         own = {**theta, INITIAL_STATES: q}
@@ -59,7 +62,7 @@ def slope(
     backward = jax.linear_transpose(forward, start)
 
     def curvature(v: Array) -> Array:
-        return backward(forward(v))[0] + prior * v
+        return backward(forward(v))[0] + v
 
     def solve(v: Array) -> Array:
         return jax.scipy.sparse.linalg.cg(curvature, v, tol=1e-3, maxiter=_STEPS)[0]
@@ -77,4 +80,5 @@ def slope(
 
         return 0.5 * jnp.mean(jax.lax.map(product, (solved, vectors)))
 
-    return jax.grad(half_trace)(coefficients)
+    found = jax.grad(half_trace)(coefficients)
+    return jax.tree.map(lambda g: jnp.where(jnp.isfinite(g), g, 0), found)

@@ -14,6 +14,7 @@ from hycojax.data.observations import Observations
 from hycojax.errors import DivergedError
 from hycojax.game import state as games
 from hycojax.game.state import NAMES, Game, TrainingState
+from hycojax.run import legs
 from hycojax.run import trace
 from hycojax.run.compiled import compiled_cycle
 from hycojax.run.record import Record, player_record
@@ -67,7 +68,7 @@ def train(
     second = max(game.schedule.warmup, int(state.cycle)) + 1
     traced_cycle = min(second, game.schedule.cycles - 1)
     staged, program = None, None
-    while not games.is_over(game, state):
+    while not legs.is_over(game, state):
         number = int(state.cycle)
         stage, turns = games.stage(game, number), games.turns(game, number)
         structure, numbers = split(stage)

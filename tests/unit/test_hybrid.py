@@ -14,9 +14,7 @@ from hycojax.data.simulated import observations
 from hycojax.experiment import Mode
 from hycojax.game import cycle as cycles
 from hycojax.game import state as games
-from hycojax.game.completion import complete
-from hycojax.game.fresh_states import fresh_states
-from hycojax.game.initial_states import current
+from hycojax.game.completion import complete, first_states
 from hycojax.game.lessons import lessons
 from hycojax.game.player import Balance, Physical, Player, Weights
 from hycojax.game.schedule import Fresh, Interaction, Schedule, Turn
@@ -28,6 +26,7 @@ from hycojax.models.coefficients import Unknown
 from hycojax.models.model import Stepper, rollout, rollouts
 from hycojax.models.pde import BoundPDE, Unconstrained
 from hycojax.physics import Heat, NavierStokes, Smoke
+from hycojax.run import legs as run_legs
 from hycojax.run.compiled import compiled_cycle
 from hycojax.settings.numbers import split
 from hycojax.solvers import INITIAL_STATES, Adam, Reason
@@ -58,10 +57,10 @@ def play(program, game, data, state, cycles):
     return states, reports
 
 
-def first_states(ready, players=None):
-    """Return the first states of the training systems as the players know them."""
+def known_first(ready, players=None):
+    """Return the first states of the training systems as the physical player knows them."""
     players = ready.start().players if players is None else players
-    return current(ready.game.physics, ready.data, players)
+    return known_first(ready.game, ready.data, players, "physical", ALONE)
 
 
 def compiled(game, data, state):
@@ -168,7 +167,7 @@ def test_alone_the_synthetic_player_begins_in_its_own_trajectory(ready):
 
 
 def test_the_other_players_rollouts_are_the_targets_everywhere(ready):
-    players, key, first = ready.start().players, jax.random.key(8), first_states(ready)
+    players, key, first = ready.start().players, jax.random.key(8), known_first(ready)
     generated = lessons(ready.game, ready.data, players, "synthetic", MEETING, first, key)
     # Fresh initial states: those of the physical model's distribution, none of the recordings'.
     keys = jax.random.split(jax.random.fold_in(key, 0), 2)
@@ -184,26 +183,31 @@ def test_the_other_players_rollouts_are_the_targets_everywhere(ready):
 
 
 def test_without_interaction_each_player_trains_as_if_it_were_alone(ready, changed):
-    """Bit for bit: what the other one does, and the term without weight, change no rounding.
-
-    But the network begins in the first states as the physical player estimates them.
-    """
+    """Bit for bit: what the other one does, and the term without weight, change no rounding."""
     game, data = ready.game, ready.data
     for name, player in game.seats:
         game = changed(game, name, weights=replace(player.weights, interaction=0.0))
-    ended = {}
+    states, _ = play(ready.program, game, data, ready.start(), 3)
     for mode in (Mode.SYNTHETIC, Mode.PHYSICAL):
-        begin = 9 if mode is Mode.SYNTHETIC else 0  # while the other one rests
-        own = changed(game, "physical", begin=begin)
-        states, _ = play(ready.program, own, data, ready.start(), 3)
         alone = replace(ready.experiment, mode=mode).game()
         first = games.start(alone, data, jax.random.key(1))
         expected, _ = play(compiled(alone, data, first), alone, data, first, 3)
         for found, other in zip(states, expected, strict=True):
             assert_equal(found.players[mode.value], other.players[mode.value])
-        ended[mode] = states[-1].players["synthetic"].recorded[:, 0]
-    np.testing.assert_array_equal(ended[Mode.SYNTHETIC], data.training.first.mean)
-    assert (ended[Mode.PHYSICAL] != data.training.first.mean).any()
+
+
+def test_the_network_begins_in_the_first_states_that_its_partner_finds_once_they_meet(ready):
+    players, known = ready.start().players, ready.data.training.first.mean
+    found = {**players["physical"].params, INITIAL_STATES: jnp.full(known.shape, 0.01)}
+    players = {**players, "physical": replace(players["physical"], params=found)}
+    for name, turn, own in (
+        ("physical", ALONE, True),
+        ("synthetic", MEETING, True),
+        ("synthetic", ALONE, False),
+    ):
+        taken = first_states(ready.game, ready.data, players, name, turn)
+        assert (np.asarray(taken) != known).all() == own
+        assert (np.asarray(taken) == known).all() != own
 
 
 def test_the_best_parameters_are_those_of_the_lowest_validation_error(ready):
@@ -226,7 +230,7 @@ def test_validation_takes_place_every_n_cycles_and_in_the_last(ready):
     assert errors[0] == errors[1] == errors[2] != errors[3]
     assert errors[3] == errors[4] != errors[5]
     own = states[-1].players["synthetic"]
-    first = first_states(ready, states[-1].players)
+    first = known_first(ready, states[-1].players)
     last = predictions(game.players["synthetic"].model, own.params, ready.data, first)[0]
     np.testing.assert_allclose(errors[5], last, rtol=1e-5)
     due = [0, 3, 5]
@@ -252,7 +256,7 @@ def test_the_game_is_over_after_all_cycles_or_when_no_player_improves(
     }
     schedule = Schedule(warmup=0, cycles=10, patience=patience)
     game = replace(ready.game, schedule=schedule)
-    assert games.is_over(game, replace(state, players=players)) is over
+    assert run_legs.is_over(game, replace(state, players=players)) is over
 
 
 @pytest.mark.parametrize("name", games.NAMES)
@@ -267,7 +271,7 @@ def test_recordings_that_see_everything_need_no_completion(ready, name, recorded
 
 def test_validation_counts_what_is_seen_and_no_start(ready):
     model, params = ready.game.physics, {"diffusivity": jnp.float32(2.0)}
-    found = predictions(model, params, ready.data, first_states(ready))[0]
+    found = predictions(model, params, ready.data, known_first(ready))[0]
     validation = ready.data.validation
     (part,), start = validation.parts, validation.first.mean
     mask = ready.experiment.mask()[1:, ..., None]
@@ -283,13 +287,13 @@ def test_a_prediction_that_is_no_number_counts_as_infinitely_far_off(ready):
     broken = np.concatenate([first.mean, np.full_like(first.mean, np.nan)])
     data = replace(ready.data, validation=replace(both, first=First(broken)))
     params = {"diffusivity": jnp.float32(2.0)}
-    assert predictions(model, params, data, first_states(ready))[0] == np.inf
+    assert predictions(model, params, data, known_first(ready))[0] == np.inf
 
 
 def test_recordings_of_both_kinds_are_predicted_to_their_own_ends(ready, recorded):
     """Side by side, however long each is; the training ones only where something is hidden."""
     model, params = ready.game.physics, {"diffusivity": jnp.float32(2.0)}
-    first = first_states(ready)
+    first = known_first(ready)
     expected, path = predictions(model, params, ready.data, first)
     training = ready.data.training
     assert path.shape == training.parts[0].values.shape
@@ -307,7 +311,7 @@ def test_recordings_of_both_kinds_are_predicted_to_their_own_ends(ready, recorde
     assert all(own.recorded is None for own in start.players.values())
 
 
-def test_held_out_values_are_compared_with_what_follows_the_estimated_first_states(ready):
+def test_held_out_values_are_compared_with_what_follows_the_estimated_known_first(ready):
     """They are of the training systems, whose noisy first states a player may correct."""
     training = ready.data.training
     player, first = ready.game.players["physical"], training.first.mean
@@ -315,7 +319,7 @@ def test_held_out_values_are_compared_with_what_follows_the_estimated_first_stat
     params = player.model.init(jax.random.key(0)) | {INITIAL_STATES: correction}
     data = replace(ready.data, validation=training, held_out=True)
     own = replace(ready.start().players["physical"], params=params)
-    moved = first_states(ready, {"physical": own})
+    moved = known_first(ready, {"physical": own})
     assert (moved != first).all()
     path = rollouts(ready.game.physics, ready.game.physics.constrain(params), moved, 6)
     (part,) = training.parts
@@ -592,7 +596,7 @@ def test_nobody_predicts_for_a_partner_that_does_not_listen(ready, changed, weig
     game = changed(ready.game, "synthetic", weights=Weights(data=1.0, interaction=weight))
     turn = games.turns(game, game.schedule.warmup)["synthetic"]
     assert bool(turn.meets) is asked
-    players, key, first = ready.start().players, jax.random.key(8), first_states(ready)
+    players, key, first = ready.start().players, jax.random.key(8), known_first(ready)
     shown = lessons(game, ready.data, players, "synthetic", turn, first, key)
     assert shown.starts.any() == asked
     assert not games.turns(game, game.schedule.warmup - 1)["physical"].meets
@@ -603,7 +607,7 @@ def test_there_are_alpha_trajectories_for_each_recorded_one(ready, alpha, count)
     """Two are recorded; there is one at least."""
     game = replace(ready.game, interaction=Interaction(alpha, fresh=Fresh.SAMPLED))
     assert ready.data.training.simulations == 2
-    key, first = jax.random.key(0), first_states(ready)
+    key, first = jax.random.key(0), known_first(ready)
     shown = jax.eval_shape(
         lambda players: lessons(game, ready.data, players, "synthetic", MEETING, first, key),
         ready.start().players,
@@ -621,7 +625,7 @@ def test_players_may_meet_along_the_recordings_too(ready, alpha):
     estimated = {**players["physical"].params, INITIAL_STATES: jnp.asarray(correction)}
     players = {**players, "physical": replace(players["physical"], params=estimated)}
     places = first + 0.1 * float(ready.data.scale[0]) * np.sqrt(first.size) * correction
-    known = first_states(ready, players)
+    known = known_first(ready, players)
     np.testing.assert_allclose(known, places, atol=1e-6)
     key = jax.random.key(8)
     generated = lessons(game, ready.data, players, "synthetic", MEETING, known, key)
@@ -688,7 +692,7 @@ def test_ghost_points_are_a_share_of_all_places_chosen_anew_in_each_cycle(smoke_
 def test_a_player_may_learn_from_the_first_steps_of_its_partner_alone(ready, changed):
     """The same as the beginning of longer trajectories; the other player has these in full."""
     short = changed(ready.game, "physical", lesson_steps=3)
-    players, key, first = ready.start().players, jax.random.key(2), first_states(ready)
+    players, key, first = ready.start().players, jax.random.key(2), known_first(ready)
     found = lessons(short, ready.data, players, "physical", MEETING, first, key)
     whole = lessons(ready.game, ready.data, players, "physical", MEETING, first, key)
     assert found.starts.shape[1] == 4
@@ -701,6 +705,12 @@ def test_a_player_may_learn_from_the_first_steps_of_its_partner_alone(ready, cha
 # Fresh initial states.
 
 
+def fresh(game, data, players, first):
+    """Return the fresh initial states from which models without any change compare."""
+    shown = lessons(game, data, players, "physical", MEETING, first, jax.random.key(0))
+    return np.asarray(shown.starts[:, 0])
+
+
 @pytest.mark.parametrize("boundary", [PERIODIC, CLOSED])
 def test_mixed_states_are_convex_mixtures_of_whole_ones(recorded, boundary):
     """All channels of a state stay together; only in a periodic box they are shifted."""
@@ -709,15 +719,14 @@ def test_mixed_states_are_convex_mixtures_of_whole_ones(recorded, boundary):
     path = rng.normal(size=(3, 5, 8, 8, 3)).astype(np.float32)
     path[..., 2] = 2 * path[..., 0] + 1  # what is linear in a state is kept
     path = jnp.asarray(path)
-    game, data = still_game(grid, Interaction(fresh=Fresh.MIXED), recorded, path)
-    players = dict.fromkeys(games.NAMES, NOBODY)
-    found = np.asarray(fresh_states(game, data, players, path[:, 0], 20, jax.random.key(0)))
+    game, data = still_game(grid, Interaction(alpha=7.0, fresh=Fresh.MIXED), recorded, path)
+    found = fresh(game, data, dict.fromkeys(games.NAMES, NOBODY), path[:, 0])
     np.testing.assert_allclose(found[..., 2], 2 * found[..., 0] + 1, atol=1e-5)
     means = path[:, 0].mean((1, 2))[:, :2]
     inside = found.mean((1, 2))[:, :2]
     assert (means.min(0) - 1e-6 <= inside).all()
     assert (inside <= means.max(0) + 1e-6).all()
-    assert len(np.unique(found[:, 0, 0, 0])) == 20
+    assert len(np.unique(found[:, 0, 0, 0])) == 21
     weights = [np.linalg.lstsq(path[:, 0].reshape(3, -1).T, f.ravel(), None)[0] for f in found]
     if boundary is CLOSED:  # of two states, in place
         np.testing.assert_allclose(np.sum(weights, 1), 1.0, atol=1e-5)
@@ -730,11 +739,10 @@ def test_with_one_recording_its_later_states_are_mixed_in(recorded):
     """Those of the trajectory that the physical player predicts."""
     grid = with_channels(Domain((8, 8), (1.0, 1.0), CLOSED), Heat().channels(2))
     path = jnp.broadcast_to(jnp.arange(9.0).reshape(1, 9, 1, 1, 1), (1, 9, 8, 8, 1))
-    game, data = still_game(grid, Interaction(fresh=Fresh.MIXED), recorded, path)
-    own = replace(NOBODY, recorded=path + 100)
-    for players, high in (({"synthetic": NOBODY}, 8), ({"physical": own}, 108)):
-        found = fresh_states(game, data, players, path[:, 0], 50, jax.random.key(0))
-        found = np.asarray(found)
+    game, data = still_game(grid, Interaction(alpha=50.0, fresh=Fresh.MIXED), recorded, path)
+    nobody, own = dict.fromkeys(games.NAMES, NOBODY), replace(NOBODY, recorded=path + 100)
+    for players, high in ((nobody, 8), ({**nobody, "physical": own}, 108)):
+        found = fresh(game, data, players, path[:, 0])
         assert (np.ptp(found, axis=(1, 2, 3)) < 1e-5).all()
         values = found[:, 0, 0, 0]
         assert 0 <= values.min() < 0.2 * high < 0.7 * high < values.max() <= high
@@ -777,7 +785,7 @@ def test_schemes_that_differ_in_numbers_are_one_program(ready, changed):
         replace(ready.game, schedule=replace(schedule, patience=2, warmup=0)),
         replace(ready.game, schedule=replace(schedule, cycles=4, validation=2)),
         changed(ready.game, "synthetic", solver=Adam(learning_rate=0.1, updates=4)),
-        games.continued(ready.game, 3, 5),
+        run_legs.continued(ready.game, 3, 5),
     ):
         assert structure(other) == structure(ready.game, 1) == own
         assert hash(structure(other)) == hash(own)
@@ -795,21 +803,21 @@ def test_schemes_that_differ_in_numbers_are_one_program(ready, changed):
 def test_a_game_that_is_continued_goes_on_without_a_warm_up_by_plans_of_its_own(ready, changed):
     """All play from the first added cycle on, however late their turns began before."""
     late = changed(ready.game, "physical", begin=2)
-    game = games.continued(late, 3, 5)
+    game = run_legs.continued(late, 3, 5)
     for cycle in range(3, 8):
         for turn in games.turns(game, cycle).values():
             assert turn.active
             assert turn.meets
             assert turn.cycles == 5
     played = replace(ready.start(), cycle=jnp.asarray(7))
-    assert not games.is_over(game, played)
-    assert games.is_over(game, replace(played, cycle=jnp.asarray(8)))
+    assert not run_legs.is_over(game, played)
+    assert run_legs.is_over(game, replace(played, cycle=jnp.asarray(8)))
 
 
 def test_solvers_that_are_restarted_keep_the_parameters_that_they_reached(ready):
     """Adam's rate rises and falls anew, from no moments; L-BFGS keeps its curvature."""
     state, _ = ready.play(ready.start())
-    again = games.restarted(ready.game, state)
+    again = run_legs.restarted(ready.game, state)
     for name in games.NAMES:
         assert_equal(again.players[name].params, state.players[name].params)
     adam, before = (s.players["synthetic"].solver for s in (again, state))

@@ -1,0 +1,68 @@
+"""Whether a search has come to its end, and where a better one begins: coefficients are moved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from hycojax.models.pde import Unconstrained
+from hycojax.solvers import Reason
+
+Loss = Callable[[Any], Float[Array, ""]]
+
+#: Shifts by which a stop is put to the test, in the unconstrained form.
+_NEAR = (-0.3, -0.03, 0.03, 0.3)
+#: Shifts by which a better start is looked for, and how often.
+_FAR, _ROUNDS = (-2.0, -1.0, -0.4, 0.4, 1.0, 2.0), 4
+#: A loss that is lower by this part, and by more than rounding, shows that there is more to gain.
+_LOWER, _ROUNDING = 1e-3, 1e-12
+
+
+def better_start(model: Unconstrained, loss: Loss, params: Any, wanted: Bool[Array, ""]) -> Any:
+    """Return a better start of a search, if it is wanted: one ten times too low is left at once."""
+
+    def look(_: int, at: Any) -> Any:
+        return _best_of(model, loss, at, loss(at), _FAR)[0]
+
+    return jax.lax.fori_loop(0, jnp.where(wanted, _ROUNDS, 0), look, params)
+
+
+def tested(
+    model: Unconstrained,
+    loss: Loss,
+    params: Any,
+    value: Float[Array, ""],
+    reason: Int[Array, ""],
+) -> tuple[Any, Int[Array, ""]]:
+    """Return the end of a search, with the reason that stands a test.
+
+    It has converged only if no single coefficient, shifted a little or put back to its start,
+    lowers the loss; otherwise the search goes on from there. A coefficient at a bound has a reason
+    of its own.
+    """
+    converged = reason == Reason.CONVERGED
+    moved, lower = jax.lax.cond(
+        converged,
+        lambda: _best_of(model, loss, params, value, _NEAR),
+        lambda: (params, jnp.asarray(False)),
+    )
+    told = jnp.where(lower, Reason.NO_MINIMUM, reason)
+    told = jnp.where(~lower & converged & model.at_bound(params), Reason.AT_BOUND, told)
+    return moved, told.astype(reason.dtype)
+
+
+def _best_of(
+    model: Unconstrained, loss: Loss, params: Any, value: Array, shifts: tuple[float, ...]
+) -> tuple[Any, Array]:
+    """Return parameters, or those of their neighbours whose loss is lowest and clearly lower."""
+    others = model.neighbours(params, shifts)
+    losses = jax.lax.map(loss, others)
+    losses = jnp.where(jnp.isfinite(losses), losses, jnp.inf)
+    best = jnp.argmin(losses)
+    lower = (losses[best] < (1 - _LOWER) * value - _ROUNDING) | ~jnp.isfinite(value)
+    lower &= jnp.isfinite(losses[best])
+    return jax.tree.map(lambda new, old: jnp.where(lower, new[best], old), others, params), lower
