@@ -3,7 +3,7 @@
 Heat on a line; the state is stepped by the model, residuals and matrices are written out here.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import hycojax as hj
-from hycojax.data.observations import Dense, First
+from hycojax.data.observations import Dense, First, Observations, Observed, Statistics
 from hycojax.grid import filters
 from hycojax.grid.domain import PERIODIC
 from hycojax.inference import marginal
@@ -157,15 +157,13 @@ def test_the_uncertainty_of_first_states_has_the_slope_of_its_determinant(monkey
     ends = [half_log_determinant(own.point + sign * step) for sign in (1, -1)]
     expected = (ends[0] - ends[1]) / 2e-3
     monkeypatch.setattr(marginal, "_VECTORS", 300)  # two are enough in a search, on the average
-    slope = jax.jit(marginal.slope, static_argnums=(0, 1))(
-        PHYSICS,
-        Unconstrained(PHYSICS),
-        own.first,
-        own.parts,
-        jnp.full(1, SCALE),
-        jnp.float32(NOISE),
-        own.params,
-    )
+    seen = Observed(own.parts, own.first, None, np.zeros((SYSTEMS, STEPS + 1), bool))
+    numbers = Statistics(jnp.zeros(1), jnp.full(1, SCALE), jnp.ones(1))
+    data = Observations(seen, seen, numbers, jnp.float32(NOISE), whole=False)
+    program = jax.jit(marginal.slope, static_argnums=(0, 1))
+    slope = program(PHYSICS, Unconstrained(PHYSICS), data, own.params)
     np.testing.assert_allclose(slope["diffusivity"], expected, rtol=0.05)
     assert set(slope) == {"diffusivity"}
     assert expected < -0.1
+    measured = replace(data, training=replace(seen, first=case("measured").first))
+    assert marginal.slope(PHYSICS, Unconstrained(PHYSICS), measured, own.params) is None

@@ -16,12 +16,14 @@ from hycojax.game import cycle as cycles
 from hycojax.game import state as games
 from hycojax.game.completion import complete, first_states
 from hycojax.game.lessons import lessons
+from hycojax.game.objective import visible_loss
 from hycojax.game.player import Balance, Physical, Player, Weights
 from hycojax.game.schedule import Fresh, Interaction, Schedule, Turn
 from hycojax.game.state import Game, PlayerState
 from hycojax.game.turn import train
 from hycojax.game.validation import predictions
 from hycojax.grid.domain import CLOSED, PERIODIC, Domain, with_channels
+from hycojax.inference import marginal
 from hycojax.models.coefficients import Unknown
 from hycojax.models.model import Stepper, rollout, rollouts
 from hycojax.models.pde import BoundPDE, Unconstrained
@@ -60,7 +62,7 @@ def play(program, game, data, state, cycles):
 def known_first(ready, players=None):
     """Return the first states of the training systems as the physical player knows them."""
     players = ready.start().players if players is None else players
-    return known_first(ready.game, ready.data, players, "physical", ALONE)
+    return first_states(ready.game, ready.data, players, "physical", ALONE)
 
 
 def compiled(game, data, state):
@@ -311,7 +313,7 @@ def test_recordings_of_both_kinds_are_predicted_to_their_own_ends(ready, recorde
     assert all(own.recorded is None for own in start.players.values())
 
 
-def test_held_out_values_are_compared_with_what_follows_the_estimated_known_first(ready):
+def test_held_out_values_are_compared_with_what_follows_the_estimated_first_states(ready):
     """They are of the training systems, whose noisy first states a player may correct."""
     training = ready.data.training
     player, first = ready.game.players["physical"], training.first.mean
@@ -556,11 +558,14 @@ def test_noise_that_is_not_known_is_that_of_the_residuals(ready):
     )
     ((part,), first), scale = (observed.parts, own.recorded), float(ready.data.scale[0])
     residual = np.sqrt(np.mean(((first - part.values) / scale)[part.seen] ** 2))
-    for most, expected in ((10.0, residual), (0.01, 0.01)):
-        data = replace(ready.data, noise=jnp.float32(most), sure=False)
-        found = cycles._with_noise(ready.game, player, data, observed, own)
-        np.testing.assert_allclose(found.noise, expected, rtol=1e-5)
-    assert cycles._with_noise(ready.game, player, ready.data, observed, own) is ready.data
+    square = visible_loss(player, ready.data, observed, own.params, ready.game.physics)
+    for most, seen, expected in (
+        (10.0, square, residual),
+        (0.01, square, 0.01),
+        (3.0, np.nan, 3.0),
+    ):
+        found = marginal.told(jnp.float32(most), seen)
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
 def test_a_solver_plans_for_the_turns_that_its_player_has(ready, changed):
