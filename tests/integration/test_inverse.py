@@ -235,15 +235,16 @@ def options(unknowns, noisy):
 def problems(system, unknowns, seen, searches, simulations=2, solver=LBFGS(600)):  # noqa: B008
     """Return all searches in the recordings of all seeds (of one without noise), seed by seed.
 
-    Whole recordings are fitted; with noise the first states are unknown too, and the time grows.
+    Whole recordings are fitted; with noise the first states are unknown too, and for numbers the
+    time grows. For a field it does not: in its flat directions that may end in another minimum.
     """
     noisy = seen["noise"] > 0
     effort = options(unknowns, noisy)
     model = replace(system.truth, **unknowns).on(system.domain, system.interval)
     truths = {name: system.true(name) for name in unknowns}
-    player = Physical(
-        Unconstrained(model), solver, Weights(1.0, 0.0), horizon=STEPS, growth=2 if noisy else 0
-    )
+    numbers = not any(isinstance(own, UnknownField) for own in unknowns.values())
+    growth = 2 if noisy and numbers else 0
+    player = Physical(Unconstrained(model), solver, Weights(1.0, 0.0), horizon=STEPS, growth=growth)
     seats, schedule = (("physical", player),), Schedule(warmup=0, cycles=1)
     game = games.Game(model, seats, schedule, Interaction())
     simulate = jax.jit(
