@@ -29,6 +29,8 @@ _LENGTHS, _AMPLITUDES = np.geomspace(0.02, 0.5, 24), np.geomspace(0.6, 2.0, 7)
 _LINES, _ENOUGH = 250, 20
 #: Steps of the conjugate gradients that find the mean given the first measurements.
 _STEPS = 60
+#: Root of the curvature of a loss by the numbers of a search.
+_CURVED = 0.1
 #: Least noise of a measurement over the scale: exact ones are not interpolated to rounding.
 _LEAST = 1e-3
 
@@ -83,15 +85,33 @@ def state(
     admissible: Callable[[Grid, Array], Array],
     first: First,
     mean: Float[Array, "*shape channels"],
-    q: Float[Array, "*shape channels"],
+    numbers: Float[Array, "*shape channels"],
 ) -> Float[Array, "*shape channels"]:
-    """Return the state mean + C^(1/2) q, with ties, and as the equation allows it."""
-    fields = [filters.filtered(grid, a, q[..., c]) for c, a in enumerate(first.spectrum)]
+    """Return the state mean + C^(1/2) q, with ties, and as the equation allows it.
+
+    The numbers of a search are normal ones q with each wave divided by its size (`normal`).
+    """
     evolves = jnp.asarray(grid.evolves())
-    found = mean + jnp.where(evolves, jnp.stack(fields, -1), 0)
+    found = mean + jnp.where(evolves, _by_channel(grid, first.spectrum, numbers), 0)
     for channel, other, factor, offset in first.ties:
         found = found.at[..., channel].set(offset + factor * found[..., other])
     return admissible(grid, found)
+
+
+def normal(
+    grid: Grid, first: First, numbers: Float[Array, "simulation *shape channels"]
+) -> Float[Array, "simulation *shape channels"]:
+    """Return the numbers q that are normal before anything is measured, from those of a search.
+
+    A search sees each wave in a size in which the measurements curve its loss as much as that of
+    any other: where they see a wave well, the prior leaves it wide.
+    """
+    return jax.vmap(lambda n: _by_channel(grid, first.sizes, n))(numbers)
+
+
+def _by_channel(grid: Grid, factors: tuple[Array, ...], numbers: Array) -> Array:
+    fields = [filters.filtered(grid, a, numbers[..., c]) for c, a in enumerate(factors)]
+    return jnp.stack(fields, -1)
 
 
 def _first_frames(observed: Observed) -> tuple[np.ndarray, np.ndarray]:
@@ -114,7 +134,7 @@ def _with_prior(
     for name in setting.priors:
         if name not in names:
             raise InputError(f"first.priors: the model has no channel {name!r}; it has {names}")
-    mean, spectra, ties = np.array(role.static, np.float32), [], []
+    mean, spectra, sizes, ties = np.array(role.static, np.float32), [], [], []
     for c, channel in enumerate(grid.channels):
         prior = setting.priors.get(channel.name, Prior())
         amplitude = 0.0
@@ -130,9 +150,30 @@ def _with_prior(
             middle, amplitude, length = _prior(prior, channel.name, own, grid)
             mean[..., c] = np.where(grid.evolves()[..., c], middle, 0)
         # A wave of no amplitude: a channel that is static, or tied.
-        spectra.append(filters.matern(grid, amplitude, length if amplitude else 1.0))
-    first = First(mean, spectrum=tuple(spectra), ties=tuple(ties), kind="estimated")
+        waves = filters.matern(grid, amplitude, length if amplitude else 1.0)
+        sizes.append(_sizes(waves, c, role, grid, found, noise))
+        spectra.append(waves * sizes[-1])
+    first = First(
+        mean, spectrum=tuple(spectra), sizes=tuple(sizes), ties=tuple(ties), kind="estimated"
+    )
     return replace(first, start=_start(physics, first, Role(near, role.static), found))
+
+
+def _sizes(
+    waves: np.ndarray, channel: int, role: Role, grid: Grid, found: Statistics, noise: float
+) -> np.ndarray:
+    """Return the size of each wave: 1 / sqrt(1 + a^2 c / sigma^2), c the measurements of a cell.
+
+    In these sizes all waves curve the loss about alike, and, as corrections of measured states do,
+    less than a coefficient that matters.
+    """
+    count = sum(len(t.value) for t in role.tables)
+    own = sum(len(t.value) for t in role.tables if t.channel == channel)
+    cells = len(role.static) * np.prod(grid.shape)
+    least = max(noise, _LEAST)
+    sigma = least * float(found.std[channel])
+    gain = waves.astype(float) ** 2 * own / cells / sigma**2
+    return (_CURVED * np.sqrt(count) / least / np.sqrt(1 + gain)).astype(np.float32)
 
 
 def _prior(prior: Prior, name: str, own: list[Table], grid: Grid) -> tuple[float, float, float]:
@@ -204,7 +245,7 @@ def _covariance(grid: Grid, length: float) -> Callable[[np.ndarray], np.ndarray]
     size = tuple(longer * s for s in grid.size)
     box = Domain(shape, size, Boundary.PERIODIC)
     power = filters.matern(box, 1.0, length).astype(float) ** 2
-    values = np.fft.irfftn(power, s=shape)
+    values = np.fft.irfftn(power, s=shape, axes=range(len(shape)))
 
     def correlations(place: np.ndarray) -> np.ndarray:
         nearest = np.round(place / np.array(box.dx)).astype(int)  # first: else no covariance
@@ -246,10 +287,10 @@ def _nearest(table: Table, found: Statistics, noise: float) -> Table:
 def _conditioned(
     grid: Grid, admissible: Any, first: First, built: list[Part], scale: Array
 ) -> Array:
-    """Return q that minimises |(H u(q) - y) / sigma|^2 + |q|^2, by conjugate gradients."""
+    """Return numbers that minimise |(H u(q) - y) / sigma|^2 + |q|^2, by conjugate gradients."""
 
-    def residuals(q: Array) -> list[Array]:
-        states = jax.vmap(lambda m, n: state(grid, admissible, first, m, n))(first.mean, q)
+    def residuals(numbers: Array) -> list[Array]:
+        states = jax.vmap(lambda m, n: state(grid, admissible, first, m, n))(first.mean, numbers)
         return [_residual(part, states[:, None], scale) for part in built]
 
     zero = jnp.zeros_like(first.mean)
@@ -257,10 +298,10 @@ def _conditioned(
     backward = jax.linear_transpose(forward, zero)
     (right,) = backward([-r for r in off])
 
-    def normal(q: Array) -> Array:
-        return q + backward(forward(q))[0]
+    def curvature(v: Array) -> Array:
+        return normal(grid, first, normal(grid, first, v)) + backward(forward(v))[0]
 
-    return jax.scipy.sparse.linalg.cg(normal, right, tol=1e-4, maxiter=_STEPS)[0]
+    return jax.scipy.sparse.linalg.cg(curvature, right, tol=1e-4, maxiter=_STEPS)[0]
 
 
 def _residual(part: Part, frames: Array, scale: Array) -> Array:

@@ -74,8 +74,10 @@ class First:
     Attributes:
         mean: Known or measured states; of those that are estimated by a prior its mean.
         measured: Where a state is measured, and with noise; nowhere if it is known.
-        spectrum: Amplitude of each wave of the prior, by channel; None without a prior.
-        start: Numbers q of the prior's mean given what is measured first; None without a prior.
+        spectrum: What makes a field of the numbers of a search, by channel: the factor of each
+            wave; None without a prior.
+        sizes: The same for normal numbers, those of the prior; None without a prior.
+        start: Numbers of the prior's mean given what is measured first; None without a prior.
         ties: Of channels that follow from another one: (channel, other, factor, offset).
         kind: "known", "measured" or "estimated".
     """
@@ -83,6 +85,7 @@ class First:
     mean: Float[Array, "simulation *shape channels"]
     measured: Bool[Array, "simulation *shape channels"] | None = None
     spectrum: tuple[Float[Array, " *modes"], ...] | None = None
+    sizes: tuple[Float[Array, " *modes"], ...] | None = None
     start: Float[Array, "simulation *shape channels"] | None = None
     ties: tuple[tuple[int, int, float, float], ...] = field(default=(), metadata={"static": True})
     kind: str = field(default="known", metadata={"static": True})

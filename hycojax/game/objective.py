@@ -82,7 +82,8 @@ def objective(
 
     def improbable(params: Any) -> Array:
         known = data.training
-        unlikely = first_states.penalty(known.first, known.parts, data.noise, params)
+        grid, first = physics.domain, known.first
+        unlikely = first_states.penalty(grid, first, known.parts, data.noise, params)
         if leaning is not None:
             slant = sum(jnp.vdot(leaning[name], params[name]) for name in leaning)
             unlikely += 2 * data.noise**2 / known.count * slant

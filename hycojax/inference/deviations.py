@@ -85,7 +85,7 @@ def _deviations(
 
     def penalty(x: Array) -> Array:
         own = unflatten(x)
-        improbable = first_states.penalty(first, parts, noise, own)
+        improbable = first_states.penalty(physics.domain, first, parts, noise, own)
         return (model.penalty(own) + improbable) * count / (2 * noise**2)
 
     off, forward = jax.linearize(residuals, point)

@@ -17,6 +17,7 @@ from jaxtyping import Array, Float
 
 from hycojax.data import first_guess
 from hycojax.data.observations import First, Part
+from hycojax.grid.domain import Grid
 from hycojax.models.pde import BoundPDE
 from hycojax.solvers import INITIAL_STATES
 
@@ -39,7 +40,7 @@ def states(
     if first.kind == "estimated":
         grid, allowed = physics.domain, physics.pde.admissible
         numbers = first.start if own is None else own
-        return jax.vmap(lambda m, q: first_guess.state(grid, allowed, first, m, q))(
+        return jax.vmap(lambda m, n: first_guess.state(grid, allowed, first, m, n))(
             first.mean, numbers
         )
     if own is None:
@@ -49,7 +50,7 @@ def states(
 
 
 def penalty(
-    first: First, parts: tuple[Part, ...], noise: Float[Array, ""], params: Any
+    grid: Grid, first: First, parts: tuple[Part, ...], noise: Float[Array, ""], params: Any
 ) -> Float[Array, ""]:
     """Return what improbable first states add to the loss: noise^2 |q|^2 / N.
 
@@ -59,4 +60,5 @@ def penalty(
         return jnp.zeros(())
     count = sum(jnp.sum(part.seen) for part in parts)
     least = jnp.maximum(noise, LEAST_NOISE)
-    return least**2 * jnp.sum(params[INITIAL_STATES] ** 2) / count
+    normal = first_guess.normal(grid, first, params[INITIAL_STATES])
+    return least**2 * jnp.sum(normal**2) / count

@@ -20,6 +20,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from hycojax.data import first_guess
 from hycojax.data.observations import Observations
 from hycojax.inference.first_states import LEAST_NOISE, states
 from hycojax.inference.losses import distances
@@ -28,7 +29,7 @@ from hycojax.models.pde import BoundPDE
 from hycojax.solvers import INITIAL_STATES
 
 #: Random vectors for a trace, and steps of the conjugate gradients for each.
-_VECTORS, _STEPS = 2, 200
+_VECTORS, _STEPS = 2, 60
 
 
 def told(noise: Float[Array, ""], square: Float[Array, ""]) -> Float[Array, ""]:
@@ -47,6 +48,7 @@ def slope(
     (J x) . (J v), differentiated at fixed x and v.
     """
     first, parts, scale = data.training.first, data.training.parts, data.scale
+    grid = physics.domain
     if first.kind != "estimated":
         return None
     least = jnp.maximum(data.noise, LEAST_NOISE)
@@ -62,7 +64,8 @@ def slope(
     backward = jax.linear_transpose(forward, start)
 
     def curvature(v: Array) -> Array:
-        return backward(forward(v))[0] + v
+        twice = first_guess.normal(grid, first, first_guess.normal(grid, first, v))
+        return backward(forward(v))[0] + twice
 
     def solve(v: Array) -> Array:
         return jax.scipy.sparse.linalg.cg(curvature, v, tol=1e-3, maxiter=_STEPS)[0]

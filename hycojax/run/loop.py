@@ -14,8 +14,7 @@ from hycojax.data.observations import Observations
 from hycojax.errors import DivergedError
 from hycojax.game import state as games
 from hycojax.game.state import NAMES, Game, TrainingState
-from hycojax.run import legs
-from hycojax.run import trace
+from hycojax.run import legs, trace
 from hycojax.run.compiled import compiled_cycle
 from hycojax.run.record import Record, player_record
 from hycojax.settings.numbers import split
