@@ -58,7 +58,10 @@ def case(kind, spacing=1):
     seen = np.zeros((SYSTEMS, STEPS + 1, CELLS, 1), bool)
     seen[:, 1 if kind == "known" else 0 :, ::spacing] = True
     weights = rng.uniform(0.5, 1.5, seen.shape).astype(np.float32)
-    prior = {"spectrum": (spectrum,), "start": q} if kind == "estimated" else {}
+    sizes = np.linspace(0.5, 2.0, spectrum.size).astype(np.float32)  # of the search's numbers
+    prior = {"spectrum": (spectrum * sizes,), "sizes": (sizes,), "start": q}
+    prior = prior if kind == "estimated" else {}
+    size, root = root_of(sizes), root @ root_of(sizes)
     measured = np.ones(shape, bool) if kind == "measured" else None
     first = First(mean, measured=measured, kind=kind, **prior)
     params = {"diffusivity": jnp.float32(0.2)}
@@ -89,8 +92,9 @@ def case(kind, spacing=1):
         off = jnp.sqrt(weights) * (path(x) - values) / (SCALE * NOISE)
         return off[seen]
 
-    sure = np.zeros(len(start))
-    sure[1:] = kind == "estimated"
+    sure = np.zeros((len(start), len(start)))
+    if kind == "estimated":  # |size q|^2 of each system
+        sure[1:, 1:] = np.kron(np.eye(SYSTEMS), size.T @ size)
     return Case(first, (Dense(values, seen, weights),), params, residuals, sure)
 
 
@@ -99,7 +103,7 @@ def dense(own):
     with jax.enable_x64(True):
         x = jnp.asarray(own.point)
         off, jacobian = (np.asarray(f(x)) for f in (own.residuals, jax.jacfwd(own.residuals)))
-    return off, jacobian, jacobian.T @ jacobian + np.diag(own.sure)
+    return off, jacobian, jacobian.T @ jacobian + own.sure
 
 
 @pytest.mark.parametrize(
@@ -150,7 +154,7 @@ def test_the_uncertainty_of_first_states_has_the_slope_of_its_determinant(monkey
         with jax.enable_x64(True):
             at = jnp.asarray(x)
             jacobian = np.asarray(jax.jacfwd(own.residuals)(at))[:, 1:]
-        return np.linalg.slogdet(jacobian.T @ jacobian + np.eye(jacobian.shape[1]))[1] / 2
+        return np.linalg.slogdet(jacobian.T @ jacobian + own.sure[1:, 1:])[1] / 2
 
     step = np.zeros(len(own.point))
     step[0] = 1e-3

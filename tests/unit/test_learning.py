@@ -343,10 +343,11 @@ def test_over_a_short_time_nothing_later_counts(model, source):
 def test_improbable_first_states_and_their_uncertainty_are_counted_by_the_noise(model, source):
     """noise^2 / N (|q|^2 + 2 slope theta): of that, minus twice the logarithm of the posterior."""
     spectrum = (np.ones((16, 9), np.float32),)  # a prior without any smoothness
+    sizes = (2 * spectrum[0],)  # q is twice the numbers of the search
     mean = jnp.zeros((3, 16, 16, 1))
-    first = First(mean, spectrum=spectrum, start=mean, kind="estimated")
+    first = First(mean, spectrum=spectrum, sizes=sizes, start=mean, kind="estimated")
     q = jax.random.normal(jax.random.key(1), mean.shape)
-    params = {"diffusivity": jnp.float32(0.4), INITIAL_STATES: q}
+    params = {"diffusivity": jnp.float32(0.4), INITIAL_STATES: q / 2}
     player = Physical(model, LBFGS(), Weights(1.0, 0.0), horizon=7)
     count = int(source.parts[0].seen.sum())
     for noise, weight in ((0.1, 0.1), (0.0, LEAST_NOISE)):
