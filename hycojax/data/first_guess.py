@@ -24,7 +24,7 @@ from hycojax.kernels import programs
 from hycojax.models.pde import BoundPDE
 
 #: Lengths that are compared, over the shortest side of the box, and amplitudes, over the values.
-_LENGTHS, _AMPLITUDES = np.geomspace(0.02, 0.5, 24), np.geomspace(0.6, 2.0, 7)
+_LENGTHS, _AMPLITUDES = np.geomspace(0.02, 0.5, 24), np.geomspace(0.6, 4.0, 9)
 #: Lines of a system and channel that tell these, and how few tell nothing.
 _LINES, _ENOUGH = 250, 20
 #: Steps of the conjugate gradients that find the mean given the first measurements.
@@ -188,7 +188,9 @@ def _prior(prior: Prior, name: str, own: list[Table], grid: Grid) -> tuple[float
             "channel by hj.Tie"
         )
     values = np.concatenate([t.value for t in own]) if own else np.zeros(1)
-    mean = float(values.mean()) if prior.mean is None else prior.mean
+    doubt = np.concatenate([t.sigma for t in own]) if own else np.ones(1)
+    sure = 1 / (np.var(values) + doubt**2)  # late values tell less of the start
+    mean = float(np.average(values, weights=sure)) if prior.mean is None else prior.mean
     side = min(grid.size)
     lengths = (prior.length,) if prior.length else tuple(side * _LENGTHS)
     usual = prior.amplitude or float(np.std(values)) or 1.0

@@ -1,0 +1,47 @@
+"""Parameters from recordings that an independent solver has made, with noise, seen in part."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import hycojax as hj
+from hycojax import commandline
+from profiling import own_recordings
+
+EXPERIMENTS = Path(__file__).parents[2] / "experiments"
+
+pytestmark = pytest.mark.accuracy
+
+
+@pytest.mark.parametrize("start", [3.0, 1 / 3])
+def test_a_diffusivity_from_scattered_cells_of_an_unknown_first_state(start):
+    """Within its standard deviations, and these are small: the step is exact on means of cells."""
+    experiment = own_recordings.experiment("heat", "scattered", 0.05, "unknown", start, 0, cycles=3)
+    end = own_recordings.found("heat", hj.fit(experiment))
+    assert end["sd"] < 0.0025
+    assert abs(end["error"]) < 2.5 * end["sd"]
+    assert end["reason"] == "converged"
+
+
+def test_a_viscosity_is_as_good_as_the_step():
+    """With a measured first state, within the error of the scheme on complete exact recordings."""
+    ends = {}
+    for noise, first in ((0.0, "known"), (0.05, "measured")):
+        experiment = own_recordings.experiment("burgers", "full", noise, first, 3.0, 0, cycles=2)
+        ends[noise] = own_recordings.found("burgers", hj.fit(experiment))
+    scheme = abs(ends[0.0]["error"])
+    assert scheme < 0.03
+    assert abs(ends[0.05]["error"]) < scheme + 2 * ends[0.05]["sd"] + 0.005
+    assert np.isfinite(ends[0.05]["chi2"] or 1.0)
+
+
+def test_the_worked_example_finds_its_viscosity():
+    """From a table of 40 sensors with clocks of their own: 0.03 m^2/s, within its deviation."""
+    experiment = commandline.load(EXPERIMENTS / "burgers_sensors.py")
+    result = hj.fit(experiment, cycles=2)
+    found = result.parameters["viscosity"]
+    assert found.true is None
+    assert found.sd < 6e-4
+    assert abs(found.estimate - 0.03) < 2.5 * found.sd
+    assert result.summary["physical"]["held_out_chi2"] < 2
