@@ -98,49 +98,47 @@ def _lines(
     """Return the lines of what an instrument saw of a channel."""
     if series.times is None:
         raise InputError(f"{series.channel} of {name}: it evolves, but has no axis of time")
-    degrees = series.noise.degrees if isinstance(series.noise, Student) else None
-    common = {"channel": channel, "instrument": series.instrument, "degrees": degrees}
-    sigma = _sigma(series)
     time = (np.asarray(series.times, float) - begin) / interval
     time = np.where(np.abs(time - np.round(time)) < SAME, np.round(time), time)
-    corner = np.asarray(grid.corner)
-    if isinstance(series, Points):
-        place = np.asarray(series.places, float) - corner
-        _check_inside(place, grid, series, name)
-        lines = np.full(len(time), system)
-        value = np.asarray(series.values)
-        return [
-            Table(
-                system=lines, time=time, place=place, cell=None, value=value, sigma=sigma, **common
-            )
-        ]
-    axes = [np.asarray(p, float) - c for p, c in zip(series.places, corner, strict=True)]
-    cells = _cells(axes, grid, channel) if series.instrument is None else None
-    spread = np.broadcast_to(time.reshape(-1, *(1,) * len(axes)), series.values.shape)
-    there = np.isfinite(series.values)
-    index = np.flatnonzero(there)
-    pixel = index % max(int(np.prod(series.values.shape[1:])), 1)
+    if isinstance(series, Film):
+        return _film_lines(series, system, channel, grid, time, name)
+    place = np.asarray(series.places, float) - np.asarray(grid.corner)
+    _check_inside(place, grid, series, name)
+    where = {"system": np.full(len(time), system), "place": place, "cell": None}
+    what = {"time": time, "value": np.asarray(series.values), "sigma": _sigma(series)}
+    return [Table(channel=channel, **where, **what, **_about(series))]
+
+
+def _film_lines(
+    film: Film, system: int, channel: int, grid: Grid, time: np.ndarray, name: str
+) -> list[Table]:
+    """Return the lines of a film: those in cells at frames, and those between them."""
+    if len(film.places) != grid.dims:
+        raise InputError(
+            f"{film.channel} of {name}: {len(film.places)} axes of space, where the box has {grid.dims}"
+        )
+    axes = [np.asarray(p, float) - c for p, c in zip(film.places, grid.corner, strict=True)]
+    cells = _cells(axes, grid, channel) if film.instrument is None else None
+    place = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, grid.dims)
+    index = np.flatnonzero(np.isfinite(film.values))
+    pixel = index % max(len(place), 1)
+    frame = index // max(len(place), 1)
+    what = {"value": film.values.reshape(-1)[index], "sigma": _sigma(film).reshape(-1)[index]}
+    when = {"system": np.full(len(index), system), "time": time[frame]}
     if cells is None:
-        place = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, grid.dims)
-        _check_inside(place, grid, series, name)
-    line = {
-        "system": np.full(len(index), system),
-        "time": spread.reshape(-1)[index],
-        "value": series.values.reshape(-1)[index],
-        "sigma": sigma.reshape(-1)[index],
-    }
-    table = Table(
-        **line,
-        place=None if cells is not None else place[pixel],
-        cell=None if cells is None else cells[pixel],
-        **common,
-    )
-    if cells is None:
-        return [table]
+        _check_inside(place, grid, film, name)
+        return [Table(channel, place=place[pixel], cell=None, **when, **what, **_about(film))]
+    table = Table(channel, place=None, cell=cells[pixel], **when, **what, **_about(film))
     whole = table.time == np.round(table.time)  # the others lie between frames
     between = table.only(~whole)
     place = centres(grid, channel)[between.cell]
     return [table.only(whole), replace(between, cell=None, place=place)]
+
+
+def _about(series: Film | Points) -> dict[str, Any]:
+    """Return what the lines of a series have in common."""
+    degrees = series.noise.degrees if isinstance(series.noise, Student) else None
+    return {"instrument": series.instrument, "degrees": degrees}
 
 
 def _sigma(series: Film | Points) -> np.ndarray:
