@@ -114,9 +114,8 @@ def _film_lines(
 ) -> list[Table]:
     """Return the lines of a film: those in cells at frames, and those between them."""
     if len(film.places) != grid.dims:
-        raise InputError(
-            f"{film.channel} of {name}: {len(film.places)} axes of space, where the box has {grid.dims}"
-        )
+        axes = f"{len(film.places)} axes of space, where the box has {grid.dims}"
+        raise InputError(f"{film.channel} of {name}: {axes}")
     axes = [np.asarray(p, float) - c for p, c in zip(film.places, grid.corner, strict=True)]
     cells = _cells(axes, grid, channel) if film.instrument is None else None
     place = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, grid.dims)
