@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import hycojax as hj
@@ -25,21 +24,18 @@ def test_a_diffusivity_from_scattered_cells_of_an_unknown_first_state(start):
 
 
 def test_a_viscosity_is_as_good_as_the_step():
-    """With a measured first state, within the error of the scheme on complete exact recordings."""
-    ends = {}
-    for noise, first in ((0.0, "known"), (0.05, "measured")):
-        experiment = own_recordings.experiment("burgers", "full", noise, first, 3.0, 0, cycles=2)
-        ends[noise] = own_recordings.found("burgers", hj.fit(experiment))
-    scheme = abs(ends[0.0]["error"])
-    assert scheme < 0.03
-    assert abs(ends[0.05]["error"]) < scheme + 2 * ends[0.05]["sd"] + 0.005
-    assert np.isfinite(ends[0.05]["chi2"] or 1.0)
+    """Its error is that of the scheme, a per cent or two: noise says far less than that."""
+    for noise, first, limit in ((0.0, "known", 0.01), (0.05, "measured", 0.025)):
+        experiment = own_recordings.experiment("burgers", "full", noise, first, 3.0, 0, cycles=1)
+        end = own_recordings.found("burgers", hj.fit(experiment))
+        assert abs(end["error"]) < limit
+        assert end["sd"] < 0.001
 
 
 def test_the_worked_example_finds_its_viscosity():
     """From a table of 40 sensors with clocks of their own: 0.03 m^2/s, within its deviation."""
     experiment = commandline.load(EXPERIMENTS / "burgers_sensors.py")
-    result = hj.fit(experiment, cycles=2)
+    result = hj.fit(experiment, cycles=1)
     found = result.parameters["viscosity"]
     assert found.true is None
     assert found.sd < 6e-4
