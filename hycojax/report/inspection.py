@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.figure import Figure
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from hycojax.data.noise import noise_estimate, residuals
 from hycojax.data.recordings import Film, Points, Recordings, System
@@ -66,7 +66,7 @@ def facts(recordings: Recordings) -> list[Facts]:
 def table(recordings: Recordings) -> Table:
     """Return the facts as a table for the terminal."""
     found = facts(recordings)
-    shown = Table("", *(escape(f"{f.channel}, {f.kind}") for f in found))
+    shown = Table("", *(Text(f"{f.channel}, {f.kind}") for f in found))
     rows = {
         "unit": [f.unit or "none" for f in found],
         "systems": [str(f.systems) for f in found],
@@ -82,7 +82,7 @@ def table(recordings: Recordings) -> Table:
         "sigma, stated": ["none" if f.sigma is None else f"{f.sigma:.3g}" for f in found],
     }
     for name, cells in rows.items():
-        shown.add_row(*map(escape, (name, *cells)))
+        shown.add_row(*map(Text, (name, *cells)))
     return shown
 
 
