@@ -66,7 +66,9 @@ def facts(recordings: Recordings) -> list[Facts]:
 def table(recordings: Recordings) -> Table:
     """Return the facts as a table for the terminal."""
     found = facts(recordings)
-    shown = Table("", *(Text(f"{f.channel}, {f.kind}") for f in found))
+    shown = Table("")
+    for f in found:
+        shown.add_column(Text(f"{f.channel}, {f.kind}"))
     rows = {
         "unit": [f.unit or "none" for f in found],
         "systems": [str(f.systems) for f in found],
