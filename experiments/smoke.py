@@ -4,12 +4,11 @@
 
     python -m hycojax.compare experiments/smoke.py
 
-4 to 5 minutes on 2 CPU cores, of which 2 compile. Seed 0: buoyancy 0.1036 (true 0.1, start 0.3);
-test nRMSE of the network 0.084 (0.227 in synthetic mode), of the PDE 0.045.
+4 to 6 minutes on 2 CPU cores, of which 2 compile. Physical mode, seed 0, 1.5 minutes: buoyancy 0.1016
+(true 0.1, start 0.3); test nRMSE of the PDE 0.042.
 
 What limits it: the recordings come from a grid twice as fine, with half the time step. A buoyancy
-that is 2 to 3 % higher makes up for the coarse step's error, in physical mode as in hybrid; the
-parameters that are best in validation, which is noisy, are up to 7 % off.
+that is 2 % higher makes up for the coarse step's error.
 """
 
 import hycojax as hj

@@ -1,5 +1,6 @@
 """Parameters from recordings that an independent solver has made, with noise, seen in part."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,8 @@ def test_a_viscosity_is_as_good_as_the_step():
 def test_the_worked_example_finds_its_viscosity():
     """From a table of 40 sensors with clocks of their own: 0.03 m^2/s, within its deviation."""
     experiment = commandline.load(EXPERIMENTS / "burgers_sensors.py")
-    result = hj.fit(experiment, cycles=1)
+    at_once = replace(experiment.physical, growth=0)  # a quarter of the time
+    result = hj.fit(replace(experiment, physical=at_once), cycles=1)
     found = result.parameters["viscosity"]
     assert found.true is None
     assert found.sd < 6e-4
