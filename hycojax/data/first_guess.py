@@ -13,8 +13,8 @@ from jaxtyping import Array, Float
 
 from hycojax.data.first_states import Estimated, FirstState, Known, Measured, Prior, Tie
 from hycojax.data.lines import Table, centres, site
-from hycojax.data.observations import Dense, First, Observed, Part, Rows, Statistics
-from hycojax.data.operators import read
+from hycojax.data.observations import Dense, First, Observed, Part, Statistics
+from hycojax.data.operators import distances
 from hycojax.data.parts import parts
 from hycojax.data.roles import Role
 from hycojax.errors import InputError
@@ -31,8 +31,8 @@ _LINES, _ENOUGH = 250, 20
 _STEPS = 60
 #: Root of the curvature of a loss by the numbers of a search.
 _CURVED = 0.1
-#: Least noise of a measurement over the scale: exact ones are not interpolated to rounding.
-_LEAST = 1e-3
+#: Noise that exact recordings are taken to have, over the scale: a prior counts by it.
+LEAST_NOISE = 1e-3
 
 
 def first_states(
@@ -170,7 +170,7 @@ def _sizes(
     count = sum(len(t.value) for t in role.tables)
     own = sum(len(t.value) for t in role.tables if t.channel == channel)
     cells = len(role.static) * np.prod(grid.shape)
-    least = max(noise, _LEAST)
+    least = max(noise, LEAST_NOISE)
     sigma = least * float(found.std[channel])
     gain = waves.astype(float) ** 2 * own / cells / sigma**2
     return (_CURVED * np.sqrt(count) / least / np.sqrt(1 + gain)).astype(np.float32)
@@ -282,7 +282,7 @@ def _nearest(table: Table, found: Statistics, noise: float) -> Table:
     kept = table.only(order[new])
     std, change = float(found.std[table.channel]), float(found.change[table.channel])
     own = np.where(np.isnan(kept.sigma), noise * std, kept.sigma)
-    sigma = np.sqrt(np.maximum(own, _LEAST * std) ** 2 + (change * kept.time) ** 2)
+    sigma = np.sqrt(np.maximum(own, LEAST_NOISE * std) ** 2 + (change * kept.time) ** 2)
     return replace(kept, time=np.zeros(len(kept.time)), sigma=sigma)
 
 
@@ -293,7 +293,7 @@ def _conditioned(
 
     def residuals(numbers: Array) -> list[Array]:
         states = jax.vmap(lambda m, n: state(grid, admissible, first, m, n))(first.mean, numbers)
-        return [_residual(part, states[:, None], scale) for part in built]
+        return [distances(part, states[:, None], scale) for part in built]
 
     zero = jnp.zeros_like(first.mean)
     off, forward = jax.linearize(residuals, zero)
@@ -304,11 +304,3 @@ def _conditioned(
         return normal(grid, first, normal(grid, first, v)) + backward(forward(v))[0]
 
     return jax.scipy.sparse.linalg.cg(curvature, right, tol=1e-4, maxiter=_STEPS)[0]
-
-
-def _residual(part: Part, frames: Array, scale: Array) -> Array:
-    if isinstance(part, Rows):
-        off = read(part, frames) - part.values
-        return jnp.sqrt(part.weights) * off / scale[part.channel][part.row]
-    off = jnp.where(part.seen, frames - part.values, 0) / scale
-    return off if part.weights is None else jnp.sqrt(part.weights) * off

@@ -113,10 +113,7 @@ def _film_lines(
     film: Film, system: int, channel: int, grid: Grid, time: np.ndarray, name: str
 ) -> list[Table]:
     """Return the lines of a film: those in cells at frames, and those between them."""
-    if len(film.places) != grid.dims:
-        axes = f"{len(film.places)} axes of space, where the box has {grid.dims}"
-        raise InputError(f"{film.channel} of {name}: {axes}")
-    axes = [np.asarray(p, float) - c for p, c in zip(film.places, grid.corner, strict=True)]
+    axes = _axes(film, grid, name)
     cells = _cells(axes, grid, channel) if film.instrument is None else None
     place = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, grid.dims)
     index = np.flatnonzero(np.isfinite(film.values))
@@ -132,6 +129,14 @@ def _film_lines(
     between = table.only(~whole)
     place = centres(grid, channel)[between.cell]
     return [table.only(whole), replace(between, cell=None, place=place)]
+
+
+def _axes(film: Film, grid: Grid, of: str) -> list[np.ndarray]:
+    """Return where the pixels of a film lie along each axis, in metres from the corner."""
+    if len(film.places) != grid.dims:
+        axes = f"{len(film.places)} axes of space, the model {grid.dims}"
+        raise InputError(f"{film.channel} of {of}: it has {axes}")
+    return [np.asarray(p, float) - c for p, c in zip(film.places, grid.corner, strict=True)]
 
 
 def _about(series: Film | Points) -> dict[str, Any]:
@@ -150,8 +155,7 @@ def _cells(axes: list[np.ndarray], grid: Grid, channel: int) -> np.ndarray | Non
     """Return the cell of each pixel, flat; None if the pixels are not the model's own points."""
     found = []
     for axis, places in enumerate(axes):
-        first = 0.0 if grid.channels[channel].face == axis else 0.5
-        index = places / grid.dx[axis] - first
+        index = places / grid.dx[axis] - grid.offsets(channel)[axis]
         nearest = np.round(index).astype(int)
         inside = (nearest >= 0) & (nearest < grid.shape[axis])
         if not (inside & (np.abs(index - nearest) < SAME)).all():
@@ -163,11 +167,8 @@ def _cells(axes: list[np.ndarray], grid: Grid, channel: int) -> np.ndarray | Non
 
 def centres(grid: Grid, channel: int) -> np.ndarray:
     """Return where the values of a channel lie, `[cell, axis]`, from the corner of the box."""
-    face = grid.channels[channel].face
-    axes = [
-        (np.arange(n) + (0.0 if face == i else 0.5)) * dx
-        for i, (n, dx) in enumerate(zip(grid.shape, grid.dx, strict=True))
-    ]
+    cells = zip(grid.shape, grid.offsets(channel), grid.dx, strict=True)
+    axes = [(np.arange(n) + offset) * dx for n, offset, dx in cells]
     return np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, grid.dims)
 
 
@@ -211,11 +212,7 @@ def first_frame(film: Film, grid: Grid, channel: int, of: str) -> np.ndarray:
     Raises:
         InputError: It lies elsewhere, or is not complete; the message names the system `of` it.
     """
-    if len(film.places) != grid.dims:
-        axes = f"{len(film.places)} axes of space, the model {grid.dims}"
-        raise InputError(f"{film.channel} of {of}: it has {axes}")
-    axes = [np.asarray(p, float) - o for p, o in zip(film.places, grid.corner, strict=True)]
-    cells = _cells(axes, grid, channel)
+    cells = _cells(_axes(film, grid, of), grid, channel)
     values = film.values if film.times is None else film.values[0]
     if cells is None or values.size != np.prod(grid.shape):
         raise InputError(f"{film.channel} of {of}: it must be given in all cells of the model")

@@ -10,7 +10,6 @@ from hycojax.data import first_guess
 from hycojax.data.lines import SAME, Table, site, static_fields, tables
 from hycojax.data.noise import noise_of_lines
 from hycojax.data.observations import (
-    Dense,
     First,
     Observations,
     Observed,
@@ -126,16 +125,15 @@ def _with_first(
 def _observed(role: Role, grid: Grid, frames: int, found: Statistics, noise: float) -> Observed:
     """Return what is known of systems, but for their first states."""
     built = parts(role, grid, frames, found, noise)
-    systems = len(role.static)
-    evolves = grid.evolves()
+    systems, evolves = len(role.static), grid.evolves()
     exact, states = np.zeros((systems, frames), bool), None
-    complete = [p for p in built if isinstance(p, Dense)]
-    if complete:
-        sure = dense([t for t in role.tables if (t.sigma == 0).all()], grid, frames, systems)
-        exact = (sure[1] | ~evolves).reshape(systems, frames, -1).all(-1)
-        states = sure[0] + np.where(evolves, 0, role.static[:, None])
+    sure = [t for t in role.tables if t.cell is not None and (t.sigma == 0).all()]
+    if sure:
+        values, seen, _ = dense(sure, grid, frames, systems, lambda t: np.ones(len(t.value)))
+        exact = (seen | ~evolves).reshape(systems, frames, -1).all(-1)
+        if exact.any():
+            states = (values + np.where(evolves, 0, role.static[:, None])).astype(np.float32)
     first = First(np.asarray(role.static, np.float32))
-    states = None if states is None or not exact.any() else states.astype(np.float32)
     return Observed(tuple(built), first, states, exact)
 
 

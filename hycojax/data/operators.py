@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from hycojax.data.instruments import Blur, Instrument, Line, Mean, Order
-from hycojax.data.observations import Rows
+from hycojax.data.observations import Dense, Part, Rows
 from hycojax.grid.domain import Boundary, Grid
 from hycojax.kernels.axes import along
 
@@ -83,12 +83,12 @@ def _along_axis(
 ) -> Weights:
     """Return which points along an axis are read for each place, and their weights."""
     n, dx = grid.shape[axis] * finer, grid.dx[axis] / finer
-    face = grid.channels[channel].face == axis
+    face = not grid.offsets(channel)[axis]
     if isinstance(instrument, Line) and instrument.axis == axis:
         every = np.broadcast_to(np.arange(n), (len(places), n))
         return every, np.full(every.shape, dx)
     nodes, shares = _nodes(instrument, axis, grid.dx[axis])
-    first = 0.0 if face else 0.5 * grid.dx[axis]
+    first = grid.offsets(channel)[axis] * grid.dx[axis]
     at, shares = np.broadcast_arrays(places[:, None] + nodes, shares)
     closed = grid.boundary is Boundary.CLOSED
     if closed:  # a blur sees nothing beyond a wall
@@ -202,6 +202,26 @@ def read(
     index = nodes[:, None, :, None] * entries + cells[..., None, :]
     values = _take(fine.reshape(windows, -1), index)
     return jnp.einsum("wtmne,wtmn,wtme->wtm", values, weights, part.coefficients[part.row])
+
+
+def distances(
+    part: Part,
+    predicted: Float[Array, "window time *shape channels"],
+    scale: Float[Array, " channels"],
+) -> Float[Array, "window time ..."]:
+    """Return sqrt(w) (H u - y) / scale of each measurement; 0 if there is none."""
+    # Chosen before it is squared: a NaN that is not seen must not reach the gradient either.
+    if isinstance(part, Dense):
+        off = jnp.where(part.seen, predicted - part.values, 0) / scale
+        return off if part.weights is None else jnp.sqrt(part.weights) * off
+    found = read(part, predicted)
+    off = jnp.where(part.seen, found - part.values, 0) / scale[part.channel][part.row]
+    return _root(part.weights) * off
+
+
+def _root(weights: Array) -> Array:
+    """Return the square root, with a derivative of 0 at 0."""
+    return jnp.where(weights > 0, jnp.sqrt(jnp.where(weights > 0, weights, 1)), 0)
 
 
 def _take(values: Float[Array, "window entry"], index: Array) -> Array:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 
 from hycojax.data import operators
@@ -10,19 +13,23 @@ from hycojax.data.observations import Dense, Part, Rows, Statistics
 from hycojax.data.roles import Role
 from hycojax.grid.domain import Grid
 
+#: Return (mean sigma / sigma)^2 of each line.
+Weigh = Callable[[Table], np.ndarray]
+
 
 def parts(
     role: Role, grid: Grid, frames: int, found: Statistics | None = None, noise: float = 0.0
 ) -> list[Part]:
     """Return the measurements of all lines; without statistics, their weights are all alike."""
-    built: list[Part] = []
+    weigh = partial(_weights, found=found, noise=noise)
+    systems, built = len(role.static), []
     for degrees in sorted({t.degrees for t in role.tables}, key=lambda d: d or 0):
         own = [t for t in role.tables if t.degrees == degrees]
         inside = [t for t in own if t.cell is not None]
         if inside:
-            built += _dense_parts(inside, grid, frames, len(role.static), found, noise, degrees)
+            built += _dense_parts(inside, grid, frames, systems, weigh)
         between = [t for t in own if t.cell is None]
-        built += _row_parts(between, grid, frames, len(role.static), found, noise, degrees)
+        built += _row_parts(between, grid, frames, systems, weigh)
     return built
 
 
@@ -36,13 +43,7 @@ def _weights(table: Table, found: Statistics | None, noise: float) -> np.ndarray
 
 
 def _dense_parts(
-    tables: list[Table],
-    grid: Grid,
-    frames: int,
-    systems: int,
-    found: Statistics | None,
-    noise: float,
-    degrees: float | None,
+    tables: list[Table], grid: Grid, frames: int, systems: int, weigh: Weigh
 ) -> list[Part]:
     """Return dense parts: one, and more where several instruments see the same cell."""
     parts, left = [], tables
@@ -52,21 +53,16 @@ def _dense_parts(
             keys = (table.system, table.time.astype(int), table.channel)
             (later if full[keys].any() else taken).append(table)
             full[keys] = True
-        values, seen, weights = dense(taken, grid, frames, systems, found, noise)
+        values, seen, weights = dense(taken, grid, frames, systems, weigh)
         alike = np.allclose(weights[seen], 1.0, rtol=1e-5)
         part_weights = None if alike else weights.astype(np.float32)
-        parts.append(Dense(values.astype(np.float32), seen, part_weights, degrees))
+        parts.append(Dense(values.astype(np.float32), seen, part_weights, left[0].degrees))
         left = later
     return parts
 
 
 def dense(
-    tables: list[Table],
-    grid: Grid,
-    frames: int,
-    systems: int,
-    found: Statistics | None = None,
-    noise: float = 0.0,
+    tables: list[Table], grid: Grid, frames: int, systems: int, weigh: Weigh
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return values, what is seen, and weights, `[system, frame, *shape, channel]`."""
     cells = int(np.prod(grid.shape))
@@ -74,7 +70,7 @@ def dense(
     seen, weights = np.zeros(values.shape, bool), np.ones(values.shape)
     for table in tables:
         at = (table.system, table.time.astype(int), table.cell, table.channel)
-        values[at], seen[at], weights[at] = table.value, True, _weights(table, found, noise)
+        values[at], seen[at], weights[at] = table.value, True, weigh(table)
     shape = (systems, frames, *grid.shape, len(grid.channels))
     values, seen, weights = (a.reshape(shape) for a in (values, seen, weights))
     seen &= grid.evolves()
@@ -82,13 +78,7 @@ def dense(
 
 
 def _row_parts(
-    tables: list[Table],
-    grid: Grid,
-    frames: int,
-    systems: int,
-    found: Statistics | None,
-    noise: float,
-    degrees: float | None,
+    tables: list[Table], grid: Grid, frames: int, systems: int, weigh: Weigh
 ) -> list[Part]:
     """Return rows, a part for each refinement and length of a row."""
     groups: dict[tuple[int, int], list[tuple[Table, np.ndarray, np.ndarray, np.ndarray]]] = {}
@@ -99,20 +89,15 @@ def _row_parts(
         groups.setdefault((finer, cells.shape[1]), []).append(
             (table, row.reshape(-1), cells, coefficients)
         )
-    return [
-        _rows(own, frames, systems, found, noise, finer, degrees)
-        for (finer, _), own in groups.items()
-    ]
+    return [_rows(own, frames, systems, weigh, finer) for (finer, _), own in groups.items()]
 
 
 def _rows(
     own: list[tuple[Table, np.ndarray, np.ndarray, np.ndarray]],
     frames: int,
     systems: int,
-    found: Statistics | None,
-    noise: float,
+    weigh: Weigh,
     finer: int,
-    degrees: float | None,
 ) -> Rows:
     """Return the rows of some tables, by system and frame, padded."""
     offsets = np.cumsum([0, *(len(cells) for _, _, cells, _ in own)])
@@ -121,7 +106,7 @@ def _rows(
     time = np.concatenate([t.time for t in tables])
     columns = {
         "values": np.concatenate([t.value for t in tables]).astype(np.float32),
-        "weights": np.concatenate([_weights(t, found, noise) for t in tables]).astype(np.float32),
+        "weights": np.concatenate([weigh(t) for t in tables]).astype(np.float32),
         "fraction": (time - np.ceil(time) + 1).astype(np.float32),
         "row": row.astype(np.int32),
     }
@@ -141,5 +126,5 @@ def _rows(
         coefficients=np.concatenate([weights for *_, weights in own]),
         channel=found_channels.astype(np.int32),
         refinement=finer,
-        degrees=degrees,
+        degrees=tables[0].degrees,
     )

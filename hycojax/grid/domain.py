@@ -169,6 +169,11 @@ class Grid(Domain):
         """Indices of the channels that a model predicts."""
         return tuple(i for i, c in enumerate(self.channels) if not c.static)
 
+    def offsets(self, channel: int) -> tuple[float, ...]:
+        """Where the values of a channel lie in their cells, along each axis, in parts of a cell."""
+        face = self.channels[channel].face
+        return tuple(0.0 if face == axis else 0.5 for axis in range(self.dims))
+
     def evolves(self) -> np.ndarray:
         """Which entries of a state change in time, `bool[*shape, channels]`.
 

@@ -12,8 +12,8 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
 from hycojax.data.observations import First, Part
+from hycojax.data.operators import distances
 from hycojax.inference import first_states
-from hycojax.inference.losses import distances
 from hycojax.kernels import programs
 from hycojax.models.model import beginnings
 from hycojax.models.pde import BoundPDE, Unconstrained

@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from hycojax.data import first_guess
+from hycojax.data.first_guess import LEAST_NOISE
 from hycojax.data.observations import First, Part
 from hycojax.grid.domain import Grid
 from hycojax.models.pde import BoundPDE
@@ -23,8 +24,6 @@ from hycojax.solvers import INITIAL_STATES
 
 #: Corrections of measured states are of this size, relative to the scale.
 _CORRECTION = 0.1
-#: Noise that exact recordings are taken to have, relative to the scale: a prior counts by it.
-LEAST_NOISE = 1e-3
 
 
 def states(

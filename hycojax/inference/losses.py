@@ -7,8 +7,8 @@ from typing import Any
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from hycojax.data import operators
-from hycojax.data.observations import Dense, Observations, Part
+from hycojax.data.observations import Observations, Part
+from hycojax.data.operators import distances
 from hycojax.data.windows import Source, Windows, tile
 from hycojax.models.model import Model
 
@@ -74,26 +74,6 @@ def squares(
         return square
     nu = part.degrees
     return noise**2 * (nu + 1) * jnp.log1p(square / (nu * noise**2))
-
-
-def distances(
-    part: Part,
-    predicted: Float[Array, "window time *shape channels"],
-    scale: Float[Array, " channels"],
-) -> Float[Array, "window time ..."]:
-    """Return sqrt(w) (H u - y) / scale of each measurement; 0 if there is none."""
-    # Chosen before it is squared: a NaN that is not seen must not reach the gradient either.
-    if isinstance(part, Dense):
-        off = jnp.where(part.seen, predicted - part.values, 0) / scale
-        return off if part.weights is None else jnp.sqrt(part.weights) * off
-    found = operators.read(part, predicted)
-    off = jnp.where(part.seen, found - part.values, 0) / scale[part.channel][part.row]
-    return _root(part.weights) * off
-
-
-def _root(weights: Array) -> Array:
-    """Return the square root, with a derivative of 0 at 0."""
-    return jnp.where(weights > 0, jnp.sqrt(jnp.where(weights > 0, weights, 1)), 0)
 
 
 def followed(

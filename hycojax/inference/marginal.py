@@ -22,8 +22,8 @@ from jaxtyping import Array, Float
 
 from hycojax.data import first_guess
 from hycojax.data.observations import Observations
+from hycojax.data.operators import distances
 from hycojax.inference.first_states import LEAST_NOISE, states
-from hycojax.inference.losses import distances
 from hycojax.models.model import Model, beginnings
 from hycojax.models.pde import BoundPDE
 from hycojax.solvers import INITIAL_STATES

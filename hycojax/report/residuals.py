@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from hycojax.data.observations import Dense, Part, Rows
+from hycojax.data.operators import distances
 from hycojax.grid.domain import Boundary, Grid
-from hycojax.inference.losses import distances
 from hycojax.report.evaluation import Trial
 
 
@@ -109,8 +109,7 @@ def _mean_by(index: np.ndarray, values: np.ndarray, size: int) -> np.ndarray:
 def _of_cells(grid: Grid, part: Dense) -> Measured:
     index = np.nonzero(np.asarray(part.seen))
     system, time, *cells, channel = index
-    faces = [c.face for c in grid.channels]
-    shift = np.array([[0.0 if f == axis else 0.5 for axis in range(grid.dims)] for f in faces])
+    shift = np.array([grid.offsets(c) for c in range(len(grid.channels))])
     place = (np.stack(cells, -1) + shift[channel]) * grid.dx
     return Measured(system, channel, time.astype(float), place, np.asarray(part.values)[index])
 
@@ -136,8 +135,8 @@ def _places(grid: Grid, part: Rows) -> Float[np.ndarray, "row axis"]:
     for axis, (n, own) in enumerate(zip(fine, axes, strict=True)):
         first = own[:, :1]
         along = first[:, 0] + (shares * ((own - first) % n)).sum(1)
-        faces = np.array([c.face == axis for c in grid.channels])[channel[:, 0]]
-        place = along * grid.dx[axis] / part.refinement + np.where(faces, 0, 0.5) * grid.dx[axis]
+        offsets = np.array([grid.offsets(c)[axis] for c in range(len(grid.channels))])
+        place = (along / part.refinement + offsets[channel[:, 0]]) * grid.dx[axis]
         periodic = grid.boundary is Boundary.PERIODIC
         found.append(place % grid.size[axis] if periodic else np.clip(place, 0, grid.size[axis]))
     return np.stack(found, -1)

@@ -375,6 +375,18 @@ def test_complete_frames_without_noise_are_known_as_states():
     assert whole.whole
 
 
+def test_exact_sensors_make_no_frame_a_known_state():
+    """What lies between cells says nothing of a whole state; a complete exact frame still does."""
+    first = film(times=TIMES[:1], sigma=0.0)
+    exact = np.zeros((1, 7), bool)
+    exact[:, 0] = True
+    for sigma in (0.1, 0.0):
+        found = look((first, points(sigma=sigma)), validation=hj.Share(0.3)).known.training
+        np.testing.assert_array_equal(found.exact, exact)
+        np.testing.assert_allclose(found.states[0, 0, :, 0], warmth(X, 0.0), rtol=1e-6)
+        assert found.first.kind == "known"
+
+
 def test_whole_systems_that_are_set_aside_need_their_first_states():
     with pytest.raises(InputError, match="the first states of systems that are set aside as a who"):
         look(film(), points(), validation=hj.Systems(1))
