@@ -53,7 +53,8 @@ class Proof:
 
 PROOFS = (
     Proof("cooperation", "Cooperation", cooperation.prove, cooperation.FILES),
-    Proof("recordings", "Recordings of another solver", own_recordings.prove),
+    Proof("recordings-heat", "Heat from another solver", own_recordings.prove_heat),
+    Proof("recordings-burgers", "Burgers from another solver", own_recordings.prove_burgers),
     Proof("surrogates", "Accuracy of the architectures for a fixed budget", surrogates.prove),
 )
 
