@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from hycojax.data import simulated
+from hycojax.data.recordings import Recordings
 from hycojax.data.simulated import Simulated
-from hycojax.data.store import Simulations
 from hycojax.errors import DivergedError, InputError, StoppedError
 from hycojax.experiment import Experiment, Mode
-from hycojax.fitting import fit
+from hycojax.fitting import fit, look
 from hycojax.game.player import Player
 from hycojax.game.state import NAMES
 from hycojax.report import comparison
@@ -98,23 +98,23 @@ def compare(
         experiment, mode=Mode.HYBRID, schedule=replace(experiment.schedule, patience=None)
     )
     root = None if run is None else Path(converted(Path | str, run, "run"))
-    recorded = None if isinstance(experiment.data, Simulated) else experiment.data.read().digest
+    recordings = None if isinstance(experiment.data, Simulated) else experiment.data.read()
     found: dict[str, list[dict[str, Any]]] = {scheme: [] for scheme in SCHEMES}
     for seed in range(experiment.seed, experiment.seed + seeds):
         own = replace(plain, seed=seed)
-        stored = None
+        shared: dict[str, Any] = {}
         for scheme, change in SCHEMES.items():
             directory = root / f"{scheme}-{seed}" if root else None
-            summary = _finished(directory, change(own), recorded)
+            summary = _finished(directory, change(own), recordings)
             if summary is None:
-                stored = stored or _simulations(own)
+                shared = shared or _shared(own, recordings)
                 try:
                     result = fit(
                         change(own),
                         run=directory,
                         resume=True,
-                        simulations=stored,
                         loggers=loggers(scheme, seed),
+                        **shared,
                     )
                 except DivergedError:
                     continue
@@ -155,11 +155,11 @@ ROWS = (
 )
 
 
-def _simulations(experiment: Experiment) -> Simulations | None:
-    """Return the simulations that all schemes share; None of recordings, which are read."""
-    if not isinstance(experiment.data, Simulated):
-        return None
-    return simulated.simulate(*experiment.simulation)
+def _shared(experiment: Experiment, recordings: Recordings | None) -> dict[str, Any]:
+    """Return what all schemes of a seed learn from, as `fit` takes it."""
+    if recordings is None:
+        return {"simulations": simulated.simulate(*experiment.simulation)}
+    return {"seen": look(experiment, recordings)}
 
 
 def _check(experiment: Experiment) -> None:
@@ -172,13 +172,13 @@ def _check(experiment: Experiment) -> None:
 
 
 def _finished(
-    root: Path | None, experiment: Experiment, recorded: str | None
+    root: Path | None, experiment: Experiment, recordings: Recordings | None
 ) -> dict[str, Any] | None:
-    """Return the summary of a run that is made already, from recordings of a digest."""
+    """Return the summary of a run that is made already, from the same recordings."""
     directory = None if root is None else RunDir(root)
     if directory is None or not directory.record.exists():
         return None
     directories.check_same(directory, experiment)
-    if recorded is not None:
-        directories.check_recordings(directory, recorded)
+    if recordings is not None:
+        directories.check_recordings(directory, recordings.digest)
     return directories.finished(directory)

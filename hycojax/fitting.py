@@ -14,6 +14,7 @@ import jax
 from hycojax.data import observing, simulated
 from hycojax.data.observations import Observations
 from hycojax.data.observing import Seen
+from hycojax.data.recordings import Recordings
 from hycojax.data.simulated import Simulated
 from hycojax.data.store import Simulations
 from hycojax.errors import InputError
@@ -56,6 +57,7 @@ def fit(
     simulations: Simulations | Path | str | None = None,
     loggers: Sequence[Logger] = (),
     trace: bool = False,
+    seen: Seen | None = None,
 ) -> Result:
     """Train the players of an experiment, or train on from a result.
 
@@ -71,6 +73,7 @@ def fit(
             are made in memory.
         loggers: Who is told how it goes.
         trace: Write a profiler's trace of a cycle into the run directory.
+        seen: What its recordings are for the model, as `look` returns it; None: they are read.
 
     Raises:
         ValueError: The input is wrong; the message says where, and what to do.
@@ -81,11 +84,13 @@ def fit(
     programs.keep()
     asked = _asked(start, cycles)
     directory = None if run is None else RunDir(Path(converted(Path | str, run, "run")))
-    experiment, recordings = settled(asked)
     with ExitStack() as context:
         if directory is not None:
             context.enter_context(directories.held(directory))
-            _check_place(directory, experiment, recordings, resume or isinstance(start, Result))
+            _check_place(directory, asked, resume or isinstance(start, Result))
+        experiment, recordings = settled(asked, seen)
+        if directory is not None and recordings is not None and directories.is_claimed(directory):
+            directories.check_recordings(directory, recordings.digest)
         if recordings is None:
             stored = _simulations(experiment, simulations)
             data = simulated.known(
@@ -104,21 +109,33 @@ def fit(
         return _play(first, data, tried, directory, loggers, stop, trace)
 
 
-def settled(experiment: Experiment) -> tuple[Experiment, Seen | None]:
+def settled(experiment: Experiment, seen: Seen | None = None) -> tuple[Experiment, Seen | None]:
     """Return an experiment as its data settle it, and these if they are recordings.
+
+    Args:
+        experiment: As it was asked.
+        seen: What its recordings are; None: they are read.
 
     Raises:
         ValueError: The recordings can't be read, or do not suit the experiment.
     """
     if isinstance(experiment.data, Simulated):
         return experiment.settled(), None
-    recordings = experiment.data.read()
+    found = look(experiment, experiment.data.read()) if seen is None else seen
+    return experiment.settled(_extent(found), found.interval), found
+
+
+def look(experiment: Experiment, recordings: Recordings) -> Seen:
+    """Return what recordings are for the model of an experiment.
+
+    Raises:
+        ValueError: They do not suit it.
+    """
     interval = experiment.interval or observing.interval_of(recordings)
     if interval is None:
         raise InputError("interval: the recordings have no frames; give the time between states")
-    with_time = replace(experiment, interval=interval)
-    found = observing.seen(recordings, with_time.physics, experiment.seed)
-    return with_time.settled(_extent(found)), replace(found, digest=recordings.digest)
+    physics = replace(experiment, interval=interval).physics
+    return replace(observing.seen(recordings, physics, experiment.seed), digest=recordings.digest)
 
 
 def _extent(found: Seen) -> Extent:
@@ -251,15 +268,11 @@ def _simulations(experiment: Experiment, given: Simulations | Path | str | None)
     return given
 
 
-def _check_place(
-    directory: RunDir, experiment: Experiment, recordings: Seen | None, resume: bool
-) -> None:
+def _check_place(directory: RunDir, experiment: Experiment, resume: bool) -> None:
     """Raise an InputError if a directory holds what must not be overwritten."""
     if not directories.is_claimed(directory):
         return
     directories.check_same(directory, experiment)
-    if recordings is not None:
-        directories.check_recordings(directory, recordings.digest)
     if resume:
         return
     if directories.finished(directory):

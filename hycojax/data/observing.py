@@ -37,12 +37,14 @@ class Seen:
     Attributes:
         known: What training may see.
         test: What is kept for the final figures; None: nothing.
+        interval: Time between the model's frames, in seconds.
         told: Sentences on what was assumed, and how the first states are known.
         digest: Of the recordings; empty if nobody needs it.
     """
 
     known: Observations
     test: Observed | None
+    interval: float
     told: tuple[str, ...]
     digest: str = ""
 
@@ -101,7 +103,7 @@ def seen(recordings: Recordings, physics: BoundPDE, seed: int) -> Seen:
         kept = _with_first(recordings, physics, test, kept, found, noise)
     said = f"first states: {first.kind}"
     sigma = f"noise: {100 * noise:.2g} % of the scale" + ("" if known else ", by the values alone")
-    return Seen(observations, kept, (*told, said, sigma))
+    return Seen(observations, kept, physics.interval, (*told, said, sigma))
 
 
 def _with_first(
