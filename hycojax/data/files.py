@@ -22,7 +22,7 @@ _DAMAGED = (OSError, EOFError, KeyError, RuntimeError, ValueError, zipfile.BadZi
 
 
 @dataclass(frozen=True)
-class Files(Reading):
+class Files(Reading, Recorded):
     """Recordings in files: NetCDF, HDF5, Zarr, `.npz`, CSV, The Well's and PDEBench's layouts.
 
     Dimensions are `simulation`, `time`, `x`, `y`, `z`, or any with such coordinates along them. NaN

@@ -193,25 +193,45 @@ def static_fields(recordings: Recordings, grid: Grid) -> np.ndarray:
     found = np.zeros((len(recordings.systems), *grid.shape, len(grid.channels)))
     for c, channel in enumerate(grid.channels):
         for s, system in enumerate(recordings.systems if channel.static else ()):
-            found[s, ..., c] = _static(system, channel.name, grid, c)
+            own = whole_field(system, grid, c)
+            if own is None:
+                raise InputError(
+                    f"{channel.name} of {system.name} is static: give it as a field or as a number"
+                )
+            found[s, ..., c] = own
     return found
 
 
-def _static(system: System, name: str, grid: Grid, channel: int) -> Any:
-    if name in system.numbers:
-        return system.numbers[name]
-    for series in system.series:
-        if series.channel == name and isinstance(series, Film):
-            return first_frame(series, grid, channel, system.name)
-    raise InputError(f"{name} of {system.name} is static: give it as a field or as a number")
+def whole_field(system: System, grid: Grid, channel: int) -> np.ndarray | float | None:
+    """Return a channel as a system has it first: the first frame of a film, `[*shape]`.
 
-
-def first_frame(film: Film, grid: Grid, channel: int, of: str) -> np.ndarray:
-    """Return the first frame of a film that fills the grid of a model, `[*shape]`.
+    A number of a static channel will do. None: there is neither.
 
     Raises:
-        InputError: It lies elsewhere, or is not complete; the message names the system `of` it.
+        InputError: The film does not fill the grid, or a static channel changes in time.
     """
+    about = grid.channels[channel]
+    if about.static and about.name in system.numbers:
+        return system.numbers[about.name]
+    films = (s for s in system.series if s.channel == about.name and isinstance(s, Film))
+    film = next(films, None)
+    if film is None:
+        return None
+    if about.static and film.times is not None and _changes(film.values):
+        raise InputError(
+            f"{about.name} of {system.name}: it is static in the model, but its frames differ: "
+            "give one of them"
+        )
+    return _first_frame(film, grid, channel, system.name)
+
+
+def _changes(frames: np.ndarray) -> bool:
+    """Return whether frames differ from the first one."""
+    return not np.array_equal(frames, np.broadcast_to(frames[:1], frames.shape), equal_nan=True)
+
+
+def _first_frame(film: Film, grid: Grid, channel: int, of: str) -> np.ndarray:
+    """Return the first frame of a film that fills the grid of a model, `[*shape]`."""
     cells = _cells(_axes(film, grid, of), grid, channel)
     values = film.values if film.times is None else film.values[0]
     if cells is None or values.size != np.prod(grid.shape):

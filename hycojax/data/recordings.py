@@ -5,8 +5,10 @@ Nothing here knows a model's grid: `data/operators.py` reads a model where the m
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -17,7 +19,7 @@ from hycojax.data.first_states import FirstState
 from hycojax.data.instruments import Gaussian, Instrument, Noise
 from hycojax.data.splits import Share, Split
 from hycojax.errors import InputError
-from hycojax.settings.checked import Checked, converted
+from hycojax.settings.checked import Checked
 from hycojax.settings.values import as_json
 
 if TYPE_CHECKING:
@@ -129,8 +131,8 @@ class System(Checked):
 
 
 @dataclass(frozen=True)
-class Recorded(Checked):
-    """What is known of a system from recordings, and how it is used."""
+class Use(Checked):
+    """How recordings are used."""
 
     validation: Split = field(default=Share(0.1), kw_only=True)
     """What the best parameters of a run are chosen by."""
@@ -144,22 +146,27 @@ class Recorded(Checked):
     """Time of the first states, in seconds; None: that of the earliest measurement of each
     system."""
 
+
+@dataclass(frozen=True)
+class Recorded(Use, ABC):
+    """What is known of a system from recordings, and how it is used."""
+
     @property
     def truth(self) -> None:
         """The true system: nobody knows it."""
         return None
 
+    @abstractmethod
     def read(self) -> Recordings:
         """Return the recordings themselves.
 
         Raises:
             InputError: They can't be read; the message says where, and what to do.
         """
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)
-class Reading(Recorded):
+class Reading(Use):
     """How labelled data become recordings."""
 
     channels: dict[str, str] = field(default_factory=dict, kw_only=True)
@@ -176,12 +183,6 @@ class Reading(Recorded):
     """How the errors are distributed; None: as the data say, else normally."""
 
     def __post_init__(self):
-        for name, kind in (("channels", str), ("units", str), ("sigma", float)):
-            given = getattr(self, name)
-            if not isinstance(given, dict):
-                raise ValueError(f"{name} = {given!r}: a dict by channel is needed")
-            own = {c: converted(kind, value, f"{name}[{c!r}]") for c, value in given.items()}
-            object.__setattr__(self, name, own)
         for name, value in {**self.sigma, "relative_sigma": self.relative_sigma}.items():
             if value is not None and value < 0:
                 raise ValueError(f"sigma: {name} = {value}: it must not be negative")
@@ -211,7 +212,7 @@ class Recordings(Recorded):
         """Return the recordings themselves."""
         return self
 
-    @property
+    @functools.cached_property
     def digest(self) -> str:
         """A short name of what was recorded: it is another one if any number is."""
         told = json.dumps(as_json(self.systems), sort_keys=True)
@@ -244,7 +245,7 @@ class Recordings(Recorded):
         Args:
             data: The Dataset. NaN: not seen; `NAME_sigma`: standard deviation of the noise of NAME.
             channels: Name of the variable for each channel; None: all, their names are equal.
-            options: Further fields of `Reading` and `Recorded`.
+            options: Further fields of `Reading`, as `sigma` or `validation`.
 
         Raises:
             InputError: They can't be understood; the message says where, and what to do.
@@ -268,7 +269,7 @@ class Recordings(Recorded):
                 (`y`, `z`), and one a channel, or `channel` and `value`. `simulation`, and `sigma`
                 or `NAME_sigma`, if there are any.
             channels: Name of the column for each channel; None: all, their names are equal.
-            options: Further fields of `Reading` and `Recorded`.
+            options: Further fields of `Reading`, as `sigma` or `validation`.
 
         Raises:
             InputError: They can't be understood; the message says where, and what to do.
@@ -290,7 +291,7 @@ class Recordings(Recorded):
             arrays: The channels, and their `time`, `x`, `y`, `z`. A channel may lack the axes of
                 simulations and times.
             channels: Name of the array for each channel; None: all, their names are equal.
-            options: Further fields of `Reading` and `Recorded`.
+            options: Further fields of `Reading`, as `sigma` or `validation`.
 
         Raises:
             InputError: They can't be understood; the message says where, and what to do.

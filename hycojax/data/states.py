@@ -58,17 +58,17 @@ def _named(system: System, names: Mapping[str, str], units: Mapping[str, str]) -
 def _values(system: System, grid: Grid, channel: int) -> np.ndarray | float:
     """Return the values of a channel of one system."""
     name = grid.channels[channel].name
-    if grid.channels[channel].static and name in system.numbers:
-        return system.numbers[name]
-    found = [series for series in system.series if series.channel == name]
-    if not found:
+    own = [series for series in system.series if series.channel == name]
+    for film in own:
+        if isinstance(film, Film) and film.times is not None and len(film.times) != 1:
+            raise InputError(
+                f"{name}: {len(film.times)} frames were given as an initial state: choose one of "
+                "them"
+            )
+    found = lines.whole_field(system, grid, channel)
+    if found is None and own:
+        raise InputError(f"{name}: it is measured at points, but a whole state is needed")
+    if found is None:
         known = dict.fromkeys(series.channel for series in system.series)
         raise InputError(f"{name} is missing{nearest(name, known)}")
-    film = found[0]
-    if not isinstance(film, Film):
-        raise InputError(f"{name}: it is measured at points, but a whole state is needed")
-    if film.times is not None and len(film.times) != 1:
-        raise InputError(
-            f"{name}: {len(film.times)} frames were given as an initial state: choose one of them"
-        )
-    return lines.first_frame(film, grid, channel, system.name)
+    return found

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hycojax.data.extent import box
+from hycojax.data.observing import interval_of
 from hycojax.data.recordings import Film, Points, Recordings
 from hycojax.data.units import in_units, scale
 from hycojax.errors import InputError
@@ -238,11 +239,10 @@ def _series(recordings: Recordings) -> list[Film | Points]:
 
 
 def _interval(recordings: Recordings) -> float:
-    """Return the usual time from one measurement of a place to the next."""
-    films = [f for f in _series(recordings) if isinstance(f, Film) and f.times is not None]
-    steps = [np.median(np.diff(film.times)) for film in films if len(film.times) > 1]
-    if steps:
-        return float(f"{min(steps):.6g}")
+    """Return the time between frames; of points that between the measurements of a place."""
+    found, steps = interval_of(recordings), []
+    if found is not None:
+        return found
     for points in (s for s in _series(recordings) if isinstance(s, Points)):
         _, sites = np.unique(points.places, axis=0, return_inverse=True)
         order = np.lexsort((points.times, sites.ravel()))

@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 
 from hycojax.data.files import Files
-from hycojax.data.recordings import Film, Points, Recordings, System
+from hycojax.data.recordings import Film, Points, Reading, Recorded, Recordings, System
 from hycojax.errors import InputError
 
 X, TIME = np.arange(4.0), np.arange(3.0)
@@ -125,6 +125,12 @@ def test_what_is_no_data():
             Files("a.nc", **{field: value})
     with pytest.raises(ValueError, match="it must not be negative"):
         Files("a.nc", sigma={"dye": -1})
+
+
+def test_what_only_says_how_to_read_can_not_be_read():
+    assert not hasattr(Reading(), "read")
+    with pytest.raises(TypeError, match="abstract"):
+        Recorded()
 
 
 def written(path, write=None, text=None):

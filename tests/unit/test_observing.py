@@ -421,6 +421,12 @@ def test_a_static_channel_is_a_number_or_a_field():
         assert not any(part.seen[..., 3].any() for part in found.parts)  # it is no measurement
     with pytest.raises(InputError, match="source of tank is static: give it as a field or as a n"):
         look_at_smoke(density())
+    moving = density("source")
+    with pytest.raises(InputError, match=r"source of tank: it is static .*, but its frames differ"):
+        look_at_smoke(density(), moving)
+    held = replace(moving, values=np.broadcast_to(moving.values[:1], moving.values.shape))
+    found = look_at_smoke(density(), held)
+    np.testing.assert_allclose(found.first.mean[0, ..., 3], moving.values[0], rtol=1e-6)
     partial = hj.Film(
         "source", None, None, (given.places[0][:4], given.places[1]), still.values[:4]
     )
