@@ -23,7 +23,14 @@ from hycojax.data.simulated import Simulated
 from hycojax.errors import InputError
 from hycojax.experiment import Experiment, Extent
 from hycojax.run import classes
-from hycojax.settings.values import as_json, differences, digest, from_json
+from hycojax.settings.values import (
+    as_json,
+    differences,
+    digest,
+    from_json,
+    from_words,
+    to_words,
+)
 
 #: Of experiment.json; runs of the first design have none.
 FORMAT = 2
@@ -307,13 +314,14 @@ def finished(directory: RunDir) -> dict[str, Any] | None:
     """Return the summary of a run that was trained and reported to its end; None of others."""
     if not directory.summary.exists():
         return None
-    found = json.loads(directory.summary.read_text())
+    found = from_words(json.loads(directory.summary.read_text()))
     return found if found["finished"] else None
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON as `write` does."""
-    write(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
+    """Write JSON as `write` does; what is no number in JSON is a word (`settings.values`)."""
+    text = json.dumps(to_words(value), indent=2, ensure_ascii=False, allow_nan=False)
+    write(path, f"{text}\n".encode())
 
 
 def write(path: Path, content: bytes) -> None:

@@ -34,7 +34,7 @@ from hycojax.networks.emulator import BoundEmulator
 from hycojax.run import checkpoint
 from hycojax.run import directory as directories
 from hycojax.run.directory import RunDir
-from hycojax.settings.values import as_json
+from hycojax.settings.values import as_json, to_words
 
 #: Where a program runs.
 PLATFORMS = ("cpu", "cuda", "tpu")
@@ -92,7 +92,7 @@ def tensors(params: dict[str, Any], about: dict[str, Any]) -> bytes:
 
     # It writes the memory of an array, in whatever order that is.
     arrays = {k: np.array(v, order="C") for k, v in checkpoint.named_leaves(params).items()}
-    return safetensors.save(arrays, {"card": json.dumps(about, ensure_ascii=False)})
+    return safetensors.save(arrays, {"card": json.dumps(to_words(about), ensure_ascii=False)})
 
 
 def card(

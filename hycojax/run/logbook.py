@@ -10,6 +10,7 @@ from typing import Any
 
 from hycojax.run import directory as directories
 from hycojax.run.record import Record, as_json, from_json
+from hycojax.settings.values import from_words, to_words
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def read(path: Path) -> tuple[tuple[Record, ...], list[str]]:
     lines = path.read_bytes().split(b"\n")  # the last is empty, or half a line
     for number, line in enumerate(lines, 1):
         try:
-            records.append(from_json(json.loads(line)))
+            records.append(from_json(from_words(json.loads(line))))
         except (ValueError, TypeError, KeyError, AttributeError):
             if number < len(lines):
                 warnings.append(f"{path}, line {number}: it can't be read and is passed over")
@@ -54,4 +55,4 @@ def keep(path: Path, records: Sequence[Record]) -> None:
 
 
 def _line(record: Record) -> str:
-    return json.dumps(as_json(record)) + "\n"
+    return json.dumps(to_words(as_json(record)), allow_nan=False) + "\n"

@@ -3,7 +3,8 @@
     {"class": "hycojax.physics.heat:Heat", "diffusivity": 1.0, "pieces": 1}
 
 An enum is written as its value, a tuple as a list: the annotation of a field brings them back. An
-array is written as the name under which it is kept beside.
+array is written as the name under which it is kept beside, a number that JSON does not have as
+`{"number": "inf"}`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import hashlib
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -34,7 +36,7 @@ def as_json(value: Any, arrays: dict[str, np.ndarray] | None = None) -> Any:
         if arrays is not None:
             arrays[name] = value
         return {"array": name}
-    return value
+    return {"number": str(value)} if _is_no_json(value) else value
 
 
 def from_json(value: Any, arrays: dict[str, np.ndarray], find: Callable[[str], type]) -> Any:
@@ -49,6 +51,8 @@ def from_json(value: Any, arrays: dict[str, np.ndarray], find: Callable[[str], t
         return value
     if "array" in value:
         return arrays[value["array"]]
+    if value.get("number") in _NO_JSON:
+        return float(value["number"])
     found = {k: from_json(v, arrays, find) for k, v in value.items() if k != "class"}
     return find(value["class"])(**found) if "class" in value else found
 
@@ -62,6 +66,31 @@ def differences(one: Any, other: Any, path: str = "") -> list[str]:
             for line in differences(one.get(key), other.get(key), f"{path}.{key}" if path else key)
         ]
     return [] if one == other else [f"{path}: {one}, not {other}"]
+
+
+def to_words(value: Any) -> Any:
+    """Return JSON types whose numbers are all JSON's: others are the words "inf", "-inf", "nan"."""
+    if isinstance(value, dict):
+        return {key: to_words(own) for key, own in value.items()}
+    if isinstance(value, list | tuple):
+        return [to_words(own) for own in value]
+    return str(value) if _is_no_json(value) else value
+
+
+def from_words(value: Any) -> Any:
+    """Return JSON types with the numbers that `to_words` has made words of."""
+    if isinstance(value, dict):
+        return {key: from_words(own) for key, own in value.items()}
+    if isinstance(value, list):
+        return [from_words(own) for own in value]
+    return float(value) if isinstance(value, str) and value in _NO_JSON else value
+
+
+def _is_no_json(value: Any) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)
+
+
+_NO_JSON = ("inf", "-inf", "nan")
 
 
 def digest(array: np.ndarray) -> str:

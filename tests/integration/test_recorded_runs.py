@@ -6,6 +6,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 import xarray as xr
@@ -14,6 +15,7 @@ import hycojax as hj
 from hycojax import commandline, comparing, evaluate, generate, predict, train
 from hycojax.data import labelled, simulated
 from hycojax.report.comparison import markdown
+from hycojax.run import directory as directories
 from hycojax.run.directory import RunDir
 
 FILE = Path(__file__).parents[1] / "fixtures" / "heat.py"
@@ -93,6 +95,25 @@ def test_a_run_reports_without_a_truth(recorded_run):
         assert "truth" not in tree["recorded"].children
         predicted = tree["recorded/physical"]["temperature"]
         assert float(abs(predicted - 293.15).max()) < 10  # kelvin, the unit of the model
+
+
+def test_a_run_whose_network_breaks_leaves_json_that_every_parser_reads(here):
+    result = hj.load("run")
+    own = result.learned["synthetic"]
+    broken = replace(own, best=jax.tree.map(lambda leaf: np.full_like(leaf, np.nan), own.best))
+    result = replace(result, learned=result.learned | {"synthetic": broken})
+    assert result.summary["synthetic"]["held_out_nrmse"] == np.inf
+    result.save("run")
+
+    def refuse(word):
+        raise AssertionError(f"{word} is no JSON")
+
+    for path in (*Path("run").glob("*.json"), Path("run", "metrics.jsonl")):
+        for text in path.read_text().splitlines() if "jsonl" in path.name else [path.read_text()]:
+            json.loads(text, parse_constant=refuse)
+    assert directories.finished(RunDir(Path("run"))) == result.summary
+    told = "synthetic: 2 of 2 held-out rollouts are not finite"
+    assert told in json.loads(Path("run", "summary.json").read_text())["warnings"]
 
 
 def test_what_is_held_out_is_scored_as_the_residuals_are(recorded_run):

@@ -1,14 +1,19 @@
 """What a run tells of its cycles: records, the logbook, the view on a terminal."""
 
+import dataclasses
 import io
 import json
+import math
 
 import pytest
 from rich.console import Console
 
+from hycojax.run import directory as directories
 from hycojax.run import logbook, record, terminal
+from hycojax.run.directory import RunDir
 from hycojax.run.logbook import Logbook
 from hycojax.run.record import PlayerRecord, Record
+from hycojax.settings.values import as_json, from_json
 
 RECORDS = tuple(
     Record(
@@ -66,6 +71,34 @@ def test_a_record_comes_back_from_json(found):
     empty = {"parameters", "spread", "iterations", "evaluations", "reverted"}
     assert not empty & set(written["synthetic"])  # nothing stands for nothing
     assert ("parts" in written) == (found.parts is not None)
+
+
+def strict(text):
+    """Return what JSON stands for, as a parser reads it that knows JSON's numbers only."""
+
+    def refuse(word):
+        raise AssertionError(f"{word} is no JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+def test_numbers_that_json_does_not_have_come_back(tmp_path):
+    own = dataclasses.replace(RECORDS[1].players["physical"], validation=math.inf)
+    found = dataclasses.replace(RECORDS[1], players={"physical": own})
+    Logbook(tmp_path / "metrics.jsonl").cycle(found)
+    assert strict((tmp_path / "metrics.jsonl").read_text())["physical"]["validation"] == "inf"
+    assert logbook.read(tmp_path / "metrics.jsonl") == ((found,), [])
+    run = RunDir(tmp_path)
+    summary = {"finished": True, "of": [1.0, -math.inf], "name": "inflow"}
+    directories.write_json(run.summary, summary)
+    assert strict(run.summary.read_text())["of"] == [1.0, "-inf"]
+    assert directories.finished(run) == summary
+
+
+def test_settings_that_json_does_not_have_come_back():
+    setting = {"high": math.inf, "low": [-math.inf, 0.5], "number": 1.0, "names": {"number": "u"}}
+    written = strict(json.dumps(as_json(setting), allow_nan=False))
+    assert from_json(written, {}, None) == setting | {"low": (-math.inf, 0.5)}
 
 
 def test_what_is_no_record_is_refused():
