@@ -9,6 +9,7 @@ import tyro
 from rich.console import Console
 
 from hycojax import commandline, physics
+from hycojax.data.boundaries import words
 from hycojax.data.files import Files
 from hycojax.data.formats import layouts
 from hycojax.data.recordings import Recordings
@@ -55,10 +56,13 @@ def show(recordings: Recordings, console: Console) -> None:
     """Print what is in recordings, and what is odd about them."""
     console.print(inspection.table(recordings))
     for system in recordings.systems:
-        if system.numbers or system.clock:
-            told = [f"{name} = {value:g}" for name, value in system.numbers.items()]
-            told += [f"second 0 is {system.clock}"] if system.clock else []
+        told = [f"{name} = {value:g}" for name, value in system.numbers.items()]
+        told += [f"second 0 is {system.clock}"] if system.clock else []
+        told += [f"its box is {words(system.boundary)}"] if system.boundary else []
+        if told:
             console.print(f"{system.name}: {', '.join(told)}")
+    for sentence in recordings.left_out:
+        console.print(f"left out: {sentence}")
     for sentence in inspection.odd(recordings):
         console.print(f"odd: {sentence}")
 

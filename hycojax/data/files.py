@@ -138,8 +138,15 @@ def _merged(parts: Sequence[System]) -> System:
             if numbers.setdefault(name, value) != value:
                 raise InputError(f"{parts[0].name}: {name} is {numbers[name]} and {value}")
         known |= part.units
-    series = tuple(s for part in parts for s in _since(origin, part))
-    return System(parts[0].name, series, numbers, known, None if origin is None else str(origin))
+    return System(
+        parts[0].name,
+        tuple(s for part in parts for s in _since(origin, part)),
+        numbers,
+        known,
+        None if origin is None else str(origin),
+        boundary=next((part.boundary for part in parts if part.boundary), None),
+        left_out=tuple(told for part in parts for told in part.left_out or ()) or None,
+    )
 
 
 def _since(origin: np.datetime64 | None, part: System) -> list[Film | Points]:

@@ -38,10 +38,16 @@ def to_xarray(recordings: Recordings) -> xr.Dataset:
         film = isinstance(next(iter(slot.values())), Film)
         (found.films if film else found.points)(name, slot)
     _numbers(found, recordings.systems)
-    told = [{"name": s.name, "clock": s.clock} for s in recordings.systems]
+    told = [_about(system) for system in recordings.systems]
     usual = [{"name": f"simulation {i}", "clock": None} for i in range(len(told))]
     attributes = {} if told == usual else {SYSTEMS: json.dumps(told)}
     return xr.Dataset(found.variables, found.coordinates, attributes)
+
+
+def _about(system: System) -> dict[str, Any]:
+    """Return what is said of a system as a whole."""
+    named = {"boundary": system.boundary, "left_out": system.left_out}
+    return {"name": system.name, "clock": system.clock} | {n: v for n, v in named.items() if v}
 
 
 def _names(recordings: Recordings) -> dict[str, _Slot]:

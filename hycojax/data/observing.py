@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hycojax.data import first_guess
+from hycojax.data import boundaries, first_guess
 from hycojax.data.lines import SAME, Table, site, static_fields, tables
 from hycojax.data.noise import noise_of_lines
 from hycojax.data.observations import (
@@ -68,6 +68,7 @@ def seen(recordings: Recordings, physics: BoundPDE, seed: int) -> Seen:
     """
     grid = physics.domain
     recordings, told = in_units(recordings, {c.name: c.unit for c in grid.channels})
+    told += boundaries.told(recordings, grid.boundary) + recordings.left_out
     every = Role(tables(recordings, grid, physics.interval), static_fields(recordings, grid))
     rest, test = divided(every, recordings.test, seed)
     learned, held = divided(rest, recordings.validation, seed + 1)

@@ -10,7 +10,7 @@ import hashlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -121,6 +121,10 @@ class System(Checked):
         numbers: Known numbers of this recording, for static channels of the same names.
         units: Units of these numbers, of those whose unit is given.
         clock: Date of second 0, as ISO 8601 writes it; None: the recording has no dates.
+        boundary: How the box ends along each axis: "periodic", "wall", "open", several of them, or
+            "" where nothing is said; None: the recording does not say.
+        left_out: A sentence on each thing in the recording that no model takes; None: there is
+            none.
     """
 
     name: str
@@ -128,6 +132,8 @@ class System(Checked):
     numbers: dict[str, float] = field(default_factory=dict)
     units: dict[str, str] = field(default_factory=dict)
     clock: str | None = None
+    boundary: tuple[str, ...] | None = None
+    left_out: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -215,8 +221,15 @@ class Recordings(Recorded):
     @functools.cached_property
     def digest(self) -> str:
         """A short name of what was recorded: it is another one if any number is."""
-        told = json.dumps(as_json(self.systems), sort_keys=True)
-        return hashlib.sha256(told.encode()).hexdigest()[:10]
+        found = as_json(tuple(replace(s, boundary=None, left_out=None) for s in self.systems))
+        for system in found:
+            del system["boundary"], system["left_out"]
+        return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()[:10]
+
+    @property
+    def left_out(self) -> list[str]:
+        """A sentence on each thing in the recordings that no model takes."""
+        return list(dict.fromkeys(told for s in self.systems for told in s.left_out or ()))
 
     def box(
         self, size: tuple[float, ...] | None = None

@@ -52,13 +52,15 @@ def _systems(source: Source, name: str) -> list[System]:
     """Return the systems of a Dataset."""
     labels, found = source.simulations(), []
     told = json.loads(source.data.attrs.get(SYSTEMS, "[]"))
-    if not source.chosen:
+    if not source.chosen and not source.left_out:
         raise InputError("there is no variable with numbers")
     for index, label in enumerate(labels):
         own = told[index] if index < len(told) else {}
         called = own.get("name") or _called(name, label, len(labels) > 1)
         clock = own.get("clock") or (str(source.clock) if source.clock is not None else None)
-        found.append(_system(source, label, System(called, (), clock=clock)))
+        ends = own.get("boundary", source.about.get("boundary")) or None
+        about = {"boundary": ends, "left_out": (*own.get("left_out", ()), *source.left_out) or None}
+        found.append(_system(source, label, System(called, (), clock=clock, **about)))
     _check_seen(source, found)
     if not any(system.series for system in found):
         raise InputError("no variable has places: x (y, z) are needed as dimensions or coordinates")

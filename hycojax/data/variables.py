@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
 AXES = ("x", "y", "z")
+#: Attribute of a Dataset: what holds for all its systems.
+ABOUT = "hycojax_about"
 _ROLE = re.compile(r"(simulation|time|t|x|y|z)(?:_face)?(?:_\d+)?")
 _CF_AXES = {"T": "time", "X": "x", "Y": "y", "Z": "z"}
 _BASE = {"time": "s", "x": "m", "y": "m", "z": "m"}
@@ -46,10 +48,18 @@ class Source:
     def __init__(self, data: xr.Dataset, reading: Reading):
         self.data, self.reading = data, reading
         self.roles = _roles(data)
+        self.about = json.loads(data.attrs.get(ABOUT, "{}"))
         self.chosen = _chosen(data, self.roles, reading)
         self.clock = _clock(data, self.roles)
         self._coordinates: dict[str, np.ndarray] = {}
         _check_names(reading, self.chosen)
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """A sentence on each thing that is there, but not read."""
+        own = (n for n in _own(self.data, self.roles) if n not in self.chosen)
+        told = (f"{n}: {_RUNS}" for n in own if _runs(n, self.data, self.roles))
+        return (*self.about.get("left_out", ()), *told)
 
     def simulations(self) -> list[Any]:
         """Return the labels of all simulations."""
@@ -118,14 +128,15 @@ def _clock(data: xr.Dataset, roles: Mapping[str, str]) -> np.datetime64 | None:
 
 def _chosen(data: xr.Dataset, roles: Mapping[str, str], reading: Reading) -> dict[str, str]:
     """Return the channel, or number, that each variable is read as, by the variable's name."""
-    there = [str(n) for n, v in data.variables.items() if n not in roles and v.dtype.kind in "iuf"]
-    own = [name for name in there if not _belongs(name, there)]
+    own = _own(data, roles)
     numbers = {name: name for name in own if is_number(data.variables[name].dims, roles)}
     if not reading.channels:
+        own = [name for name in own if not _runs(name, data, roles)]
         series = {n: data.variables[n].attrs.get("channel", n) for n in own if n in data.data_vars}
         return numbers | series
     renamed = {}
     for channel, name in reading.channels.items():
+        there = _numeric(data, roles)
         found = [n for n in there if name in (n, data.variables[n].attrs.get("channel"))]
         if not found:
             raise InputError(
@@ -133,6 +144,16 @@ def _chosen(data: xr.Dataset, roles: Mapping[str, str], reading: Reading) -> dic
             )
         renamed |= dict.fromkeys(found, channel)
     return {n: c for n, c in numbers.items() if c not in reading.channels} | renamed
+
+
+def _numeric(data: xr.Dataset, roles: Mapping[str, str]) -> list[str]:
+    return [str(n) for n, v in data.variables.items() if n not in roles and v.dtype.kind in "iuf"]
+
+
+def _own(data: xr.Dataset, roles: Mapping[str, str]) -> list[str]:
+    """Return the names of variables with numbers, without those that tell of another one."""
+    there = _numeric(data, roles)
+    return [name for name in there if not _belongs(name, there)]
 
 
 def _belongs(name: str, there: Iterable[str]) -> bool:
@@ -144,6 +165,19 @@ def _belongs(name: str, there: Iterable[str]) -> bool:
 def is_number(dims: Iterable[str], roles: Mapping[str, str]) -> bool:
     """Return whether what lies along dimensions is one number a simulation."""
     return all((roles.get(d) or role(str(d))) == "simulation" for d in dims)
+
+
+_RUNS = "a number that changes in time: models take constant ones only"
+
+
+def _runs(name: str, data: xr.Dataset, roles: Mapping[str, str]) -> bool:
+    """Return whether a variable is a number at each time, at no place."""
+    dims = set(data.variables[name].dims)
+    along = {n: own for n, own in roles.items() if set(data.variables[n].dims) <= dims}
+    timed = {d for n, own in along.items() if own == "time" for d in data.variables[n].dims}
+    timed |= {d for d in dims if (roles.get(d) or role(str(d))) == "time"}
+    rest = {roles.get(d) or role(str(d)) for d in dims - timed}
+    return bool(timed) and rest <= {"simulation"} and not set(AXES) & set(along.values())
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -295,6 +329,8 @@ def _check_dimensions(
 ) -> None:
     """Check that a variable has places and times along each of its dimensions."""
     there = [own for own in AXES if found[own] is not None]
+    if _runs(name, source.data, source.roles):
+        raise InputError(f"{name}: it is {_RUNS}")
     covered = {d for own in found.values() if own is not None for d in own[0]}
     lonely = [d for d in dims if d not in covered]
     missing = [own for own in AXES[: max(len(there), 1)] if own not in there]

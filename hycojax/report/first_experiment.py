@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hycojax.data import boundaries
 from hycojax.data.extent import box
 from hycojax.data.observing import interval_of
 from hycojax.data.recordings import Film, Points, Recordings
@@ -69,7 +70,7 @@ class Plan:
         starts: Start of each coefficient.
         channels: Name of the variable for each channel, where these differ.
         unseen: Channels of the PDE that nothing is seen of.
-        assumed: What was assumed of units.
+        assumed: What was assumed of units, and of how the box ends.
     """
 
     domain: Domain
@@ -92,6 +93,7 @@ def plan(recordings: Recordings, kind: type[PDE]) -> Plan:
     channels = _matched(wanted, recordings)
     named = {channels.get(c.name, c.name): c.unit for c in wanted}
     _, assumed = in_units(recordings, named)
+    assumed += boundaries.told(recordings, domain.boundary)
     length, duration = float(np.mean(domain.size)), _duration(recordings)
     starts = {name: _start(kind, name, length, duration) for name in quantities(kind())}
     try:
@@ -188,7 +190,7 @@ def _domain(recordings: Recordings, kind: type[PDE]) -> Domain:
     else:
         counts = [round(_FOR_POINTS * length / max(size)) for length in size]
     shape = tuple(_cells(min(count, most)) for count in counts)
-    boundary = _boundary(films, kind.boundaries)
+    boundary = boundaries.stated(recordings) or _boundary(films, kind.boundaries)
     return Domain(shape, size, boundary, origin=origin if any(origin) else None)
 
 

@@ -13,10 +13,13 @@ from hycojax.data.files import Files, Together
 from hycojax.data.formats.layouts import Layout, detect
 from hycojax.data.instruments import Gaussian, Mean, Student
 from hycojax.data.labelled import to_xarray
+from hycojax.data.observing import seen
 from hycojax.data.recordings import Film, Points, Recordings, System
 from hycojax.data.splits import LastPart, Share
 from hycojax.errors import InputError
-from hycojax.grid.domain import CLOSED, Channel, Domain, vector_channels, with_channels
+from hycojax.grid.domain import CLOSED, PERIODIC, Channel, Domain, vector_channels, with_channels
+from hycojax.models.coefficients import Unknown
+from hycojax.physics import Heat
 from hycojax.settings.values import as_json, from_json
 
 TIME, X, Y = np.array([0.0, 0.5, 1.25]), np.arange(4) / 4 + 0.125, np.arange(5) / 8
@@ -39,10 +42,14 @@ def same(one, other):
                 assert left == right, field.name
 
 
+ABOUT = ("name", "numbers", "units", "clock", "boundary", "left_out")
+
+
 def equal(one, other):
     assert len(one.systems) == len(other.systems)
     for a, b in zip(one.systems, other.systems, strict=True):
-        assert (a.name, a.numbers, a.units, a.clock) == (b.name, b.numbers, b.units, b.clock)
+        for name in ABOUT:
+            assert getattr(a, name) == getattr(b, name), name
         for left, right in zip(a.series, b.series, strict=True):
             assert type(left) is type(right)
             same(left, right)
@@ -132,6 +139,71 @@ def the_well(path):
     return path / "a.hdf5"
 
 
+def with_boundaries(path, **kinds):
+    """Add boundaries of a kind along axes to a file of The Well."""
+    with h5py.File(path, "a") as file:
+        for number, (axes, kind) in enumerate(kinds.items()):
+            group = file.require_group("boundary_conditions").create_group(f"{number}_{kind}")
+            group.attrs.update(bc_type=kind, associated_dims=list(axes))
+            group.attrs.update(sample_varying=False, time_varying=False)
+            mask = np.zeros([len({"x": X, "y": Y}[axis]) for axis in axes], bool)
+            mask[(1, 2) if len(axes) > 1 else ([0, -1],)] = True
+            group["mask"] = mask
+    return path
+
+
+def seen_in(path, boundary):
+    """Return what a heat equation in a box is told of the file."""
+    box = Domain((4, 5), (1.0, 0.625), boundary, origin=(0.0, -0.0625))
+    found = Files(str(path), channels={"temperature": "u"}, units={"temperature": "K"}).read()
+    return seen(found, Heat(diffusivity=Unknown(start=1e-3)).on(box, 0.25), 0).told
+
+
+def test_the_box_of_the_well_and_of_the_model_end_in_the_same_way(tmp_path):
+    path = with_boundaries(the_well(tmp_path), x="PERIODIC", y="PERIODIC")
+    assert Files(path, channels={"u": "u"}).read().systems[1].boundary == ("periodic", "periodic")
+    assert not any("boundary" in told for told in seen_in(path, PERIODIC))
+    message = (
+        "domain.boundary = closed: the box of simulation 0 is periodic along x, periodic along"
+    )
+    with pytest.raises(InputError, match=message):
+        seen_in(path, CLOSED)
+    path.unlink()
+    with pytest.raises(InputError, match=r"wall along x, wall along y, .* take hj\.CLOSED"):
+        seen_in(with_boundaries(the_well(tmp_path), x="wall", y="WALL"), PERIODIC)
+
+
+def test_a_box_of_the_well_that_no_model_has_is_told(tmp_path):
+    path = with_boundaries(the_well(tmp_path), x="open", y="wall", xy="wall")
+    for boundary in (PERIODIC, CLOSED):
+        told = " ".join(seen_in(path, boundary))
+        assert f"is open along x, wall along y, the model's {boundary.value} on all sides" in told
+        assert "2_wall: boundaries inside the box (wall): models have none" in told
+
+
+def test_a_number_that_changes_in_time_is_left_out_and_told(tmp_path):
+    path = the_well(tmp_path)
+    (system, _) = Files(str(path), channels={"u": "u"}).read().systems
+    assert set(system.numbers) == {"inflow"}
+    told = "a number that changes in time: models take constant ones only"
+    assert system.left_out == (f"drive: {told}",)
+    assert any("drive: a number" in own for own in seen_in(path, PERIODIC))
+    with pytest.raises(InputError, match="drive: it is a number that changes in time"):
+        Files(str(path), channels={"u": "u", "source": "drive"}).read()
+    labelled = dataset().assign(drive=("time", TIME), drive_sigma=("time", TIME))
+    for ds in (labelled, labelled.assign(drive=(("simulation", "time"), np.ones((2, 3))))):
+        found = Recordings.from_xarray(ds)
+        assert found.left_out == [f"drive: {told}"]
+        assert [s.channel for s in found.systems[0].series] == ["u", "v"]
+
+
+def test_the_digest_is_of_the_numbers_alone():
+    one = films()
+    own = dataclasses.replace(one.systems[0], boundary=("wall", "wall"), left_out=("x: no",))
+    assert dataclasses.replace(one, systems=(own, one.systems[1])).digest == one.digest
+    assert one.digest == "f9cc3a1515"
+
+
 def tensor(path):
     with h5py.File(path / "a.hdf5", "w") as file:
         file["density"], file["Vx"] = U, V
@@ -169,7 +241,7 @@ def test_the_same_numbers_give_the_same_bits(name, tmp_path):
     for i, system in enumerate(found.systems):
         for known, values in numbers.items():
             assert system.numbers[known] == values[i]
-    kept = tuple(dataclasses.replace(s, numbers={}) for s in found.systems)
+    kept = tuple(dataclasses.replace(s, numbers={}, left_out=None) for s in found.systems)
     equal(dataclasses.replace(found, systems=kept), films(units=False))
 
 
@@ -268,7 +340,9 @@ def rich():
     source = Film("z", None, None, (X, Y), U[0, 0])
     probes = dataclasses.replace(probe, sigma=0.5)
     left = System("left", (first[0], probe, noisy, source), {"inflow": 1.0}, {"inflow": "l/min"})
-    return Recordings((left, System("right", (short, coarse, probes), {}, {}, "2026-01-01")))
+    about = {"boundary": ("wall", ""), "left_out": ("drive: of no use",)}
+    right = System("right", (short, coarse, probes), {}, {}, "2026-01-01", **about)
+    return Recordings((left, right))
 
 
 @pytest.mark.parametrize("made", [films, points, rich])

@@ -222,6 +222,33 @@ def test_a_first_experiment_is_written(command, capsys, tmp_path):
         command(["tank.nc", "--pde", "heat", "--write", "mine.py"])
 
 
+@pytest.mark.parametrize(
+    ("ends", "boundary", "told"),
+    [
+        (("wall", "wall"), "CLOSED", "its box is wall along x, wall along y"),
+        (("periodic", ""), "PERIODIC", "its box is periodic along x"),
+        (("periodic", "open"), "PERIODIC", "the model's periodic on all sides: near its ends they"),
+    ],
+)
+def test_a_box_ends_as_the_file_says(command, capsys, tmp_path, ends, boundary, told):
+    """Though opposite sides look like neighbours."""
+    left = ("drive: of no use",)
+    own = Recordings((System("one", (film(0.02),), boundary=ends, left_out=left),))
+    own.to_xarray().to_netcdf("own.nc", engine="h5netcdf")
+    command(["own.nc", "--pde", "heat", "--write", "own.py"])
+    printed = " ".join(capsys.readouterr().out.split())
+    assert told in printed
+    assert "left out: drive: of no use" in printed
+    assert f"boundary=hj.{boundary}" in (tmp_path / "own.py").read_text()
+    if boundary == "CLOSED":
+        (tmp_path / "ring.py").write_text(
+            "import hycojax as hj\n\n\nclass Ring(hj.physics.Heat):\n"
+            "    boundaries = (hj.PERIODIC,)\n"
+        )
+        with pytest.raises(InputError, match="Ring can't be fitted to this: .*periodic"):
+            command(["own.nc", "--pde", "ring.py:Ring"])
+
+
 def test_a_pde_of_the_users_own(command, tmp_path):
     (tmp_path / "own_pde.py").write_text(
         "import hycojax as hj\n\n\nclass Mine(hj.physics.Heat):\n    '''Mine.'''\n"

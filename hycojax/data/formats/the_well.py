@@ -7,6 +7,7 @@ Machine Learning", NeurIPS 2024, with the description of its format.
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hycojax.data.formats.arrays import AXES
+from hycojax.data.variables import ABOUT
 from hycojax.errors import InputError
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ _RANKS = ("t0_fields", "t1_fields", "t2_fields")
 def read(path: Path, only: Collection[str]) -> list[xr.Dataset]:
     """Return the fields of all trajectories. Components of a vector are `NAME_x`, `NAME_y`, ...
 
-    Constant scalars are known numbers.
+    Constant scalars are known numbers. How the box ends is said in the attribute `ABOUT`.
 
     Args:
         path: The file.
@@ -41,11 +43,42 @@ def read(path: Path, only: Collection[str]) -> list[xr.Dataset]:
     with h5py.File(path, "r") as file:
         space = _axes(file)
         coordinates = _coordinates(file, space)
-        variables = dict(_scalars(file))
+        variables = _scalars(file, coordinates)
         for rank, group in enumerate(_RANKS):
             for name, field in file.get(group, {}).items():
                 variables |= _components(name, field, rank, coordinates, only)
-    return [xr.Dataset(variables, coordinates)]
+        about = _boundaries(file, space)
+    return [xr.Dataset(variables, coordinates, {ABOUT: json.dumps(about)})]
+
+
+def _boundaries(file: h5py.File, space: list[str]) -> dict[str, list[str]]:
+    """Return how the box ends along each axis, and sentences on what stands inside it."""
+    ends: dict[str, dict[str, None]] = {axis: {} for axis in space}
+    inside = []
+    for name, group in file.get("boundary_conditions", {}).items():
+        kind = _text(group.attrs.get("bc_type", "unknown")).lower()
+        dims = [_text(dim) for dim in np.atleast_1d(group.attrs.get("associated_dims", space))]
+        mask = _mask(group, len(dims))
+        reached = [d for i, d in enumerate(dims) if d in ends and _reaches(mask, i)]
+        for axis in reached:
+            ends[axis][kind] = None
+        if dims and not reached:
+            inside.append(f"{name}: boundaries inside the box ({kind}): models have none")
+    found = [" and ".join(kinds) for kinds in ends.values()]
+    return {"boundary": found if any(found) else []} | ({"left_out": inside} if inside else {})
+
+
+def _mask(group: h5py.Group, dims: int) -> np.ndarray | None:
+    """Return where a boundary is, of the first trajectory and time; None: on all sides."""
+    if "mask" not in group:
+        return None
+    mask = group["mask"][...].astype(bool)
+    return mask.reshape(-1, *mask.shape[mask.ndim - dims :])[0]
+
+
+def _reaches(mask: np.ndarray | None, axis: int) -> bool:
+    """Return whether a boundary is one of the two sides across an axis."""
+    return mask is None or any(np.take(mask, end, axis).all() for end in (0, -1))
 
 
 def _axes(file: h5py.File) -> list[str]:
@@ -76,14 +109,15 @@ def _coordinates(file: h5py.File, space: list[str]) -> dict[str, tuple]:
     return found
 
 
-def _scalars(file: h5py.File) -> dict[str, tuple]:
-    """Return the scalars that are constant in time."""
+def _scalars(file: h5py.File, coordinates: dict[str, tuple]) -> dict[str, tuple]:
+    """Return the scalars: numbers, by trajectory and time if they vary with these."""
     found = {}
     for name, scalar in file.get("scalars", {}).items():
         values = np.atleast_1d(scalar[...])
-        if not scalar.attrs.get("time_varying", False):
-            varies = scalar.attrs.get("sample_varying", values.size > 1)
-            found[name] = (("simulation",), values) if varies else ((), values[0])
+        runs = bool(scalar.attrs.get("time_varying", False))
+        varies = scalar.attrs.get("sample_varying", values.size > 1 and not runs)
+        dims = (*(["simulation"] if varies else []), *(coordinates["time"][0][-1:] if runs else []))
+        found[name] = (dims, values if dims else values[0])
     return found
 
 
