@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 AXES = ("x", "y", "z")
 #: Attribute of a Dataset: what holds for all its systems.
 ABOUT = "hycojax_about"
+#: The same: names of all variables of a file, of which some only are read.
+NAMES = "hycojax_names"
 _ROLE = re.compile(r"(simulation|time|t|x|y|z)(?:_face)?(?:_\d+)?")
 _CF_AXES = {"T": "time", "X": "x", "Y": "y", "Z": "z"}
 _BASE = {"time": "s", "x": "m", "y": "m", "z": "m"}
@@ -139,8 +141,10 @@ def _chosen(data: xr.Dataset, roles: Mapping[str, str], reading: Reading) -> dic
         there = _numeric(data, roles)
         found = [n for n in there if name in (n, data.variables[n].attrs.get("channel"))]
         if not found:
+            known = dict.fromkeys([*own, *data.attrs.get(NAMES, ())])
+            known = [n for n in known if not (role(n) or _belongs(n, known))]
             raise InputError(
-                f"there is no variable {name} for the channel {channel}{nearest(name, own)}"
+                f"there is no variable {name} for the channel {channel}{nearest(name, known)}"
             )
         renamed |= dict.fromkeys(found, channel)
     return {n: c for n, c in numbers.items() if c not in reading.channels} | renamed

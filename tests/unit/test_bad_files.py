@@ -151,6 +151,28 @@ def no_axes(path):
         file["tensor"], file["x-coordinate"] = np.ones((2, 3, 4)), X
 
 
+def no_places(path):
+    with h5py.File(path, "w") as file:
+        file["tensor"] = np.ones((2, 3, 4, 4))
+
+
+def no_y(path):
+    with h5py.File(path, "w") as file:
+        file["density"], file["x-coordinate"] = np.ones((2, 3, 4, 4)), X
+        file["t-coordinate"] = TIME
+
+
+def a_flow(path):
+    with h5py.File(path, "w") as file:
+        file["velocity"], file["t"] = np.ones((2, 3, 4, 4, 2)), np.ones((2, 3))
+        file["particles"] = np.ones((2, 3, 4, 4, 1))
+
+
+def no_grid(path):
+    with h5py.File(path, "w") as file:
+        file["0000/data"], file["0000/grid/x"] = np.ones((3, 4, 1)), X
+
+
 def spherical(path):
     with h5py.File(path, "w") as file:
         file.attrs["grid_type"] = "spherical"
@@ -168,6 +190,13 @@ FILES = {
     "image.png": ({"text": b"\x89PNG\0\0"}, "its layout is unknown"),
     "folder": ({"write": lambda path: path.mkdir()}, "it is a directory: give a file in it"),
     "a.hdf5": ({"write": no_axes}, "t-coordinate is missing"),
+    "d.hdf5": (
+        {"write": no_places},
+        r"x-coordinate is missing, .*\(tensor \(2, 3, 4, 4\)\): .* hj\.Recordings\.from_xarray\(",
+    ),
+    "e.hdf5": ({"write": a_flow}, r"x-coordinate is missing, .* velocity \(2, 3, 4, 4, 2\)"),
+    "f.hdf5": ({"write": no_y}, r"y-coordinate is missing, .*density \(2, 3, 4, 4\)"),
+    "g.hdf5": ({"write": no_grid}, r"0000/grid/t is missing, .* hj\.Recordings\.from_xarray\("),
     "b.hdf5": ({"write": spherical}, "its grid is spherical: only Cartesian ones"),
     "c.nc": ({"write": in_groups}, "no variable is in its root: give group=..., one of a/b"),
     "a.csv": ({"text": b"time,x,u\n0,1,2,3,4\n1,2\n3,4,5,6,7,8\n"}, "it is no table|missing"),

@@ -245,6 +245,14 @@ def test_the_same_numbers_give_the_same_bits(name, tmp_path):
     equal(dataclasses.replace(found, systems=kept), films(units=False))
 
 
+@pytest.mark.parametrize("write", [netcdf4, netcdf3, zarr, npz, hdf5, the_well, tensor, groups])
+def test_a_name_that_no_file_has_gets_the_nearest_one(write, tmp_path):
+    path = write(tmp_path)
+    name = {the_well: "w_x", tensor: "density", groups: "data_0"}.get(write, "u")
+    with pytest.raises(InputError, match=f"no variable {name}s .*: did you mean {name}"):
+        Files(path, channels={"u": f"{name}s"}).read()
+
+
 def test_fields_of_the_well_that_lack_axes(tmp_path):
     found = Files(str(the_well(tmp_path)), channels={"m": "mean"}).read()
     (film,) = found.systems[1].series
@@ -260,6 +268,41 @@ def test_one_dimensional_tensor(tmp_path):
     same(
         found.systems[1].series[0], Film("u", None, TIME, (X,), np.ascontiguousarray(U[1, ..., 0]))
     )
+
+
+def flow(path, places=True):
+    """Write what the simulations of incompressible flow hold, with places and times or without."""
+    with h5py.File(path, "w") as file:
+        file["velocity"] = np.stack([U, V], axis=-1)
+        file["particles"] = U[..., None]
+        file["force"] = np.stack([U[:, 0], V[:, 0]], axis=-1)
+        file["t"] = np.stack([TIME, TIME])
+        for name, values in {"x": X, "y": Y, "t": TIME}.items() if places else ():
+            file[f"{name}-coordinate"] = values
+    return path
+
+
+def test_datasets_with_channels_last(tmp_path):
+    path = flow(tmp_path / "a.h5")
+    assert detect(path) is Layout.PDEBENCH
+    found = Files(path, channels={"u": "velocity_0", "v": "velocity_1"}).read()
+    equal(found, films(units=False))
+    (whole, _) = Files(path).read().systems
+    by_name = {s.channel: s for s in whole.series}
+    assert set(by_name) == {"velocity_0", "velocity_1", "particles", "force_0", "force_1"}
+    assert by_name["force_1"].times is None
+    np.testing.assert_array_equal(by_name["particles"].values, U[0])
+
+
+def test_samples_of_one_dimension_and_one_channel(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        for i in range(2):
+            file[f"000{i}/data"] = U[i, :, :, :1]
+            file[f"000{i}/grid/x"], file[f"000{i}/grid/t"] = X, TIME
+        file.attrs["0000/config"] = "sim: ..."
+    found = Files(tmp_path / "a.h5", channels={"u": "data"}).read()
+    values = np.ascontiguousarray(U[1, :, :, 0])
+    same(found.systems[1].series[0], Film("u", None, TIME, (X,), values))
 
 
 # Points

@@ -245,7 +245,7 @@ def test_a_box_ends_as_the_file_says(command, capsys, tmp_path, ends, boundary, 
             "import hycojax as hj\n\n\nclass Ring(hj.physics.Heat):\n"
             "    boundaries = (hj.PERIODIC,)\n"
         )
-        with pytest.raises(InputError, match="Ring can't be fitted to this: .*periodic"):
+        with pytest.raises(InputError, match=r"Ring can't be fitted to this: .*periodic"):
             command(["own.nc", "--pde", "ring.py:Ring"])
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hycojax.data.formats import tables
+from hycojax.data.variables import NAMES
 from hycojax.errors import InputError
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ def read(path: Path, only: Collection[str]) -> list[xr.Dataset]:
         InputError: Its arrays do not tell what they are.
     """
     with np.load(path, allow_pickle=False) as file:
-        return [labelled({name: file[name] for name in file.files if is_read(name, only)})]
+        found = labelled({name: file[name] for name in file.files if is_read(name, only)})
+        return [found.assign_attrs({NAMES: file.files})]
 
 
 def read_hdf5(path: Path, only: Collection[str]) -> list[xr.Dataset]:
@@ -43,6 +45,7 @@ def read_hdf5(path: Path, only: Collection[str]) -> list[xr.Dataset]:
         found = {n: v for n, v in file.items() if isinstance(v, h5py.Dataset) and is_read(n, only)}
         units = {n: v.attrs["units"] for n, v in found.items() if "units" in v.attrs}
         data = labelled({name: values[...] for name, values in found.items()})
+        data.attrs[NAMES] = [n for n, v in file.items() if isinstance(v, h5py.Dataset)]
     for name, unit in units.items():
         data[name].attrs["units"] = unit
     return [data]

@@ -117,9 +117,9 @@ def _of_hdf5(path: Path) -> Layout:
         names = set(file)
         if {"dimensions", "t0_fields"} <= names:
             return Layout.THE_WELL
-        if "x-coordinate" in names or any(n.isdigit() and f"{n}/data" in file for n in names):
-            return Layout.PDEBENCH
-        return Layout.LABELLED if _has_dimensions(file) else Layout.ARRAYS
+        if "x-coordinate" not in names and _has_dimensions(file):
+            return Layout.PDEBENCH if pdebench.has_samples(file) else Layout.LABELLED
+        return Layout.PDEBENCH if pdebench.is_one(file) else Layout.ARRAYS
 
 
 def _has_dimensions(file: h5py.File) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hycojax.data.formats.arrays import is_read
-from hycojax.data.variables import role
+from hycojax.data.variables import NAMES, role
 from hycojax.errors import InputError
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ def _hdf5(path: Path, only: Collection[str], group: str | None) -> xr.Dataset:
             if _is_variable(item) and _is_wanted(name, item, only)
         }
         attributes = {name: _attribute(node.attrs[name]) for name in node.attrs}
+        attributes[NAMES] = [name for name, item in own.items() if _is_variable(item)]
     return xr.Dataset(variables, attrs=attributes)
 
 

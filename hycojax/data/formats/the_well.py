@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hycojax.data.formats.arrays import AXES
-from hycojax.data.variables import ABOUT
+from hycojax.data.variables import ABOUT, NAMES
 from hycojax.errors import InputError
 
 if TYPE_CHECKING:
@@ -43,12 +43,22 @@ def read(path: Path, only: Collection[str]) -> list[xr.Dataset]:
     with h5py.File(path, "r") as file:
         space = _axes(file)
         coordinates = _coordinates(file, space)
-        variables = _scalars(file, coordinates)
+        variables, names = _scalars(file, coordinates), []
         for rank, group in enumerate(_RANKS):
             for name, field in file.get(group, {}).items():
-                variables |= _components(name, field, rank, coordinates, only)
-        about = _boundaries(file, space)
-    return [xr.Dataset(variables, coordinates, {ABOUT: json.dumps(about)})]
+                own = _names(name, rank, coordinates)
+                names += own
+                if not only or set(own) & set(only):
+                    variables |= _components(own, field, coordinates, only)
+        about = {ABOUT: json.dumps(_boundaries(file, space)), NAMES: names}
+    return [xr.Dataset(variables, coordinates, about)]
+
+
+def _names(name: str, rank: int, coordinates: dict[str, tuple]) -> list[str]:
+    """Return the names of a field's components."""
+    space = [axis for axis in AXES if axis in coordinates]
+    ends = ["".join(axes) for axes in itertools.product(space, repeat=rank)]
+    return [f"{name}_{end}" if end else name for end in ends]
 
 
 def _boundaries(file: h5py.File, space: list[str]) -> dict[str, list[str]]:
@@ -122,14 +132,10 @@ def _scalars(file: h5py.File, coordinates: dict[str, tuple]) -> dict[str, tuple]
 
 
 def _components(
-    name: str, field: h5py.Dataset, rank: int, coordinates: dict[str, tuple], only: Collection[str]
+    names: list[str], field: h5py.Dataset, coordinates: dict[str, tuple], only: Collection[str]
 ) -> dict[str, tuple]:
     """Return the components of a field, a variable each."""
     space = [axis for axis in AXES if axis in coordinates]
-    ends = ["".join(axes) for axes in itertools.product(space, repeat=rank)]
-    names = [f"{name}_{end}" if end else name for end in ends]
-    if only and not set(names) & set(only):
-        return {}
     varies = [bool(v) for v in field.attrs.get("dim_varying", [True] * len(space))]
     dims = ["simulation"] if field.attrs.get("sample_varying", True) else []
     dims += [coordinates["time"][0][-1]] if field.attrs.get("time_varying", True) else []
@@ -138,7 +144,7 @@ def _components(
     parts = values.reshape(*values.shape[: len(dims)], -1)
     if parts.shape[-1] != len(names) or parts.ndim != len(dims) + 1:
         raise InputError(
-            f"{name}: an array {values.shape} for {', '.join(dims)} and its components"
+            f"{names[0]}: an array {values.shape} for {', '.join(dims)} and its components"
         )
     units = {"units": _text(field.attrs["units"])} if "units" in field.attrs else {}
     whole = [_whole(parts[..., i], dims, varies, space, coordinates) for i in range(len(names))]
