@@ -22,7 +22,7 @@ from hycojax.experiment import Experiment, Extent
 from hycojax.game import state as games
 from hycojax.game.state import Game, TrainingState
 from hycojax.kernels import programs
-from hycojax.report import evaluation, trials
+from hycojax.report import evaluation, lessons, trials
 from hycojax.report.evaluation import Trial
 from hycojax.result import Result, concluded, load, replace_cycles
 from hycojax.run import checkpoint, logbook, loop
@@ -100,7 +100,7 @@ def fit(
         else:
             data = recordings.known
             tried = evaluation.measured_trials(data, recordings.test)
-            for sentence in recordings.told:
+            for sentence in (*recordings.told, *lessons.unlike(experiment, tried["recorded"])):
                 loop.tell(loggers, sentence)
         first = _beginning(start, experiment, cycles, data, directory)
         if directory is not None:

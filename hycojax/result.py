@@ -24,7 +24,7 @@ from hycojax.inference import deviations as inference
 from hycojax.kernels import programs
 from hycojax.models import model as models
 from hycojax.models.model import Stepper
-from hycojax.report import evaluation, summary, trials
+from hycojax.report import evaluation, lessons, summary, trials
 from hycojax.report.evaluation import Prediction, Trial
 from hycojax.report.summary import Estimate
 from hycojax.run import checkpoint, export, logbook
@@ -192,7 +192,8 @@ class Result:
             short = {name: p.in_short() for name, p in self.parameters.items()}
             found["physical"]["parameters"] = short
         broken = [s for n, p in self.predictions.items() for s in evaluation.not_finite(n, p)]
-        return found | ({"warnings": broken} if broken else {})
+        told = [*lessons.unlike(self.experiment, self.tried["recorded"]), *broken]
+        return found | ({"warnings": told} if told else {})
 
     def predict(self, initial: Any, steps: int, model: str | None = None) -> xr.Dataset:
         """Return what follows from initial states, as labelled data.

@@ -116,6 +116,17 @@ def test_a_run_whose_network_breaks_leaves_json_that_every_parser_reads(here):
     assert told in json.loads(Path("run", "summary.json").read_text())["warnings"]
 
 
+def test_lessons_that_begin_otherwise_are_a_warning_of_the_summary(recorded_run):
+    """The recordings lie about 293 K, what the PDE samples about 0."""
+    result = hj.load(recorded_run / "run")
+    assert "warnings" not in result.summary
+    fresh = replace(result.experiment.interaction, fresh="sampled")
+    other = replace(result, experiment=replace(result.experiment, interaction=fresh))
+    (told,) = other.summary["warnings"]
+    assert told.startswith("lessons begin with temperature at ")
+    assert "recordings at 293" in told
+
+
 def test_what_is_held_out_is_scored_as_the_residuals_are(recorded_run):
     """chi2 is the mean square of the residuals, in sigma, of what was held out."""
     from hycojax.report import residuals
