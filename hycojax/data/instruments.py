@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hycojax.settings.checked import Checked
 
@@ -23,7 +23,7 @@ class Order(enum.Enum):
 class Instrument(Checked):
     """What a measurement is of the state: a linear function of it."""
 
-    order: Order | None = None
+    order: Order | None = field(default=None, kw_only=True)
     """How values between the points of the model's grid are read; None: spectral in a periodic box,
     else cubic."""
 

@@ -84,12 +84,12 @@ def test_polynomials_are_read_exactly_in_a_closed_box_up_to_its_walls(dims, orde
     grid, function = box(dims, CLOSED), polynomial(degree)
     places, state = somewhere(grid), state_of(grid, function)
     expected, size = function(places), np.abs(state).max()
-    found = seen(grid, state, places, Value(order))
+    found = seen(grid, state, places, Value(order=order))
     np.testing.assert_allclose(found, expected, atol=1e-5 * size)
     if order is Order.CUBIC:  # without a choice it is this one
         np.testing.assert_array_equal(found, seen(grid, state, places))
     higher = polynomial(degree + 1)
-    off = seen(grid, state_of(grid, higher), places, Value(order)) - higher(places)
+    off = seen(grid, state_of(grid, higher), places, Value(order=order)) - higher(places)
     assert np.abs(off).max() > 1e-4
 
 
@@ -109,7 +109,7 @@ def test_waves_are_read_with_the_order_of_the_interpolation(way, boundary, expec
     for factor in (1, 2, 4):
         grid = box(2, boundary, factor=factor)
         places = somewhere(grid)
-        off = seen(grid, state_of(grid, wave), places, Value(way)) - wave(places)
+        off = seen(grid, state_of(grid, wave), places, Value(order=way)) - wave(places)
         errors.append(np.abs(off).max())
     assert errors[0] < error
     assert order((1, 2, 4), errors) > expected - 0.25
@@ -134,10 +134,10 @@ def test_a_periodic_box_has_no_edge(order):
     grid = box(2, PERIODIC)
     state = np.random.default_rng(1).normal(size=(*grid.shape, 1))
     places = somewhere(grid)
-    expected = seen(grid, state, places, Value(order))
+    expected = seen(grid, state, places, Value(order=order))
     rolled = np.roll(state, (5, 9), (0, 1))
     moved = (places + np.array([5, 9]) * grid.dx) % grid.size
-    found = seen(grid, rolled, moved, Value(order))
+    found = seen(grid, rolled, moved, Value(order=order))
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
@@ -147,13 +147,13 @@ def test_in_its_own_points_a_state_is_read_as_it_is(boundary, order):
     grid = box(2, boundary, vector_channels("v", "m/s", 2, staggered=True))
     state = np.random.default_rng(1).normal(size=(*grid.shape, 2))
     for channel in (0, 1):
-        found = seen(grid, state, centres(grid, channel), Value(order), channel)
+        found = seen(grid, state, centres(grid, channel), Value(order=order), channel)
         np.testing.assert_allclose(found, state[..., channel].ravel(), atol=1e-6)
 
 
 def test_a_closed_box_is_not_refined_by_fourier():
     with pytest.raises(ValueError, match="order = spectral: the box is closed"):
-        operators.rows(box(1, CLOSED), 0, np.ones((1, 1)), Value(Order.SPECTRAL))
+        operators.rows(box(1, CLOSED), 0, np.ones((1, 1)), Value(order=Order.SPECTRAL))
 
 
 # Vectors on faces.
@@ -200,7 +200,7 @@ def test_a_pixels_mean_of_a_wave_is_less_by_a_sinc(dims, widths):
     grid, places = box(dims, PERIODIC), somewhere(box(dims, PERIODIC))
     own = widths[:dims] if len(widths) > 1 else widths * dims
     factors = [np.sinc(k * w / s) for k, w, s in zip(WAVES, own, SIZE, strict=False)]
-    found = seen(grid, state_of(grid, wave), places, Mean(widths=own))
+    found = seen(grid, state_of(grid, wave), places, Mean(own))
     np.testing.assert_allclose(found, damped(places, factors), atol=2e-3)
 
 
@@ -220,7 +220,7 @@ def test_a_blurred_wave_is_less_by_its_gaussian(dims, width):
     grid, places = box(dims, PERIODIC), somewhere(box(dims, PERIODIC))
     numbers = [2 * np.pi * k / s for k, s in zip(WAVES, SIZE[:dims], strict=False)]
     factors = [np.exp(-((k * width) ** 2) / 2) for k in numbers]
-    found = seen(grid, state_of(grid, wave), places, Blur(width=width))
+    found = seen(grid, state_of(grid, wave), places, Blur(width))
     np.testing.assert_allclose(found, damped(places, factors), atol=2e-3)
 
 
@@ -248,7 +248,7 @@ def test_a_line_integral_of_a_wave_is_exact_along_the_line(axis, boundary):
         return along * across(places[:, other])
 
     places = somewhere(grid)
-    found = seen(grid, state_of(grid, function), places, Line(axis=axis))
+    found = seen(grid, state_of(grid, function), places, Line(axis))
     atol = 5e-4 if boundary is PERIODIC else 1e-5
     np.testing.assert_allclose(found, SIZE[axis] * across(places[:, other]), atol=atol)
 
