@@ -18,6 +18,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from types import ModuleType
 
 import tyro
 from rich.console import Console
@@ -26,7 +27,7 @@ from rich.markdown import Markdown
 from hycojax import commandline
 from hycojax.errors import InputError, StoppedError
 from hycojax.run.directory import write_json
-from profiling import clock, cooperation, own_recordings, surrogates
+from profiling import chaotic, clock, cooperation, hidden, kelvin, own_recordings, surrogates
 
 _ROOT = Path(__file__).parents[1]
 _BEGINNING = """\
@@ -55,6 +56,16 @@ PROOFS = (
     Proof("cooperation", "Cooperation", cooperation.prove, cooperation.FILES),
     Proof("recordings-heat", "Heat from another solver", own_recordings.prove_heat),
     Proof("recordings-burgers", "Burgers from another solver", own_recordings.prove_burgers),
+    Proof("recordings-patterns", "Patterns from another solver", own_recordings.prove_patterns),
+    Proof(
+        "recordings-hybrid",
+        "Cooperation on another solver's recordings",
+        own_recordings.prove_hybrid,
+    ),
+    Proof("hidden-substrate", "Gray-Scott of which one channel is seen", hidden.prove_substrate),
+    Proof("hidden-velocity", "Smoke of which the density is seen", hidden.prove_smoke),
+    Proof("kelvin", "Temperatures around 293 K, half of them seen", kelvin.prove),
+    Proof("chaotic", "Long recordings of chaotic flow", chaotic.prove),
     Proof("surrogates", "Accuracy of the architectures for a fixed budget", surrogates.prove),
 )
 
@@ -106,9 +117,17 @@ def code(proof: Proof, device: str, root: Path = _ROOT) -> str:
     """Return a name for our code that a table depends on, and the device; libraries are pinned."""
     files = [path for part in ("hycojax", "experiments") for path in (root / part).rglob("*.py")]
     found = hashlib.sha256(device.encode())
-    for path in [*sorted(files), Path(sys.modules[proof.make.__module__].__file__)]:
+    for path in [*sorted(files), *sorted(_files(sys.modules[proof.make.__module__]))]:
         found.update(path.name.encode() + path.read_bytes())
     return found.hexdigest()[:12]
+
+
+def _files(module: ModuleType) -> set[Path]:
+    """Return the file of a module, and those of the modules beside it that it uses."""
+    own = Path(module.__file__)
+    used = [part for part in vars(module).values() if isinstance(part, ModuleType)]
+    beside = [part for part in used if part.__name__.startswith(f"{__package__}.")]
+    return {own}.union(*(_files(part) for part in beside))
 
 
 def with_section(text: str, section: str) -> str:

@@ -11,7 +11,7 @@ import pytest
 import hycojax as hj
 from hycojax import commandline
 from hycojax.comparing import ROWS
-from profiling import cooperation, proofs, surrogates
+from profiling import cooperation, own_recordings, proofs, surrogates
 from profiling.proofs import Proof
 
 
@@ -155,6 +155,11 @@ def test_a_table_depends_on_package_and_device(tmp_path):
     assert len(names) == 3
 
 
+def test_a_table_depends_on_the_modules_that_make_it():
+    names = {path.name for path in proofs._files(own_recordings)}
+    assert names == {"own_recordings.py", "reference.py", "kept.py"}
+
+
 # What is made.
 
 
@@ -166,6 +171,12 @@ def test_the_settings_of_a_comparison_suit_its_experiment(name, case):
     fraction, noise = (float(word) for word in cooperation.CASES[case][1::2])
     assert experiment.data.region.fraction == fraction
     assert experiment.data.noise == noise
+
+
+def test_an_exact_first_state_is_known_or_unknown():
+    cases = own_recordings.every("heat")
+    assert len(cases) == 4 * (2 + 3)
+    assert {case.first for case in cases if not case.noise} == {"known", "unknown"}
 
 
 def test_each_network_is_trained_alone_on_each_system():
