@@ -52,7 +52,7 @@ class Files(Reading, Recorded):
         return replace(parts[0], systems=tuple(s for part in parts for s in part.systems))
 
     def _read(self, path: Path, several: bool) -> Recordings:
-        with _named(path):
+        with _named(path, self.layout):
             only = set(self.channels.values())
             data = layouts.open_file(path, self.layout, only, self.group)
             try:
@@ -63,14 +63,14 @@ class Files(Reading, Recorded):
 
 
 @contextmanager
-def _named(path: Path) -> Iterator[None]:
+def _named(path: Path, layout: Layout | None) -> Iterator[None]:
     """Put the name of a file before what is wrong with it, or with what it holds."""
     try:
         yield
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     except _DAMAGED as error:
-        raise InputError(f"{path}: {layouts.told(error)}") from error
+        raise InputError(f"{path}: {layouts.told(error, layout)}") from error
 
 
 @dataclass(frozen=True)

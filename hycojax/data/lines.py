@@ -65,7 +65,8 @@ def tables(recordings: Recordings, grid: Grid, interval: float) -> list[Table]:
         for series in system.series:
             if series.channel not in names:
                 raise InputError(
-                    f"{series.channel}: the model has no such channel; it has {', '.join(names)}"
+                    f"{series.channel}: the model has no such channel; it has {', '.join(names)}: "
+                    f"choose what is read with channels={{{names[0]!r}: ...}}"
                 )
             channel = names.index(series.channel)
             if not grid.channels[channel].static:

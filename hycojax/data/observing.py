@@ -28,6 +28,8 @@ from hycojax.models.pde import BoundPDE
 
 #: Noise, over the scale, of measurements of which nothing tells how much they have.
 _UNKNOWN = 0.05
+#: Numbers in the frames of all systems.
+_MOST = 2**32
 
 
 @dataclass(frozen=True)
@@ -69,15 +71,15 @@ def seen(recordings: Recordings, physics: BoundPDE, seed: int) -> Seen:
     grid = physics.domain
     recordings, told = in_units(recordings, {c.name: c.unit for c in grid.channels})
     told += boundaries.told(recordings, grid.boundary) + recordings.left_out
+    told += _unused(recordings, grid)
     every = Role(tables(recordings, grid, physics.interval), static_fields(recordings, grid))
+    frames = _frames(every, grid, physics.interval)
     rest, test = divided(every, recordings.test, seed)
     learned, held = divided(rest, recordings.validation, seed + 1)
     if not held.tables:
         raise InputError("validation: nothing is set aside; choose a larger share")
-    frames = 1 + max(int(np.ceil(t.time.max() - SAME)) for t in every.tables)
-    if frames < 2:
-        raise InputError("nothing is recorded after the first state: see `begin` and `interval`")
     found = statistics(parts(learned, grid, frames), learned.static)
+    _check_size(found, grid)
     noise, known = _noise(learned.tables, found)
     held_out = not isinstance(recordings.validation, Systems)
 
@@ -105,6 +107,39 @@ def seen(recordings: Recordings, physics: BoundPDE, seed: int) -> Seen:
     said = f"first states: {first.kind}"
     sigma = f"noise: {100 * noise:.2g} % of the scale" + ("" if known else ", by the values alone")
     return Seen(observations, kept, physics.interval, (*told, said, sigma))
+
+
+def _unused(recordings: Recordings, grid: Grid) -> list[str]:
+    """Return a sentence on known numbers that no channel of the model stands for, if any."""
+    known = dict.fromkeys(name for system in recordings.systems for name in system.numbers)
+    names = [name for name in known if name not in [c.name for c in grid.channels if c.static]]
+    return [f"numbers that the model has no channel for: {', '.join(names)}"] if names else []
+
+
+def _frames(every: Role, grid: Grid, interval: float) -> int:
+    """Return how many frames the recordings last.
+
+    Raises:
+        InputError: There is one only, or there are more than a memory holds.
+    """
+    frames = 1 + max(int(np.ceil(t.time.max() - SAME)) for t in every.tables)
+    if frames < 2:
+        raise InputError("nothing is recorded after the first state: see `begin` and `interval`")
+    if frames * every.static.size > _MOST:
+        raise InputError(
+            f"interval = {interval:g}: the recordings last {frames - 1} of them, which no memory "
+            "holds at all cells; take a longer one"
+        )
+    return frames
+
+
+def _check_size(found: Statistics, grid: Grid) -> None:
+    """Check that values are numbers of single precision."""
+    for channel, mean, std in zip(grid.channels, found.mean, found.std, strict=True):
+        if not np.isfinite([mean, std]).all():
+            raise InputError(
+                f"{channel.name}: its values are too large for single precision: use larger units"
+            )
 
 
 def _with_first(

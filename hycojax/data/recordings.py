@@ -338,8 +338,8 @@ def check_increasing(values: np.ndarray, name: str) -> None:
     if falls.any():
         at = int(np.argmax(falls))
         raise ValueError(
-            f"{name}: it must increase, but number {at + 1} is {values[at + 1]:g} after "
-            f"{values[at]:g}"
+            f"{name}: it must increase, but number {at + 1} is {values[at + 1]:.12g} after "
+            f"{values[at]:.12g}"
         )
 
 
@@ -373,5 +373,5 @@ def _check_sigma(series: Film | Points) -> None:
     if bad.any():
         where = tuple(map(int, np.argwhere(bad)[0]))
         raise ValueError(
-            f"{series.channel}: sigma is {everywhere[where]:g} at {where}: it must not be negative"
+            f"{series.channel}: sigma is {everywhere[where]:g} at {where}: 0 or more is needed"
         )

@@ -93,7 +93,7 @@ class Source:
         if values.dtype.kind == "m":
             return _seconds(values)
         if values.dtype.kind not in "iuf":
-            raise InputError(f"{name}: numbers are needed, not {values.dtype}")
+            raise InputError(f"{name}: numbers, or dates as datetime64, are needed: {values.dtype}")
         unit = self.reading.units.get(own, variable.attrs.get("units"))
         values = values.astype(np.float64)
         try:

@@ -104,7 +104,12 @@ def _one_of(hints: tuple[Any, ...], value: Any, name: str) -> Any:
             return converted(hint, value, name)
         except ValueError as error:
             problems.append(str(error))
-    raise ValueError(next((p for p in problems if not p.endswith("None is needed")), problems[0]))
+    problems = [p for p in problems if not p.endswith("None is needed")] or problems
+    whole, end = f"{name} = {_short(value)}: ", " is needed"
+    if all(p.startswith(whole) and p.endswith(end) for p in problems):
+        wanted = (p.removeprefix(whole).removesuffix(end) for p in problems)
+        raise ValueError(f"{whole}{' or '.join(dict.fromkeys(wanted))}{end}")
+    raise ValueError(problems[0])
 
 
 def _items(hints: tuple[Any, ...], value: Any, name: str) -> tuple[Any, ...]:
@@ -175,7 +180,13 @@ def _member(kind: type[enum.Enum], value: Any, name: str) -> enum.Enum:
 
 
 def _refuse(value: Any, name: str, wanted: str) -> typing.NoReturn:
-    raise ValueError(f"{name} = {value!r}: {wanted} is needed")
+    raise ValueError(f"{name} = {_short(value)}: {wanted} is needed")
+
+
+def _short(value: Any) -> str:
+    """Return a value in words; of one that takes many lines its type."""
+    words = repr(value)
+    return words if "\n" not in words else f"{type(value).__name__}(...)"
 
 
 @functools.cache

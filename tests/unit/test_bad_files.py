@@ -56,6 +56,14 @@ def test_times_that_do_not_increase():
     refused(dataset(time=[0.0, np.nan, 1.0]), "dye: the time of frame 1 is not a number")
 
 
+def test_times_in_single_precision_are_told_with_all_digits():
+    late = (1.7e9 + TIME).astype(np.float32)
+    refused(dataset(time=late), "number 1 is 1700000000 after 1700000000")
+    names = np.array(["2026-01-01", "2026-01-02", "2026-01-03"])
+    with pytest.raises(InputError, match="time: numbers, or dates as datetime64, are needed"):
+        Recordings.from_arrays({"time": names, "x": X, "u": np.ones((3, 4))})
+
+
 def test_units_that_do_not_convert():
     data = dataset()
     data["x"].attrs["units"] = "kg"
@@ -73,7 +81,9 @@ def test_values_that_are_no_measurements():
     refused(one, r"simulation 1: dye: an infinite value in frame 2, cell \(3, 0\)")
     negative = dataset()
     negative["dye_sigma"] = ("time", [0.1, -0.1, 0.1])
-    refused(negative, r"dye: sigma is -0.1 at \(1, 0, 0\): it must not be negative")
+    refused(negative, r"dye: sigma is -0.1 at \(1, 0, 0\): 0 or more is needed")
+    negative["dye_sigma"] = ("time", [0.1, np.nan, 0.1])
+    refused(negative, r"dye: sigma is nan at \(1, 0, 0\): 0 or more is needed")
 
 
 def test_recordings_with_other_axes():
@@ -104,6 +114,7 @@ def test_arrays_that_do_not_belong_together():
         ({"time": ["noon"], "x": [1], "u": [1]}, "the column time has 'noon'"),
         ({"time": [1], "x": [1], "channel": ["u"]}, "the column value is missing"),
         ({"time": [], "x": [], "u": []}, "the table has no rows"),
+        ({"time": [1], "x": [1], "u [K]": [1], "u [degC]": [1]}, "the column u is there twice"),
         ({"time": [0, 1], "x": [1, 1], "u": [1, np.inf]}, "u: an infinite value in row 1"),
         (
             {"time": [0, np.nan], "x": [1, 1], "u": [1, 1]},
@@ -179,6 +190,11 @@ def spherical(path):
         file.create_group("dimensions"), file.create_group("t0_fields")
 
 
+def no_dates(path):
+    about = {"units": "days since 2001-01-01", "calendar": "noleap"}
+    dataset(time=("time", TIME, about)).to_netcdf(path, engine="h5netcdf")
+
+
 def in_groups(path):
     xr.DataTree.from_dict({"/a/b": dataset()}).to_netcdf(path, engine="h5netcdf")
 
@@ -200,6 +216,8 @@ FILES = {
     "b.hdf5": ({"write": spherical}, "its grid is spherical: only Cartesian ones"),
     "c.nc": ({"write": in_groups}, "no variable is in its root: give group=..., one of a/b"),
     "a.csv": ({"text": b"time,x,u\n0,1,2,3,4\n1,2\n3,4,5,6,7,8\n"}, "it is no table|missing"),
+    "c.csv": ({"text": b"time,x,u,u\n0,1,2,3\n"}, "the column u is there twice"),
+    "h.nc": ({"write": no_dates}, "its times are no dates .* give them in seconds"),
     "b.csv": ({"text": b"\xff\xfe\xff time"}, "it is no text: a table is needed"),
 }
 
@@ -211,6 +229,12 @@ def test_files(name, tmp_path):
     with pytest.raises(InputError, match=message) as told:
         Files(str(path)).read()
     assert str(told.value).startswith(f"{path}: ")
+
+
+def test_a_file_of_another_layout_than_the_one_asked_for(tmp_path):
+    dataset().to_netcdf(tmp_path / "a.nc", engine="h5netcdf")
+    with pytest.raises(InputError, match="it can't be read as the_well: "):
+        Files(tmp_path / "a.nc", layout="the_well").read()
 
 
 def test_files_that_are_not_there(tmp_path):

@@ -295,7 +295,7 @@ def test_what_can_be_converted_is(fields, name, expected):
         ({"size": 10**400}, "size = 1000"),
         ({"limit": INF}, "limit = inf: a finite number is needed"),
         ({"limit": "high"}, "limit = 'high': a finite number is needed"),
-        ({"either": 2.5}, "either = 2.5: a whole number is needed"),
+        ({"either": 2.5}, "either = 2.5: a whole number or a string is needed"),
         ({"boundary": "open"}, "boundary = 'open': one of 'periodic', 'closed' is needed"),
         ({"inner": hj.LBFGS()}, "inner = LBFGS("),
         ({"inner": hj.Adam}, "inner = <class"),

@@ -341,6 +341,29 @@ def test_csv(separator, tmp_path):
     equal(Files(str(tmp_path / "a.csv")).read(), points())
 
 
+def test_csv_with_decimal_commas(tmp_path):
+    pd.DataFrame(TABLE).to_csv(tmp_path / "a.csv", index=False, sep=";", decimal=",")
+    equal(Files(tmp_path / "a.csv").read(), points())
+
+
+@pytest.mark.parametrize("kind", ["rows", "films"])
+def test_t_is_the_time_where_nothing_is_called_so(kind, tmp_path):
+    own = TABLE if kind == "rows" else {"time": TIME, "x": X, "y": Y, "u": U, "v": V}
+    named = {"t" if name == "time" else name: values for name, values in own.items()}
+    np.savez(tmp_path / "a.npz", **named)
+    wanted = points() if kind == "rows" else films(units=False)
+    equal(Files(tmp_path / "a.npz").read(), wanted)
+    equal(Files(tmp_path / "a.npz", channels={"u": "u"}).read(), only_u(wanted))
+
+
+def only_u(whole):
+    kept = (
+        dataclasses.replace(s, series=tuple(own for own in s.series if own.channel == "u"))
+        for s in whole.systems
+    )
+    return dataclasses.replace(whole, systems=tuple(kept))
+
+
 def test_npz_of_rows(tmp_path):
     np.savez(tmp_path / "a.npz", **TABLE)
     equal(Files(str(tmp_path / "a.npz")).read(), points())

@@ -326,6 +326,27 @@ def test_a_channel_that_the_model_does_not_have_is_refused():
         look((film(), replace(film(), channel="humidity")))
 
 
+@pytest.mark.parametrize(
+    ("own", "interval", "message"),
+    [
+        (film(times=TIMES[:1]), 1.0, "nothing is recorded after the first state: see `begin`"),
+        (film(), 1e-9, "interval = 1e-09: the recordings last 6000000000 of them, which no memo"),
+        (replace(film(), values=1e200 * film().values), 1.0, "temperature: its values are too lar"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid value")
+def test_what_no_computer_can_fit_is_one_message(own, interval, message):
+    with pytest.raises(InputError, match=message):
+        look(own, physics=HEAT.on(BOX, interval))
+
+
+def test_numbers_that_the_model_does_not_take_are_told():
+    system = hj.System("tank", (film(),), {"inflow": 1.0, "depth": 2.0})
+    told = seen(hj.Recordings((system,)), LINE, 0).told
+    assert "numbers that the model has no channel for: inflow, depth" in told
+    assert not any("no channel for" in sentence for sentence in look(film()).told)
+
+
 def test_nothing_seen_is_refused():
     empty = replace(film(), values=np.full((7, 8), np.nan))
     with pytest.raises(InputError, match="nothing is seen: all values are missing"):

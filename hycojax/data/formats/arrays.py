@@ -56,7 +56,7 @@ def is_read(name: str, only: Collection[str]) -> bool:
     return not only or name in only or name.removesuffix("_sigma") in only or name in _COORDINATES
 
 
-_COORDINATES = ("time", *AXES, "simulation")
+_COORDINATES = ("time", "t", *AXES, "simulation")
 
 
 def labelled(arrays: Mapping[str, Any]) -> xr.Dataset:
@@ -71,7 +71,7 @@ def labelled(arrays: Mapping[str, Any]) -> xr.Dataset:
     """
     import xarray as xr
 
-    arrays = {name: np.asarray(values) for name, values in arrays.items()}
+    arrays = {name: np.asarray(values) for name, values in tables.with_time(arrays).items()}
     rows = {values.shape for values in arrays.values() if values.ndim}
     if len(rows) == 1 and len(next(iter(rows))) == 1 and {"time", "x"} <= set(arrays):
         return tables.labelled({n: v for n, v in arrays.items() if v.ndim})

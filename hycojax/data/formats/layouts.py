@@ -131,8 +131,8 @@ def _has_dimensions(file: h5py.File) -> bool:
     return not own or "_NCProperties" in file.attrs or any(n in i.attrs for i in own for n in names)
 
 
-def told(error: BaseException) -> str:
-    """Return what is wrong with a file that can't be read."""
+def told(error: BaseException, layout: Layout | None = None) -> str:
+    """Return what is wrong with a file that can't be read, by the layout that was asked for."""
     text = " ".join(str(error).split())
     number = getattr(error, "errno", None)
     if (number in (errno.EAGAIN, errno.EACCES) and "lock" in text) or "unable to lock" in text:
@@ -141,4 +141,5 @@ def told(error: BaseException) -> str:
         return "it may not be read: its permissions forbid it"
     if isinstance(error, UnicodeDecodeError):
         return "it is no text: a table is needed"
-    return f"it can't be read: it is truncated, damaged or of another kind ({text})"
+    asked = "" if layout is None else f" as {layout.value}"
+    return f"it can't be read{asked}: it is truncated, damaged or of another kind ({text})"

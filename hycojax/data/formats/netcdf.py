@@ -33,13 +33,23 @@ def read(path: Path, only: Collection[str], group: str | None = None) -> list[xr
     Raises:
         InputError: There is no such group, or nothing in it.
     """
-    import xarray as xr  # loaded where a file is used
-
-    # Durations stay numbers with a unit, which are converted as all others are.
-    data = xr.decode_cf(_stored(path, only, group), decode_timedelta=False)
+    data = _decoded(_stored(path, only, group))
     if not data.variables:
         raise InputError(f"no variable is in {group or 'its root'}{_advice(path)}")
     return [data]
+
+
+def _decoded(data: xr.Dataset) -> xr.Dataset:
+    """Return what CF's conventions make of variables: NaN for what is missing, dates."""
+    import xarray as xr  # loaded where a file is used
+
+    try:  # durations stay numbers with a unit, which are converted as all others are
+        return xr.decode_cf(data, decode_timedelta=False)
+    except ValueError as error:
+        raise InputError(
+            f"its times are no dates ({' '.join(str(error).split())}): give them in seconds, or in "
+            "the calendar of real days"
+        ) from error
 
 
 def _stored(path: Path, only: Collection[str], group: str | None) -> xr.Dataset:

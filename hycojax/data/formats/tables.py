@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,10 +30,12 @@ def read(path: Path) -> list[xr.Dataset]:
 
     with path.open(encoding="utf-8-sig") as file:
         first = next((line for line in file if line.strip() and not line.startswith("#")), "")
-    separator = max(_SEPARATORS, key=first.count)
+        separator = max(_SEPARATORS, key=first.count)
+        _check_once([name.strip() for name in first.split(separator)])
+        point = "," if separator == ";" and any("," in line for line in file) else "."
     try:
         options = {"comment": "#", "skipinitialspace": True, "encoding": "utf-8-sig"}
-        table = pd.read_csv(path, sep=separator, **options)
+        table = pd.read_csv(path, sep=separator, decimal=point, **options)
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise InputError(f"it is no table: {error}") from error
     return [labelled(table)]
@@ -50,7 +52,7 @@ def labelled(table: Any) -> xr.Dataset:
     """
     import xarray as xr
 
-    columns, units = _columns(table)
+    columns, units = map(with_time, _columns(table))
     for name in ("time", "x"):
         if name not in columns:
             raise InputError(f"the column {name} is missing: there are {', '.join(columns)}")
@@ -67,6 +69,18 @@ def labelled(table: Any) -> xr.Dataset:
         {n: _labelled(n, v, units) for n, v in columns.items() if n not in coordinates},
         {_coordinate(n): _labelled(n, v, units) for n, v in coordinates.items()},
     )
+
+
+def _check_once(names: Sequence[str]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"the column {name} is there twice")
+
+
+def with_time(columns: Mapping[str, Any]) -> dict[str, Any]:
+    """Return columns by name; t is the time if nothing is called so."""
+    known = "t" if "time" not in columns else "time"
+    return {"time" if name == known else name: values for name, values in columns.items()}
 
 
 def _coordinate(name: str) -> str:
@@ -87,6 +101,7 @@ def _columns(table: Any) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     for name in names:
         match = _WITH_UNIT.fullmatch(str(name))
         own = match[1] if match else str(name).strip()
+        _check_once([*columns, own])
         units |= {own: match[2]} if match else {}
         columns[own] = _values(own, np.asarray(table[name]))
     lengths = {name: len(values) for name, values in columns.items()}
