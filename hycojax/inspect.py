@@ -123,6 +123,7 @@ def _plan(
     if module and target.resolve().parent != Path(options.pde.rpartition(":")[0]).resolve().parent:
         raise InputError(f"--write: put {target.name} beside {module}.py, which it imports")
     words = first_experiment.text(found, options.file, target.name, kind, module)
+    target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(words, encoding="utf-8")
     console.print(
         f"experiment: {target}; run python -m hycojax.train {target}", markup=False, highlight=False

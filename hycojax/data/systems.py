@@ -99,7 +99,8 @@ def _series(own: Variable, system: str) -> Film | Points | None:
     try:
         return _film(own) if own.is_film else _points(own)
     except ValueError as error:
-        raise InputError(f"{system}: {error}") from error
+        called = "" if own.name == own.channel else f", variable {own.name}"
+        raise InputError(f"{system}{called}: {error}") from error
 
 
 def _check_seen(source: Source, systems: Sequence[System]) -> None:

@@ -79,6 +79,7 @@ def test_values_that_are_no_measurements():
     refused(nothing, "simulation 1: nothing is seen of it")
     one["dye"][1, 2, 3, 0] = -np.inf
     refused(one, r"simulation 1: dye: an infinite value in frame 2, cell \(3, 0\)")
+    refused(one, "simulation 1, variable dye: density: an infinite", channels={"density": "dye"})
     negative = dataset()
     negative["dye_sigma"] = ("time", [0.1, -0.1, 0.1])
     refused(negative, r"dye: sigma is -0.1 at \(1, 0, 0\): 0 or more is needed")

@@ -222,6 +222,11 @@ def test_a_first_experiment_is_written(command, capsys, tmp_path):
         command(["tank.nc", "--pde", "heat", "--write", "mine.py"])
 
 
+def test_a_folder_is_made_for_the_experiment(command, tmp_path):
+    command(["tank.nc", "--pde", "Heat", "--write", "new/mine.py"])
+    assert (tmp_path / "new" / "mine.py").exists()
+
+
 @pytest.mark.parametrize(
     ("ends", "boundary", "told"),
     [
