@@ -51,11 +51,14 @@ class Extent:
         simulations: Systems.
         steps: Intervals of the longest recording.
         whole: Whether complete states without noise are known at all frames.
+        doublings: How often the time that the PDE fits may double, so that the first part tells
+            something of what changes; None: as often as its player wants.
     """
 
     simulations: int
     steps: int
     whole: bool
+    doublings: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -309,6 +312,8 @@ def _settled(player: Physical, extent: Extent) -> Physical:
     steps = extent.steps
     horizon = player.horizon or (min(_USUAL, steps) if extent.whole else steps)
     doublings = int(np.log2(max(steps / 2, 1))) if horizon == steps else 0
+    if extent.doublings is not None:
+        doublings = min(doublings, extent.doublings)
     return replace(player, horizon=horizon, growth=min(player.growth, doublings))
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import jax
 
-from hycojax.data import observing, simulated
+from hycojax.data import observing, revisits, simulated
 from hycojax.data.observations import Observations
 from hycojax.data.observing import Seen
 from hycojax.data.recordings import Recordings
@@ -140,7 +140,8 @@ def look(experiment: Experiment, recordings: Recordings) -> Seen:
 
 def _extent(found: Seen) -> Extent:
     training = found.known.training
-    return Extent(training.simulations, training.steps, found.known.whole)
+    about = training.simulations, training.steps, found.known.whole
+    return Extent(*about, revisits.doublings(training))
 
 
 def _asked(start: Experiment | Result, cycles: int | None) -> Experiment:

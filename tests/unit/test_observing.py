@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import hycojax as hj
+from hycojax.data import revisits
 from hycojax.data.lines import centres
 from hycojax.data.observations import Dense, Rows
 from hycojax.data.observing import interval_of, seen
@@ -411,6 +412,35 @@ def test_exact_sensors_make_no_frame_a_known_state():
 def test_whole_systems_that_are_set_aside_need_their_first_states():
     with pytest.raises(InputError, match="the first states of systems that are set aside as a who"):
         look(film(), points(), validation=hj.Systems(1))
+
+
+# How soon something is seen again.
+
+
+def often(times, places):
+    """Return points at all places at all times, one after the other."""
+    pairs = np.array([(t, x) for t in times for x in places])
+    return points(pairs[:, 0], pairs[:, 1], sigma=0.1)
+
+
+RNG = np.random.default_rng(0)
+LONG = np.arange(17.0)
+
+
+@pytest.mark.parametrize(
+    ("own", "expected"),
+    [
+        (film(times=LONG, sigma=0.1), 4),  # in the first interval
+        (film(times=np.arange(0, 17.0, 4), sigma=0.1), 2),  # in the first quarter
+        (often(LONG, (1.3, 2.7)), 4),
+        (often((0.0, 7.5, 16.0), (1.3, 2.7)), 1),
+        (points(RNG.uniform(0, 16, 90), RNG.uniform(0, 8, 90), sigma=0.1), 0),  # never
+        (film(times=LONG, sigma=0.0), None),  # the first state is known
+    ],
+)
+def test_how_often_the_time_may_double_so_that_places_are_seen_again(own, expected):
+    found = look(own, validation=hj.LastPart(0.01)).known.training
+    assert revisits.doublings(found) == expected
 
 
 # Channels that are static, and such as nobody sees.
