@@ -356,8 +356,20 @@ def _sigma(source: Source, name: str, pick: Pick) -> np.ndarray | None:
     variable = source.data.variables[beside]
     if not set(variable.dims) <= set(dims):
         raise InputError(f"{beside}: it lies along {variable.dims}, where {name} lies along {dims}")
-    left, values = pick(variable.dims, variable.values)
+    left, values = pick(variable.dims, _like(source, name, beside))
     return values if not left else along(left, values, pick(*labelled(source, name))[0])
+
+
+def _like(source: Source, name: str, beside: str) -> np.ndarray:
+    """Return standard deviations in the unit of the values that they belong to."""
+    values, own = source.data.variables[beside].values, source.data.variables[beside].attrs
+    if "units" not in own or unit(source, name) is None:
+        return values
+    try:
+        factor = units.scale(str(own["units"]), unit(source, name))[0]  # without an offset
+    except InputError as error:
+        raise InputError(f"{beside}: {error}") from error
+    return values if factor == 1.0 else values * np.asarray(factor, values.dtype)
 
 
 def along(dims: tuple[str, ...], values: np.ndarray, wanted: tuple[str, ...]) -> np.ndarray:

@@ -196,6 +196,16 @@ def no_dates(path):
     dataset(time=("time", TIME, about)).to_netcdf(path, engine="h5netcdf")
 
 
+def well(path, length=4, mask=4):
+    with h5py.File(path, "w") as file:
+        file.create_group("dimensions").attrs["spatial_dims"] = ["x"]
+        file["dimensions/time"], file["dimensions/x"] = TIME, X
+        file["t0_fields/u"] = np.ones((1, 3, length))
+        group = file.create_group("boundary_conditions/all")
+        group.attrs.update(bc_type="WALL", associated_dims=["x"])
+        group["mask"] = np.ones(mask, bool)
+
+
 def in_groups(path):
     xr.DataTree.from_dict({"/a/b": dataset()}).to_netcdf(path, engine="h5netcdf")
 
@@ -218,6 +228,8 @@ FILES = {
     "c.nc": ({"write": in_groups}, "no variable is in its root: give group=..., one of a/b"),
     "a.csv": ({"text": b"time,x,u\n0,1,2,3,4\n1,2\n3,4,5,6,7,8\n"}, "it is no table|missing"),
     "c.csv": ({"text": b"time,x,u,u\n0,1,2,3\n"}, "the column u is there twice"),
+    "i.hdf5": ({"write": lambda path: well(path, length=5)}, "u: 5 along x, where it has 4 values"),
+    "j.hdf5": ({"write": lambda path: well(path, mask=0)}, r"all: a mask \(0,\) for x"),
     "h.nc": ({"write": no_dates}, "its times are no dates .* give them in seconds"),
     "b.csv": ({"text": b"\xff\xfe\xff time"}, "it is no text: a table is needed"),
 }

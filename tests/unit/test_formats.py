@@ -456,6 +456,19 @@ def test_standard_deviations():
     assert Recordings.from_xarray(dataset()).systems[0].series[0].sigma is None
 
 
+def test_standard_deviations_have_units_of_their_own():
+    ds = dataset()
+    ds["u_sigma"] = ("time", [1.0, 2.0, 3.0], {"units": "cm/s"})
+    u = Recordings.from_xarray(ds).systems[1].series[0]
+    np.testing.assert_allclose(u.sigma.ravel(), [0.01, 0.02, 0.03])
+    ds["u_sigma"].attrs["units"] = "K"
+    with pytest.raises(InputError, match="u_sigma: values in 'K' do not convert to 'm/s'"):
+        Recordings.from_xarray(ds)
+    ds = ds.assign(u=ds["u"].assign_attrs(units="degC"))
+    u = Recordings.from_xarray(ds).systems[1].series[0]
+    np.testing.assert_allclose(u.sigma.ravel(), [1, 2, 3])  # a difference has no offset
+
+
 def test_lengths_and_times_become_metres_and_seconds():
     ds = dataset()
     ds["x"].attrs["units"], ds["time"].attrs["units"] = "cm", "min"

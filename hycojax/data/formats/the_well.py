@@ -66,24 +66,26 @@ def _boundaries(file: h5py.File, space: list[str]) -> dict[str, list[str]]:
     ends: dict[str, dict[str, None]] = {axis: {} for axis in space}
     inside = []
     for name, group in file.get("boundary_conditions", {}).items():
-        kind = _text(group.attrs.get("bc_type", "unknown")).lower()
+        kind = _text(group.attrs.get("bc_type", "")).lower()
         dims = [_text(dim) for dim in np.atleast_1d(group.attrs.get("associated_dims", space))]
-        mask = _mask(group, len(dims))
+        mask = _mask(name, group, dims)
         reached = [d for i, d in enumerate(dims) if d in ends and _reaches(mask, i)]
         for axis in reached:
             ends[axis][kind] = None
-        if dims and not reached:
+        if kind and dims and not reached:
             inside.append(f"{name}: boundaries inside the box ({kind}): models have none")
-    found = [" and ".join(kinds) for kinds in ends.values()]
+    found = [" and ".join(filter(None, kinds)) for kinds in ends.values()]
     return {"boundary": found if any(found) else []} | ({"left_out": inside} if inside else {})
 
 
-def _mask(group: h5py.Group, dims: int) -> np.ndarray | None:
+def _mask(name: str, group: h5py.Group, dims: list[str]) -> np.ndarray | None:
     """Return where a boundary is, of the first trajectory and time; None: on all sides."""
     if "mask" not in group:
         return None
     mask = group["mask"][...].astype(bool)
-    return mask.reshape(-1, *mask.shape[mask.ndim - dims :])[0]
+    if not mask.size or mask.ndim < len(dims):
+        raise InputError(f"{name}: a mask {mask.shape} for {', '.join(dims)}")
+    return mask.reshape(-1, *mask.shape[mask.ndim - len(dims) :])[0]
 
 
 def _reaches(mask: np.ndarray | None, axis: int) -> bool:
@@ -146,6 +148,10 @@ def _components(
         raise InputError(
             f"{names[0]}: an array {values.shape} for {', '.join(dims)} and its components"
         )
+    known = {own: found.shape[-1] for (*_, own), found, _ in coordinates.values()}
+    for dim, length in zip(dims, values.shape, strict=False):
+        if length != known.get(dim, length):
+            raise InputError(f"{names[0]}: {length} along {dim}, where it has {known[dim]} values")
     units = {"units": _text(field.attrs["units"])} if "units" in field.attrs else {}
     whole = [_whole(parts[..., i], dims, varies, space, coordinates) for i in range(len(names))]
     return {
