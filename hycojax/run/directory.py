@@ -153,7 +153,7 @@ def default(experiment: Experiment) -> Path:
 
 @contextmanager
 def held(directory: RunDir) -> Iterator[None]:
-    """Hold the lock of a run directory, which is made if there is none.
+    """Hold the lock of a run directory, which is made if there is none, and kept if it gets files.
 
     Raises:
         InputError: Another process holds it, or there is something else in that place.
@@ -161,6 +161,7 @@ def held(directory: RunDir) -> Iterator[None]:
     root = directory.root
     if root.exists() and not root.is_dir():
         raise InputError(f"{root} exists and is no run directory: choose another")
+    made = [path for path in root.parents if not path.exists()]
     root.mkdir(parents=True, exist_ok=True)
     lock = FileLock(directory.lock)
     try:
@@ -174,8 +175,10 @@ def held(directory: RunDir) -> Iterator[None]:
         directory.holder.unlink(missing_ok=True)
         lock.release()
         directory.lock.unlink(missing_ok=True)
-        if not any(root.iterdir()):
-            root.rmdir()
+        for path in (root, *made):
+            if any(path.iterdir()):
+                break
+            path.rmdir()
 
 
 def is_claimed(directory: RunDir) -> bool:

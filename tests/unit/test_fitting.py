@@ -34,8 +34,8 @@ def test_a_taken_place_is_refused_before_anything_is_read(experiment, tmp_path):
     with pytest.raises(InputError, match=r"there is no file .*tank\.nc"):
         hj.fit(experiment, run=tmp_path / "run", resume=True)
     with pytest.raises(InputError, match=r"there is no file .*tank\.nc"):
-        hj.fit(experiment, run=tmp_path / "other")
-    assert not (tmp_path / "other").exists()
+        hj.fit(experiment, run=tmp_path / "runs" / "other")
+    assert not (tmp_path / "runs").exists()
 
 
 def test_a_comparison_reads_once_and_looks_once_a_seed(experiment, monkeypatch):
