@@ -193,6 +193,22 @@ def smooth_fixture():
     return smooth
 
 
+def cell_means(values):
+    """Return exact means over the cells of a periodic grid from values at their centres."""
+    waves = np.fft.fftn(values)
+    for axis, n in enumerate(values.shape):
+        share = np.sinc(np.fft.fftfreq(n)).reshape(
+            [-1 if a == axis else 1 for a in range(values.ndim)]
+        )
+        waves = waves * share
+    return np.fft.ifftn(waves).real
+
+
+@pytest.fixture(scope="session", name="cell_means")
+def cell_means_fixture():
+    return cell_means
+
+
 def order(sizes, errors):
     """Return the order of convergence: the slope of log(error) against -log(size)."""
     return -np.polyfit(np.log(sizes), np.log(errors), 1)[0]

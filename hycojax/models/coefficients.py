@@ -186,6 +186,21 @@ def largest(pde: Any, name: str, domain: Domain) -> float:
     return float(np.max(own.on(domain) if isinstance(own, Waves) else own))
 
 
+def reach(pde: Any, name: str, domain: Domain) -> float:
+    """Return how large a coefficient can become, without its sign.
+
+    Of a search without bounds that is twice its start.
+    """
+    own = getattr(pde, name)
+    if not isinstance(own, Unknown):
+        return float(np.max(np.abs(own.on(domain) if isinstance(own, Waves) else own)))
+    ends = [
+        abs(b) if math.isfinite(b) else 2 * abs(own.start)
+        for b in bounds(quantities(pde)[name], own)
+    ]
+    return max(ends)
+
+
 def bind(pde: Any, domain: Domain) -> tuple[tuple[str, Any], ...]:
     """Return the coefficients of a PDE by name, as they are on a domain.
 

@@ -32,11 +32,13 @@ class Setting:
     Attributes:
         domain: The box, its grid and the channels of a state.
         dt: Time step, in seconds.
+        pieces: Steps in an interval.
         plan: What `PDE.plan` has returned.
     """
 
     domain: Grid
     dt: float
+    pieces: int = 1
     plan: Any = None
 
 
@@ -48,12 +50,15 @@ class PDE(Checked, ABC):
     """How the box may end."""
     dimensions: ClassVar[tuple[int, ...]] = (1, 2, 3)
     """In how many dimensions it lives."""
+    usual: ClassVar[float] = 3.0
+    """Largest value in drawn states, by which pieces are chosen where nothing is recorded."""
 
-    pieces: int = field(default=1, kw_only=True)
-    """Equal time steps in the interval between two frames."""
+    pieces: int | None = field(default=None, kw_only=True)
+    """Equal time steps in the interval between two frames; None: as many as make a step no longer
+    than 1 / `step_rate` of states as large as those recorded, or as those drawn."""
 
     def __post_init__(self):
-        if self.pieces < 1:
+        if self.pieces is not None and self.pieces < 1:
             raise ValueError(f"pieces = {self.pieces}: at least 1 is needed")
         own.check_coefficients(self)
 
@@ -82,6 +87,31 @@ class PDE(Checked, ABC):
         """
         del domain, dt
 
+    def step_rate(
+        self, domain: Grid, values: dict[str, Any], largest: Float[Array, " channels"]
+    ) -> float | Array:
+        """Return the rate, in 1/s, that limits a step for states as large as this: dt <= 1 / rate.
+
+        Args:
+            domain: The box and its grid.
+            values: The coefficients, or how large they can become.
+            largest: Largest value of each channel, without its sign.
+
+        Returns:
+            0 if every step is stable.
+        """
+        del domain, values, largest
+        return 0.0
+
+    def advance(
+        self, at: Setting, values: dict[str, Any], state: Float[Array, "*shape channels"]
+    ) -> Float[Array, "*shape channels"]:
+        """Return the state `at.pieces` steps later."""
+        step = partial(self.step, at, values)
+        if at.pieces == 1:
+            return step(state)
+        return jax.lax.scan(lambda s, _: (step(s), None), state, length=at.pieces)[0]
+
     def admissible(
         self, domain: Grid, state: Float[Array, "*shape channels"]
     ) -> Float[Array, "*shape channels"]:
@@ -89,18 +119,26 @@ class PDE(Checked, ABC):
         del domain
         return state
 
-    def on(self, domain: Domain, interval: float) -> BoundPDE:
+    def on(
+        self, domain: Domain, interval: float, largest: tuple[float, ...] | None = None
+    ) -> BoundPDE:
         """Return the model on a domain, with frames an interval [s] apart.
+
+        Args:
+            domain: The box.
+            interval: Time between frames, in seconds.
+            largest: Largest value of each channel in recordings, by which pieces are chosen.
 
         Raises:
             ValueError: The PDE can't be solved there; the message names what does not suit.
         """
         domain = _checked(self, domain, interval)
         coefficients = own.bind(self, domain)
-        dt = interval / self.pieces
-        at = Setting(domain, dt, self.plan(domain, dt))
+        pieces = self.pieces or _needed(self, domain, interval, largest)
+        dt = interval / pieces
+        at = Setting(domain, dt, pieces, self.plan(domain, dt))
         # The values are the model's own, so that equal structures are equal.
-        bare = with_fields(self, **{name: None for name, _ in coefficients})
+        bare = with_fields(self, pieces=pieces, **{name: None for name, _ in coefficients})
         return BoundPDE(bare, at, interval, coefficients)
 
 
@@ -142,11 +180,19 @@ class BoundPDE(Stepper):
         self, params: dict[str, Array], state: Float[Array, "*shape channels"]
     ) -> Float[Array, "*shape channels"]:
         """Return the state one interval later, after the `pieces` steps of the PDE."""
+        return self.pde.advance(self.at, own.values(self.coefficients, params), state)
+
+    def stress(
+        self, params: dict[str, Array], states: Float[Array, "... *shape channels"]
+    ) -> Float[Array, ""]:
+        """Return the step over the longest that is stable for the largest of some states.
+
+        Above 1 a rollout may grow without bounds.
+        """
+        largest = jnp.max(jnp.abs(states), axis=tuple(range(states.ndim - 1)))
         values = own.values(self.coefficients, params)
-        step = partial(self.pde.step, self.at, values)
-        if self.pde.pieces == 1:
-            return step(state)
-        return jax.lax.scan(lambda s, _: (step(s), None), state, length=self.pde.pieces)[0]
+        bounds = {name: jnp.max(jnp.abs(value)) for name, value in values.items()}
+        return self.at.dt * jnp.asarray(self.pde.step_rate(self.domain, bounds, largest))
 
     def sample(self, key: Key[Array, ""]) -> Float[Array, "*shape channels"]:
         """Draw an initial state: the same continuous state for a key, whatever the grid."""
@@ -217,7 +263,7 @@ def refined(pde: PDE, domain: Domain, interval: float, factor: int) -> BoundPDE:
         ValueError: There it does not work; the message says why.
     """
     fine = domain.refine(factor)
-    finer = {"pieces": pde.pieces * factor}
+    finer = {"pieces": pde.on(domain, interval).at.pieces * factor}
     for name in own.quantities(pde):
         value = getattr(pde, name)
         if isinstance(value, np.ndarray) and value.shape != domain.shape:
@@ -225,6 +271,15 @@ def refined(pde: PDE, domain: Domain, interval: float, factor: int) -> BoundPDE:
         if isinstance(value, np.ndarray) and factor > 1:
             finer[name] = np.asarray(fine.prolong(value, factor))
     return replace(pde, **finer).on(fine, interval)
+
+
+def _needed(pde: PDE, domain: Grid, interval: float, largest: tuple[float, ...] | None) -> int:
+    """Return the pieces of an interval: 1, 2, 3, 4, 6, 8, 12, ...; so few programs serve all."""
+    sizes = np.full(len(domain.channels), pde.usual) if largest is None else np.asarray(largest)
+    values = {name: own.reach(pde, name, domain) for name in own.quantities(pde)}
+    count = max(1.0, interval * float(pde.step_rate(domain, values, sizes)))
+    power = 2 ** math.floor(math.log2(count))
+    return next(n for n in (power, power * 3 // 2, power * 2) if n >= count - 1e-9)
 
 
 def _checked(pde: PDE, domain: Domain, interval: float) -> Grid:
