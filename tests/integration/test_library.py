@@ -327,8 +327,8 @@ def test_wrong_numbers_and_objects_are_refused_by_name(fitted, tiny_heat, tmp_pa
         hj.fit(fitted)
     calls = {
         "start = 3: an Experiment or a Result is needed": lambda: hj.fit(3),
-        "run = 3: a Path is needed": lambda: hj.fit(tiny_heat, run=3),
-        "run = 4: a Path is needed": lambda: hj.load(4),
+        "run = 3: a Path or a string is needed": lambda: hj.fit(tiny_heat, run=3),
+        "run = 4: a Path or a string is needed": lambda: hj.load(4),
         "experiment = 3: an Experiment is needed": lambda: hj.compare(3),
         "trained = 3: a Trained is needed": lambda: hj.rollout(3, 1),
         "diffusivity: 1 of its values are not finite": lambda: hj.physics.Heat([1.0, np.nan]),
