@@ -22,7 +22,7 @@ experiment = hj.Experiment(
     interval=10.0,
     physical=hj.Physical(
         model=hj.physics.GrayScott(
-            diffusivity_u=hj.Unknown(start=0.4), diffusivity_v=hj.Unknown(start=0.2), pieces=4
+            diffusivity_u=hj.Unknown(start=0.4), diffusivity_v=hj.Unknown(start=0.2)
         ),
         solver=hj.LBFGS(iterations=10, tolerance=1e-5),
         weights=hj.Weights(data=1.0, interaction=1.0, balance=hj.Balance.ERRORS),
@@ -35,7 +35,7 @@ experiment = hj.Experiment(
         batch=4,
     ),
     data=hj.Simulated(
-        truth=hj.physics.GrayScott(diffusivity_u=0.16, diffusivity_v=0.08, pieces=4),
+        truth=hj.physics.GrayScott(diffusivity_u=0.16, diffusivity_v=0.08),
         training=2,
         validation=2,
         test=4,

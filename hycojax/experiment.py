@@ -53,12 +53,15 @@ class Extent:
         whole: Whether complete states without noise are known at all frames.
         doublings: How often the time that the PDE fits may double, so that the first part tells
             something of what changes; None: as often as its player wants.
+        largest: How large the values of each channel become, without their sign, where they are
+            recorded; None: as large as drawn ones.
     """
 
     simulations: int
     steps: int
     whole: bool
     doublings: int | None = None
+    largest: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +127,8 @@ class Experiment(Checked):
         timed = self if self.interval is not None else _with(self, interval=interval)
         timed._check_models()
         extent = extent or timed._simulated_extent()
-        found = _with(timed, physical=_settled(self.physical, extent))
+        physics = self.physical.model.on(timed.domain, timed.interval, extent.largest)
+        found = _with(timed, physical=_settled(self.physical, extent, physics.at.pieces))
         if self.interaction.fresh is None:
             fresh = Fresh.SAMPLED if isinstance(self.data, Simulated) else Fresh.MIXED
             found = _with(found, interaction=replace(self.interaction, fresh=fresh))
@@ -307,14 +311,15 @@ def _with(experiment: Experiment, **fields: Any) -> Experiment:
     return with_fields(experiment, **fields)
 
 
-def _settled(player: Physical, extent: Extent) -> Physical:
-    """Return the physical player with the horizon that the recordings ask for."""
+def _settled(player: Physical, extent: Extent, pieces: int) -> Physical:
+    """Return the physical player with the pieces and the horizon that the recordings ask for."""
     steps = extent.steps
     horizon = player.horizon or (min(_USUAL, steps) if extent.whole else steps)
     doublings = int(np.log2(max(steps / 2, 1))) if horizon == steps else 0
     if extent.doublings is not None:
         doublings = min(doublings, extent.doublings)
-    return replace(player, horizon=horizon, growth=min(player.growth, doublings))
+    model = replace(player.model, pieces=pieces)
+    return replace(player, model=model, horizon=horizon, growth=min(player.growth, doublings))
 
 
 def _names(channels: tuple[Any, ...]) -> str:

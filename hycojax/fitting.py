@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import jax
+import numpy as np
 
 from hycojax.data import observing, revisits, simulated
 from hycojax.data.observations import Observations
@@ -34,6 +35,8 @@ from hycojax.run.loop import Logger
 from hycojax.run.record import Record
 from hycojax.settings.checked import converted
 
+# How far from their mean recorded values go, in standard deviations, when pieces are chosen.
+_DEVIATIONS = 3.0
 # Stream of random numbers under an experiment's seed; those of its data are 0 and 1.
 _TRAINING = 2
 
@@ -141,7 +144,9 @@ def look(experiment: Experiment, recordings: Recordings) -> Seen:
 def _extent(found: Seen) -> Extent:
     training = found.known.training
     about = training.simulations, training.steps, found.known.whole
-    return Extent(*about, revisits.doublings(training))
+    spread = found.known.statistics
+    largest = np.abs(spread.mean) + _DEVIATIONS * spread.std
+    return Extent(*about, revisits.doublings(training), tuple(map(float, largest)))
 
 
 def _asked(start: Experiment | Result, cycles: int | None) -> Experiment:

@@ -13,9 +13,9 @@ from jaxtyping import Array, Float
 
 from hycojax.data.first_states import Estimated, FirstState, Known, Measured, Prior, Tie
 from hycojax.data.lines import Table, centres, site
-from hycojax.data.observations import Dense, First, Observed, Part, Statistics
+from hycojax.data.observations import First, Observed, Part, Statistics
 from hycojax.data.operators import distances
-from hycojax.data.parts import parts
+from hycojax.data.parts import cell_states, parts
 from hycojax.data.roles import Role
 from hycojax.errors import InputError
 from hycojax.grid import filters
@@ -57,7 +57,7 @@ def first_states(
         InputError: They are not known as the user says, or nothing is known of a channel.
     """
     grid = physics.domain
-    values, seen = _first_frames(observed)
+    values, seen = _first_frames(role, grid)
     missing = ~seen & grid.evolves()
     complete = not missing.any()
     if setting is None:
@@ -114,15 +114,11 @@ def _by_channel(grid: Grid, factors: tuple[Array, ...], numbers: Array) -> Array
     return jnp.stack(fields, -1)
 
 
-def _first_frames(observed: Observed) -> tuple[np.ndarray, np.ndarray]:
-    """Return what is measured in cells at time 0, and where."""
-    shape = observed.first.mean.shape
-    values, seen = np.zeros(shape), np.zeros(shape, bool)
-    for part in observed.parts:
-        if isinstance(part, Dense):
-            own = part.seen[:, 0] & ~seen
-            values, seen = np.where(own, part.values[:, 0], values), seen | part.seen[:, 0]
-    return values, seen
+def _first_frames(role: Role, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
+    """Return what is measured of states in cells at time 0, and where."""
+    early = [t.only(t.time == 0) for t in role.tables if t.cell is not None]
+    values, seen = cell_states(early, grid, 1, len(role.static))
+    return values[:, 0], seen[:, 0]
 
 
 def _with_prior(

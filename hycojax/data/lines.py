@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from hycojax.data.instruments import Instrument, Student
+from hycojax.data.instruments import Instrument, Mean, Student, Value
 from hycojax.data.recordings import Film, Points, Recordings, System
 from hycojax.errors import InputError
 from hycojax.grid.domain import Grid
@@ -33,6 +33,8 @@ class Table:
         sigma: Standard deviation of the noise, NaN where it is unknown.
         instrument: What is measured of the state.
         degrees: Of Student's t; None: the errors are normal.
+        points: Whether the values of cells are those at their centres; else they are what the model
+            holds.
     """
 
     channel: int
@@ -44,6 +46,7 @@ class Table:
     sigma: np.ndarray
     instrument: Instrument | None
     degrees: float | None
+    points: bool = False
 
     def only(self, kept: np.ndarray) -> Table:
         """Return some of the lines."""
@@ -115,7 +118,8 @@ def _film_lines(
 ) -> list[Table]:
     """Return the lines of a film: those in cells at frames, and those between them."""
     axes = _axes(film, grid, name)
-    cells = _cells(axes, grid, channel) if film.instrument is None else None
+    own = _is_own(film.instrument, grid, channel)
+    cells = _cells(axes, grid, channel) if own else None
     place = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, grid.dims)
     index = np.flatnonzero(np.isfinite(film.values))
     pixel = index % max(len(place), 1)
@@ -125,11 +129,23 @@ def _film_lines(
     if cells is None:
         _check_inside(place, grid, film, name)
         return [Table(channel, place=place[pixel], cell=None, **when, **what, **_about(film))]
-    table = Table(channel, place=None, cell=cells[pixel], **when, **what, **_about(film))
+    points = isinstance(film.instrument, Value)
+    about = {**when, **what, **_about(film), "points": points}
+    table = Table(channel, place=None, cell=cells[pixel], **about)
     whole = table.time == np.round(table.time)  # the others lie between frames
     between = table.only(~whole)
     place = centres(grid, channel)[between.cell]
     return [table.only(whole), replace(between, cell=None, place=place)]
+
+
+def _is_own(instrument: Instrument | None, grid: Grid, channel: int) -> bool:
+    """Return whether an instrument sees cells of a model: its values there, or means over them."""
+    if instrument is None or instrument == Value():
+        return True
+    if not (isinstance(instrument, Mean) and instrument.order is None):
+        return False
+    widths = np.broadcast_to(instrument.widths, grid.dims)
+    return all(grid.holding.means[channel]) and np.allclose(widths, grid.dx, rtol=SAME)
 
 
 def _axes(film: Film, grid: Grid, of: str) -> list[np.ndarray]:

@@ -8,6 +8,8 @@ import jax
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
+from hycojax.grid.domain import Holding
+
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
@@ -19,12 +21,15 @@ class Dense:
         seen: Where something was measured.
         weights: (mean sigma / sigma)^2 of each measurement; None: all are alike.
         degrees: Of Student's t, by which the errors are distributed; None: they are normal.
+        points: What states hold, if the values at the centres of cells and faces were measured;
+            None: what was measured is what states hold.
     """
 
     values: Float[Array, "simulation time *shape channels"]
     seen: Bool[Array, "simulation time *shape channels"]
     weights: Float[Array, "simulation time *shape channels"] | None = None
     degrees: float | None = field(default=None, metadata={"static": True})
+    points: Holding | None = field(default=None, metadata={"static": True})
 
 
 @jax.tree_util.register_dataclass
@@ -45,6 +50,7 @@ class Rows:
         channel: The channel of each row.
         refinement: How many times finer the state is that rows read.
         degrees: Of Student's t, by which the errors are distributed; None: they are normal.
+        holding: What states hold; None: values at points.
     """
 
     values: Float[Array, "simulation time measurement"]
@@ -56,6 +62,7 @@ class Rows:
     channel: Int[Array, " row"]
     refinement: int = field(metadata={"static": True})
     degrees: float | None = field(default=None, metadata={"static": True})
+    holding: Holding | None = field(default=None, metadata={"static": True})
 
     @property
     def seen(self) -> Bool[Array, "simulation time measurement"]:

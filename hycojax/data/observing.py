@@ -17,7 +17,7 @@ from hycojax.data.observations import (
     statistics,
     without_starts,
 )
-from hycojax.data.parts import dense, parts
+from hycojax.data.parts import cell_states, parts
 from hycojax.data.recordings import Film, Recordings
 from hycojax.data.roles import Role, divided
 from hycojax.data.splits import Systems
@@ -167,7 +167,7 @@ def _observed(role: Role, grid: Grid, frames: int, found: Statistics, noise: flo
     exact, states = np.zeros((systems, frames), bool), None
     sure = [t for t in role.tables if t.cell is not None and (t.sigma == 0).all()]
     if sure:
-        values, seen, _ = dense(sure, grid, frames, systems, lambda t: np.ones(len(t.value)))
+        values, seen = cell_states(sure, grid, frames, systems)
         exact = (seen | ~evolves).reshape(systems, frames, -1).all(-1)
         if exact.any():
             states = (values + np.where(evolves, 0, role.static[:, None])).astype(np.float32)

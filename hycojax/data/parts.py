@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -25,8 +26,8 @@ def parts(
     systems, built = len(role.static), []
     for degrees in sorted({t.degrees for t in role.tables}, key=lambda d: d or 0):
         own = [t for t in role.tables if t.degrees == degrees]
-        inside = [t for t in own if t.cell is not None]
-        if inside:
+        for points in (False, True):
+            inside = [t for t in own if t.cell is not None and t.points is points]
             built += _dense_parts(inside, grid, frames, systems, weigh)
         between = [t for t in own if t.cell is None]
         built += _row_parts(between, grid, frames, systems, weigh)
@@ -56,7 +57,8 @@ def _dense_parts(
         values, seen, weights = dense(taken, grid, frames, systems, weigh)
         alike = np.allclose(weights[seen], 1.0, rtol=1e-5)
         part_weights = None if alike else weights.astype(np.float32)
-        parts.append(Dense(values.astype(np.float32), seen, part_weights, left[0].degrees))
+        about = left[0].degrees, grid.holding if left[0].points else None
+        parts.append(Dense(values.astype(np.float32), seen, part_weights, *about))
         left = later
     return parts
 
@@ -77,19 +79,45 @@ def dense(
     return np.where(seen, values, 0), seen, weights
 
 
+def cell_states(
+    tables: list[Table], grid: Grid, frames: int, systems: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return what tables say of states in cells, `[system, frame, *shape, channel]`, and where.
+
+    Values at points tell a channel of a state only where they are complete.
+    """
+
+    def alike(t: Table) -> np.ndarray:
+        return np.ones(len(t.value))
+
+    values, seen, _ = dense([t for t in tables if not t.points], grid, frames, systems, alike)
+    at_points = [t for t in tables if t.points]
+    if at_points:
+        own, there, _ = dense(at_points, grid, frames, systems, alike)
+        axes = tuple(range(2, 2 + grid.dims))
+        complete = (there | ~grid.evolves()).all(axes, keepdims=True) & there & ~seen
+        means = operators.cell_means(own, grid.dims, grid.holding)
+        values, seen = np.where(complete, means, values), seen | complete
+    return values, seen
+
+
 def _row_parts(
     tables: list[Table], grid: Grid, frames: int, systems: int, weigh: Weigh
 ) -> list[Part]:
     """Return rows, a part for each refinement and length of a row."""
-    groups: dict[tuple[int, int], list[tuple[Table, np.ndarray, np.ndarray, np.ndarray]]] = {}
+    groups: dict[tuple, list[tuple[Table, np.ndarray, np.ndarray, np.ndarray]]] = {}
     for table in tables:
         place, row = np.unique(table.place, axis=0, return_inverse=True)
         cells, coefficients = operators.rows(grid, table.channel, place, table.instrument)
         finer = operators.refinement(table.instrument, grid)
-        groups.setdefault((finer, cells.shape[1]), []).append(
+        holding = operators.holding(table.instrument, grid)
+        groups.setdefault((finer, holding, cells.shape[1]), []).append(
             (table, row.reshape(-1), cells, coefficients)
         )
-    return [_rows(own, frames, systems, weigh, finer) for (finer, _), own in groups.items()]
+    return [
+        replace(_rows(own, frames, systems, weigh, finer), holding=holding)
+        for (finer, holding, _), own in groups.items()
+    ]
 
 
 def _rows(

@@ -38,7 +38,8 @@ class Film(Checked):
         values: `[time, *pixels]`, NaN where nothing is seen.
         sigma: Standard deviation of the noise, in the unit of the values, broadcastable to them;
             None: unknown.
-        instrument: What a pixel is of the state; None: its value there.
+        instrument: What a pixel is of the state; None: what the model holds in its own cells, means
+            over them as a rule, and between these the value.
         noise: How its errors are distributed.
 
     Raises:

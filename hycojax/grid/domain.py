@@ -31,14 +31,15 @@ class Channel(Checked):
 
     `static` channels describe the set-up (a source, a coefficient): known exactly, carried through
     a step unchanged and never predicted. A channel with a `face` axis holds the component of a
-    staggered vector along that axis, each value on the lower face of its cell; the others hold cell
-    means.
+    staggered vector along that axis, each value on the lower face of its cell. Values are means
+    over cells or faces, or with `points` those at their centres.
     """
 
     name: str
     unit: str = "1"
     static: bool = False
     face: int | None = None
+    points: bool = False
 
 
 def vector_channels(
@@ -155,6 +156,19 @@ class Domain(Checked):
 
 
 @dataclass(frozen=True)
+class Holding:
+    """What the numbers of a state are.
+
+    Attributes:
+        means: Along which axes the values of each channel are means: `[channel][axis]`.
+        closed: Whether the box is closed.
+    """
+
+    means: tuple[tuple[bool, ...], ...]
+    closed: bool
+
+
+@dataclass(frozen=True)
 class Grid(Domain):
     """A domain with the channels that are stored on it.
 
@@ -173,6 +187,13 @@ class Grid(Domain):
         """Where the values of a channel lie in their cells, along each axis, in parts of a cell."""
         face = self.channels[channel].face
         return tuple(0.0 if face == axis else 0.5 for axis in range(self.dims))
+
+    @property
+    def holding(self) -> Holding:
+        """What the numbers of a state are."""
+        axes = range(self.dims)
+        means = (tuple(not c.points and c.face != axis for axis in axes) for c in self.channels)
+        return Holding(tuple(means), self.boundary is Boundary.CLOSED)
 
     def evolves(self) -> np.ndarray:
         """Which entries of a state change in time, `bool[*shape, channels]`.

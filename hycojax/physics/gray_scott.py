@@ -44,7 +44,7 @@ class GrayScott(PseudoSpectral):
     Source: J. E. Pearson, "Complex patterns in a simple system", Science 261 (1993).
     """
 
-    usual = 1.0
+    usual = 0.7
 
     diffusivity_u: Coefficient = coefficient(0.16, unit="m²/s", low=0.0)
     """Diffusivity D_u, in m^2/s."""
@@ -63,9 +63,9 @@ class GrayScott(PseudoSpectral):
         return (Channel("u"), Channel("v"))
 
     def step_rate(self, domain: Grid, values: dict[str, Any], largest: Float[Array, " 2"]) -> Any:
-        """Return the rate of the reaction, in 1/s: the slope of u v^2, up to 2 u v + v^2."""
+        """Return half the slope of u v^2, in 1/s; 1.4 times as long steps would be stable."""
         u, v = largest
-        return (2 * u + v) * v
+        return (u + v / 2) * v
 
     def linear(self, fourier: Fourier, values: dict[str, Any]) -> Float[Array, " channel *modes"]:
         """Return the decay by diffusion and by what is washed out, in 1/s."""

@@ -265,12 +265,12 @@ def test_differences_name_the_fields():
     other["domain"]["shape"] = [8, 8]
     assert differences(one, other) == [
         "domain.shape: [16, 16], not [8, 8]",
-        "physical.model.pieces: 1, not 9",
+        "physical.model.pieces: None, not 9",
     ]
 
 
 def test_what_the_finer_grid_of_the_recordings_forbids_is_told(monkeypatch, capsys):
-    words = ["--data.truth.viscosity.mean", "5000"]
+    words = ["--data.truth.viscosity.mean", "50000"]
     monkeypatch.setattr("sys.argv", ["train", str(FILE.with_name("burgers.py")), *words])
     with pytest.raises(SystemExit) as end:
         commandline.run(train.main)

@@ -3,11 +3,12 @@
 from dataclasses import replace
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import hycojax as hj
-from hycojax.data import revisits
+from hycojax.data import operators, revisits
 from hycojax.data.lines import centres
 from hycojax.data.observations import Dense, Rows
 from hycojax.data.observing import interval_of, seen
@@ -113,9 +114,9 @@ def test_points_are_rows_between_the_frames_around_them():
     assert known.training.first.kind == "estimated"
 
 
-def test_points_in_cells_at_frames_are_what_a_film_is():
+def test_points_in_cells_at_frames_are_what_a_film_of_values_is():
     """The same loss of any trajectory."""
-    given = film(sigma=0.1)
+    given = replace(film(sigma=0.1), instrument=hj.Value())
     x, t = np.meshgrid(X, TIMES)
     scattered = hj.Points(
         "temperature", "K", t.ravel(), x.reshape(-1, 1), given.values.ravel(), sigma=0.1
@@ -130,6 +131,31 @@ def test_points_in_cells_at_frames_are_what_a_film_is():
     np.testing.assert_allclose(*[own.scale for own in (dense, rows)], rtol=1e-5)
     np.testing.assert_allclose(*[own.statistics.change for own in (dense, rows)], rtol=1e-4)
     np.testing.assert_allclose(dense.noise, rows.noise, rtol=1e-5)
+
+
+@pytest.mark.parametrize("boundary", [hj.PERIODIC, hj.CLOSED])
+def test_a_film_tells_whether_it_holds_means_or_values(boundary):
+    """Of cos(k x) the mean over a cell is sinc(k dx / 2) of the value at its centre."""
+    domain = replace(BOX, boundary=boundary)
+    physics = HEAT.on(domain, 1.0)
+    width = domain.dx[0]
+    wave = 2 * np.pi / domain.size[0] * (X if boundary is hj.PERIODIC else X / 2)
+    values = np.cos(wave)
+    share = np.sinc((wave[1] - wave[0]) / 2 / np.pi)
+    films = {
+        "means": (hj.Mean(widths=(width,)), values * share),
+        "values": (hj.Value(), values),
+        "as the model holds them": (None, values * share),
+    }
+    state = np.broadcast_to((values * share)[None, None, :, None], (1, 7, len(X), 1))
+    for instrument, shown in films.values():
+        given = replace(film(), values=np.tile(shown, (7, 1)), instrument=instrument)
+        known = look(replace(given, sigma=np.zeros(())), physics=physics).known
+        (part,) = known.training.parts
+        off = operators.distances(part, jnp.asarray(state, jnp.float32), known.scale)
+        assert np.abs(off).max() < (1e-6 if boundary is hj.PERIODIC else 3e-3)
+        assert known.training.first.kind == "known"
+        np.testing.assert_allclose(known.training.first.mean, state[:, 0], atol=3e-3)
 
 
 def test_the_corner_of_the_box_may_lie_anywhere():
