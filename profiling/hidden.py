@@ -89,8 +89,8 @@ def smoke(told: str, noise: float, start: float, seed: int) -> hj.Experiment:
 def smoke_found(result: hj.Result) -> dict[str, Any]:
     """Return the error of the buoyancy, and those of density and velocity over all frames."""
     own, true = result.parameters["buoyancy"], SMOKE.truth.buoyancy
-    truth = _plumes(result.experiment.domain)
     values = result.predictions["physical"]["recorded"].values
+    truth = _plumes(result.experiment.domain)[: len(values)]
     return {
         "error": {"buoyancy": float(own.last) / true - 1},
         "sd": {"buoyancy": np.nan if own.sd is None else float(own.sd) / true},
