@@ -127,7 +127,8 @@ class Experiment(Checked):
         timed = self if self.interval is not None else _with(self, interval=interval)
         timed._check_models()
         extent = extent or timed._simulated_extent()
-        physics = self.physical.model.on(timed.domain, timed.interval, extent.largest)
+        about = extent.largest, self.physical.finer
+        physics = self.physical.model.on(timed.domain, timed.interval, *about)
         found = _with(timed, physical=_settled(self.physical, extent, physics.at.pieces))
         if self.interaction.fresh is None:
             fresh = Fresh.SAMPLED if isinstance(self.data, Simulated) else Fresh.MIXED
@@ -145,7 +146,7 @@ class Experiment(Checked):
     def physics(self) -> BoundPDE:
         """The PDE on the domain."""
         with named("physical.model: "):
-            return self.physical.model.on(self.domain, self.interval)
+            return self.physical.model.on(self.domain, self.interval, finer=self.physical.finer)
 
     @property
     def surrogate(self) -> Model:

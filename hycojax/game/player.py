@@ -144,6 +144,13 @@ class Physical(Player):
     growth: int = 3
     """How often the time that it fits doubles in its first turn, up to the horizon: over a short
     time a loss has fewer local minima."""
+    finer: int = 1
+    """How many times finer than the domain's the grid is on which the PDE is solved."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.finer < 1:
+            raise ValueError(f"finer = {self.finer}: at least 1 is needed")
 
     @property
     def fits_trajectories(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -94,10 +95,17 @@ def rollout(
     state: Float[Array, "*shape channels"],
     steps: int,
     truncation: int | None = None,
+    shown: Callable[[Array], Array] = lambda state: state,
 ) -> Float[Array, "time *shape channels"]:
     """Return the trajectory `[steps + 1, *shape, channels]` from `state`, which is its time 0.
 
-    With a `truncation`, back-propagation through time ends after so many steps.
+    Args:
+        model: What steps.
+        params: Its parameters.
+        state: The first state.
+        steps: How many.
+        truncation: Back-propagation through time ends after so many steps.
+        shown: What is returned of each state.
     """
 
     def advance(current, i):
@@ -105,10 +113,10 @@ def rollout(
             cut = (i > 0) & (i % truncation == 0)
             current = jnp.where(cut, jax.lax.stop_gradient(current), current)
         following = model.forward(params, current)
-        return following, following
+        return following, shown(following)
 
     _, tail = jax.lax.scan(advance, state, jnp.arange(steps))
-    return jnp.concatenate([state[None], tail])
+    return jnp.concatenate([shown(state)[None], tail])
 
 
 def rollouts(
@@ -117,6 +125,7 @@ def rollouts(
     states: Float[Array, "batch *shape channels"],
     steps: int,
     truncation: int | None = None,
+    shown: Callable[[Array], Array] = lambda state: state,
 ) -> Float[Array, "batch time *shape channels"]:
     """Return the `rollout` from each of a batch of states."""
-    return jax.vmap(lambda state: rollout(model, params, state, steps, truncation))(states)
+    return jax.vmap(lambda s: rollout(model, params, s, steps, truncation, shown))(states)

@@ -19,8 +19,9 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from hycojax.grid.domain import Boundary, Channel, Domain, Grid, with_channels
+from hycojax.grid.transfers import prolonged
 from hycojax.models import coefficients as own
-from hycojax.models.model import Stepper
+from hycojax.models.model import Starts, Stepper, rollouts
 from hycojax.settings.checked import Checked
 from hycojax.settings.numbers import STATIC, with_fields
 
@@ -120,7 +121,11 @@ class PDE(Checked, ABC):
         return state
 
     def on(
-        self, domain: Domain, interval: float, largest: tuple[float, ...] | None = None
+        self,
+        domain: Domain,
+        interval: float,
+        largest: tuple[float, ...] | None = None,
+        finer: int = 1,
     ) -> BoundPDE:
         """Return the model on a domain, with frames an interval [s] apart.
 
@@ -128,18 +133,20 @@ class PDE(Checked, ABC):
             domain: The box.
             interval: Time between frames, in seconds.
             largest: Largest value of each channel in recordings, by which pieces are chosen.
+            finer: How many times finer the grid is on which it is solved.
 
         Raises:
             ValueError: The PDE can't be solved there; the message names what does not suit.
         """
-        domain = _checked(self, domain, interval)
-        coefficients = own.bind(self, domain)
-        pieces = self.pieces or _needed(self, domain, interval, largest)
+        grid = _checked(self, domain, interval)
+        coefficients = own.bind(self, grid)
+        fine = grid.refine(finer)
+        pieces = self.pieces or _needed(self, grid, fine, interval, largest)
         dt = interval / pieces
-        at = Setting(domain, dt, pieces, self.plan(domain, dt))
+        at = Setting(fine, dt, pieces, self.plan(fine, dt))
         # The values are the model's own, so that equal structures are equal.
         bare = with_fields(self, pieces=pieces, **{name: None for name, _ in coefficients})
-        return BoundPDE(bare, at, interval, coefficients)
+        return BoundPDE(bare, at, interval, coefficients, finer)
 
 
 @dataclass(frozen=True)
@@ -150,11 +157,12 @@ class BoundPDE(Stepper):
     at: Setting = field(metadata=STATIC)
     interval: float = field(metadata=STATIC)
     coefficients: tuple[tuple[str, Any], ...]
+    finer: int = field(default=1, metadata=STATIC)
 
     @property
     def domain(self) -> Grid:
-        """The box, its grid and the channels of a state."""
-        return self.at.domain
+        """The box, the grid of the states and their channels."""
+        return self.at.domain.coarsen(self.finer)
 
     @property
     def channels(self) -> tuple[Channel, ...]:
@@ -180,7 +188,24 @@ class BoundPDE(Stepper):
         self, params: dict[str, Array], state: Float[Array, "*shape channels"]
     ) -> Float[Array, "*shape channels"]:
         """Return the state one interval later, after the `pieces` steps of the PDE."""
-        return self.pde.advance(self.at, own.values(self.coefficients, params), state)
+        return self._shown(_Fine(self).forward(params, self._lifted(state)))
+
+    def predict(
+        self, params: dict[str, Array], starts: Starts, steps: int, truncation: int | None = None
+    ) -> Float[Array, "batch time *shape channels"]:
+        """Return trajectories; on a finer grid they stay there from frame to frame."""
+        states = jax.vmap(self._lifted)(starts.state)
+        return rollouts(_Fine(self), params, states, steps, truncation, self._shown)
+
+    def _lifted(self, state: Array) -> Array:
+        """Return a state on the grid on which the PDE is solved."""
+        if self.finer == 1:
+            return state
+        return self.pde.admissible(self.at.domain, prolonged(self.domain, state, self.finer))
+
+    def _shown(self, fine: Array) -> Array:
+        """Return a state on the model's domain."""
+        return fine if self.finer == 1 else self.domain.restrict(fine, self.finer)
 
     def stress(
         self, params: dict[str, Array], states: Float[Array, "... *shape channels"]
@@ -192,7 +217,7 @@ class BoundPDE(Stepper):
         largest = jnp.max(jnp.abs(states), axis=tuple(range(states.ndim - 1)))
         values = own.values(self.coefficients, params)
         bounds = {name: jnp.max(jnp.abs(value)) for name, value in values.items()}
-        return self.at.dt * jnp.asarray(self.pde.step_rate(self.domain, bounds, largest))
+        return self.at.dt * jnp.asarray(self.pde.step_rate(self.at.domain, bounds, largest))
 
     def sample(self, key: Key[Array, ""]) -> Float[Array, "*shape channels"]:
         """Draw an initial state: the same continuous state for a key, whatever the grid."""
@@ -205,6 +230,36 @@ class BoundPDE(Stepper):
     def unconstrain(self, params: dict[str, Array]) -> dict[str, Array]:
         """Invert `constrain`."""
         return own.unconstrain(self.coefficients, self.domain, params)
+
+
+@dataclass(frozen=True)
+class _Fine(Stepper):
+    """A model on the grid on which its PDE is solved."""
+
+    model: BoundPDE
+
+    @property
+    def domain(self) -> Grid:
+        """The grid."""
+        return self.model.at.domain
+
+    def init(self, key: Key[Array, ""]) -> dict[str, Array]:
+        """Return the start values of the unknown coefficients."""
+        return self.model.init(key)
+
+    def forward(
+        self, params: dict[str, Array], state: Float[Array, "*fine channels"]
+    ) -> Float[Array, "*fine channels"]:
+        """Return the state one interval later."""
+        model = self.model
+        found = own.values(model.coefficients, params)
+        if model.finer > 1:
+            found = {name: self._prolonged(value) for name, value in found.items()}
+        return model.pde.advance(model.at, found, state)
+
+    def _prolonged(self, value: Any) -> Any:
+        fields = jnp.ndim(value) > 0
+        return self.domain.prolong(jnp.asarray(value), self.model.finer) if fields else value
 
 
 @dataclass(frozen=True)
@@ -227,6 +282,12 @@ class Unconstrained(Stepper):
     ) -> Float[Array, "*shape channels"]:
         """Return the state one interval later."""
         return self.model.forward(self.model.constrain(params), state)
+
+    def predict(
+        self, params: dict[str, Array], starts: Starts, steps: int, truncation: int | None = None
+    ) -> Float[Array, "batch time *shape channels"]:
+        """Return trajectories (`BoundPDE.predict`)."""
+        return self.model.predict(self.model.constrain(params), starts, steps, truncation)
 
     def penalty(self, params: dict[str, Array]) -> Float[Array, ""]:
         """Return the penalty on the roughness of fields and on the distance from the start."""
@@ -273,11 +334,13 @@ def refined(pde: PDE, domain: Domain, interval: float, factor: int) -> BoundPDE:
     return replace(pde, **finer).on(fine, interval)
 
 
-def _needed(pde: PDE, domain: Grid, interval: float, largest: tuple[float, ...] | None) -> int:
+def _needed(
+    pde: PDE, grid: Grid, fine: Grid, interval: float, largest: tuple[float, ...] | None
+) -> int:
     """Return the pieces of an interval: 1, 2, 3, 4, 6, 8, 12, ...; so few programs serve all."""
-    sizes = np.full(len(domain.channels), pde.usual) if largest is None else np.asarray(largest)
-    values = {name: own.reach(pde, name, domain) for name in own.quantities(pde)}
-    count = max(1.0, interval * float(pde.step_rate(domain, values, sizes)))
+    sizes = np.full(len(grid.channels), pde.usual) if largest is None else np.asarray(largest)
+    values = {name: own.reach(pde, name, grid) for name in own.quantities(pde)}
+    count = max(1.0, interval * float(pde.step_rate(fine, values, sizes)))
     power = 2 ** math.floor(math.log2(count))
     return next(n for n in (power, power * 3 // 2, power * 2) if n >= count - 1e-9)
 

@@ -133,6 +133,16 @@ def test_points_in_cells_at_frames_are_what_a_film_of_values_is():
     np.testing.assert_allclose(dense.noise, rows.noise, rtol=1e-5)
 
 
+def test_a_first_frame_without_noise_is_known_though_later_ones_are_noisy():
+    """What is exact says nothing of the noise of the rest."""
+    sigma = np.where(TIMES[:, None] == 0, 0.0, 0.1) * np.ones((7, 8))
+    found, noisy = look(film(sigma=sigma)).known, look(film(sigma=0.1)).known
+    assert found.training.first.kind == "known"
+    np.testing.assert_array_equal(found.training.exact, [[True] + 6 * [False]])
+    np.testing.assert_allclose(found.noise, noisy.noise, rtol=0.05)
+    assert not found.whole
+
+
 @pytest.mark.parametrize("boundary", [hj.PERIODIC, hj.CLOSED])
 def test_a_film_tells_whether_it_holds_means_or_values(boundary):
     """Of cos(k x) the mean over a cell is sinc(k dx / 2) of the value at its centre."""

@@ -156,14 +156,8 @@ def test_equations_inside_of_loops_and_branches_count():
 UNKNOWN = {name: hj.Unknown(start=0.1) for name in ("diffusivity_u", "diffusivity_v", "feed")}
 
 
-def test_a_long_interval_makes_no_larger_program():
-    """The sub-steps of the reaction are a loop."""
-    short, long = (gradient_equations(GrayScott(**UNKNOWN).on(SQUARE, t)) for t in (1.0, 10.0))
-    assert short > 50
-    assert abs(long - short) < 0.02 * short
-
-
 def test_more_pieces_make_no_larger_program():
+    assert GrayScott().on(SQUARE, 100.0).at.pieces > GrayScott().on(SQUARE, 8.0).at.pieces
     two, many = (gradient_equations(GrayScott(**UNKNOWN, pieces=n).on(SQUARE, 8)) for n in (2, 20))
     assert two == many
 
