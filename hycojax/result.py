@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
@@ -21,7 +22,9 @@ from hycojax.experiment import Experiment
 from hycojax.game.player import Player
 from hycojax.game.state import Game, TrainingState
 from hycojax.inference import deviations as inference
+from hycojax.inference.deviations import Doubt
 from hycojax.kernels import programs
+from hycojax.kernels.precision import real
 from hycojax.models import model as models
 from hycojax.models.model import Stepper
 from hycojax.report import evaluation, lessons, summary, trials
@@ -123,20 +126,21 @@ class Result:
             return {}
         own = self.learned["physical"]
         truth = self.experiment.data.truth
-        ends = own.best, own.last, own.spread, self._deviations
+        ends = own.best, own.last, own.spread, self._doubts
         return summary.estimates(self.experiment.physics, truth, *ends)
 
     @functools.cached_property
-    def _deviations(self) -> dict[str, float]:
-        """Standard deviations of the coefficients, from a file if they are known."""
+    def _doubts(self) -> dict[str, Doubt]:
+        """How far off the coefficients may be, from a file if that is known."""
         if self.state is None and self.run is not None:
-            found = stored_deviations(RunDir(self.run).parameters)
+            found = stored_doubts(RunDir(self.run).parameters)
             if found:
                 return found
         programs.keep()
         trial, own = self.tried["recorded"], self.learned["physical"].best
         about = trial.first, trial.parts, trial.scale, trial.noise
-        return inference.deviations(self.experiment.physics, *about, own)
+        models = self.experiment.physics, self.experiment.finer_physics
+        return inference.doubts(*models, *about, own)
 
     @property
     def surrogate(self) -> Trained:
@@ -193,6 +197,7 @@ class Result:
             found["physical"]["parameters"] = short
         broken = [s for n, p in self.predictions.items() for s in evaluation.not_finite(n, p)]
         told = [*lessons.unlike(self.experiment, self.tried["recorded"]), *broken]
+        told += summary.coarse(self.parameters)
         return found | ({"warnings": told} if told else {})
 
     def predict(self, initial: Any, steps: int, model: str | None = None) -> xr.Dataset:
@@ -308,15 +313,19 @@ _FIELD = (
 )
 
 
-def stored_deviations(path: Path) -> dict[str, float]:
-    """Return the standard deviations of the coefficients in a file; none if there is none."""
+def stored_doubts(path: Path) -> dict[str, Doubt]:
+    """Return how far off the coefficients in a file may be; none if there is none."""
     if not path.exists():
         return {}
     import xarray as xr
 
     with xr.open_dataset(path, engine="h5netcdf") as found:
+
+        def number(name: str) -> float:
+            return float(found[name]) if name in found else float("nan")
+
         names = [str(name).removesuffix("_estimate") for name in found if "_estimate" in str(name)]
-        return {n: float(found[f"{n}_sd"]) if f"{n}_sd" in found else float("nan") for n in names}
+        return {n: Doubt(number(f"{n}_sd"), number(f"{n}_discretisation")) for n in names}
 
 
 def concluded(
@@ -351,12 +360,13 @@ def rollout(trained: Trained, steps: int) -> Callable[[Array], Array]:
 
 @partial(jax.jit, static_argnums=0)
 def _forward(structure: Stepper, numbers: Any, params: Any, state: Array) -> Array:
-    return join(structure, numbers).forward(params, state)
+    return join(structure, numbers).forward(params, jnp.asarray(state, real()))
 
 
 @partial(jax.jit, static_argnums=(0, 4))
 def _rollout(structure: Stepper, numbers: Any, params: Any, state: Array, steps: int) -> Array:
-    return models.rollout(join(structure, numbers), params, state, steps)
+    own = join(structure, numbers)
+    return models.rollout(own, params, jnp.asarray(state, real()), steps)
 
 
 def load(run: Path | str, classes: Iterable[type] = ()) -> Result:

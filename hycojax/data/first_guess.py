@@ -21,6 +21,7 @@ from hycojax.errors import InputError
 from hycojax.grid import filters
 from hycojax.grid.domain import Boundary, Domain, Grid
 from hycojax.kernels import programs
+from hycojax.kernels.precision import real
 from hycojax.models.pde import BoundPDE
 
 #: Lengths that are compared, over the shortest side of the box, and amplitudes, over the values.
@@ -74,7 +75,7 @@ def first_states(
             f"first = {type(setting).__name__}(): of the first states {', '.join(names)} is "
             "missing; take hj.Estimated()"
         )
-    mean = np.where(seen, values, role.static).astype(np.float32)
+    mean = np.where(seen, values, role.static).astype(real())
     if isinstance(setting, Known):
         return First(mean)
     return First(mean, measured=seen, kind="measured")
@@ -130,7 +131,7 @@ def _with_prior(
     for name in setting.priors:
         if name not in names:
             raise InputError(f"first.priors: the model has no channel {name!r}; it has {names}")
-    mean, spectra, sizes, ties = np.array(role.static, np.float32), [], [], []
+    mean, spectra, sizes, ties = np.array(role.static, real()), [], [], []
     for c, channel in enumerate(grid.channels):
         prior = setting.priors.get(channel.name, Prior())
         amplitude = 0.0
@@ -147,7 +148,7 @@ def _with_prior(
             mean[..., c] = np.where(grid.evolves()[..., c], middle, 0)
         # A wave of no amplitude: a channel that is static, or tied.
         waves = filters.matern(grid, amplitude, length if amplitude else 1.0)
-        sizes.append(_sizes(waves, c, role, grid, found, noise))
+        sizes.append(_sizes(waves, amplitude, c, role, grid, found, noise))
         spectra.append(waves * sizes[-1])
     first = First(
         mean, spectrum=tuple(spectra), sizes=tuple(sizes), ties=tuple(ties), kind="estimated"
@@ -156,20 +157,29 @@ def _with_prior(
 
 
 def _sizes(
-    waves: np.ndarray, channel: int, role: Role, grid: Grid, found: Statistics, noise: float
+    waves: np.ndarray,
+    amplitude: float,
+    channel: int,
+    role: Role,
+    grid: Grid,
+    found: Statistics,
+    noise: float,
 ) -> np.ndarray:
     """Return the size of each wave: 1 / sqrt(1 + a^2 c / sigma^2), c the measurements of a cell.
 
     In these sizes all waves curve the loss about alike, and, as corrections of measured states do,
-    less than a coefficient that matters.
+    less than a coefficient that matters. A channel that nobody sees shows in the others, as they
+    change: it counts as one that is seen as well as the best of them.
     """
     count = sum(len(t.value) for t in role.tables)
-    own = sum(len(t.value) for t in role.tables if t.channel == channel)
+    seen = np.bincount([t.channel for t in role.tables], [len(t.value) for t in role.tables])
+    here = channel < len(seen) and seen[channel] > 0
+    own, scale = (seen[channel], float(found.std[channel])) if here else (seen.max(), amplitude)
     cells = len(role.static) * np.prod(grid.shape)
     least = max(noise, LEAST_NOISE)
-    sigma = least * float(found.std[channel])
+    sigma = least * (scale or 1.0)
     gain = waves.astype(float) ** 2 * own / cells / sigma**2
-    return (_CURVED * np.sqrt(count) / least / np.sqrt(1 + gain)).astype(np.float32)
+    return (_CURVED * np.sqrt(count) / least / np.sqrt(1 + gain)).astype(real())
 
 
 def _prior(prior: Prior, name: str, own: list[Table], grid: Grid) -> tuple[float, float, float]:

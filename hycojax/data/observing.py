@@ -24,6 +24,7 @@ from hycojax.data.splits import Systems
 from hycojax.data.units import in_units
 from hycojax.errors import InputError
 from hycojax.grid.domain import Grid
+from hycojax.kernels.precision import real
 from hycojax.models.pde import BoundPDE
 
 #: Noise, over the scale, of measurements of which nothing tells how much they have.
@@ -97,7 +98,7 @@ def seen(recordings: Recordings, physics: BoundPDE, seed: int) -> Seen:
         validation = _with_first(recordings, physics, held, validation, found, noise)
     whole = bool(np.all(training.exact))
     observations = Observations(
-        training, validation, found, np.float32(noise), whole, held_out, sure=known
+        training, validation, found, np.asarray(noise, real()), whole, held_out, sure=known
     )
     kept = observed(test) if test.tables else None
     if kept is not None and not isinstance(recordings.test, Systems):
@@ -165,13 +166,13 @@ def _observed(role: Role, grid: Grid, frames: int, found: Statistics, noise: flo
     built = parts(role, grid, frames, found, noise)
     systems, evolves = len(role.static), grid.evolves()
     exact, states = np.zeros((systems, frames), bool), None
-    sure = [t for t in role.tables if t.cell is not None and (t.sigma == 0).all()]
-    if sure:
+    sure = [t.only(t.sigma == 0) for t in role.tables if t.cell is not None]
+    if any(len(t.value) for t in sure):
         values, seen = cell_states(sure, grid, frames, systems)
         exact = (seen | ~evolves).reshape(systems, frames, -1).all(-1)
         if exact.any():
-            states = (values + np.where(evolves, 0, role.static[:, None])).astype(np.float32)
-    first = First(np.asarray(role.static, np.float32))
+            states = (values + np.where(evolves, 0, role.static[:, None])).astype(real())
+    first = First(np.asarray(role.static, real()))
     return Observed(tuple(built), first, states, exact)
 
 
@@ -190,8 +191,6 @@ def _noise(tables: list[Table], found: Statistics) -> tuple[float, bool]:
                 site(table)[unknown],
             )
             sigma = np.where(unknown, _UNKNOWN * scale if guess is None else guess, sigma)
-        if (sigma == 0).all():
-            continue
-        relative = np.maximum(sigma / scale, 1e-6)
-        precision, count = precision + np.sum(relative**-2.0), count + len(sigma)
+        relative = np.maximum(sigma[sigma > 0] / scale, 1e-6)  # without those that are exact
+        precision, count = precision + np.sum(relative**-2.0), count + len(relative)
     return (float(np.sqrt(count / precision)) if count else 0.0), known

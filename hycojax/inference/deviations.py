@@ -1,8 +1,12 @@
-"""Standard deviations of what was identified, by the curvature of the likelihood at the end."""
+"""How far off what was identified may be: by the noise, and by the grid and the step.
+
+Both by the curvature of the likelihood at the end.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -15,6 +19,7 @@ from hycojax.data.observations import First, Part
 from hycojax.data.operators import distances
 from hycojax.inference import first_states
 from hycojax.kernels import programs
+from hycojax.kernels.precision import real
 from hycojax.models.model import beginnings
 from hycojax.models.pde import BoundPDE, Unconstrained
 from hycojax.settings.numbers import join, split
@@ -23,64 +28,77 @@ from hycojax.settings.numbers import join, split
 _STEPS, _TOLERANCE = 400, 1e-4
 
 
-def deviations(
+@dataclass(frozen=True)
+class Doubt:
+    """How far off a coefficient may be; of a field, its mean. NaN where nothing tells.
+
+    Attributes:
+        sd: Standard deviation.
+        discretisation: How much larger it is than on a grid and with a step twice as fine.
+    """
+
+    sd: float
+    discretisation: float
+
+
+def doubts(
     physics: BoundPDE,
+    finer: BoundPDE | None,
     first: First,
     parts: tuple[Part, ...],
     scale: Float[Array, " channels"],
     noise: float,
     params: dict[str, Array],
-) -> dict[str, float]:
-    """Return the standard deviation of each coefficient; of a field that of its mean.
+) -> dict[str, Doubt]:
+    """Return how far off each coefficient may be.
 
-        A = J^T J + P,    var f = sigma^2 g^T A^(-1) g
+        A = J^T J + P,    var f = sigma^2 g^T A^(-1) g,    shift of f = g^T A^(-1) J^T (r' - r)
 
     with J the derivative of the residuals over the noise by all parameters, first states included,
     P the curvature of what penalises them, and g the derivative of the coefficient (Gauss-Newton,
     or Laplace's approximation). The first states are integrated out by that. sigma^2 is the mean
     square of the residuals over their degrees of freedom, N - tr(J A^(-1) J^T), which is 1 for the
-    right model and noise: so a noise that is not known is integrated out too.
+    right model and noise: so a noise that is not known is integrated out too. The shift is one
+    Gauss-Newton step towards the estimate of a finer model, whose residuals r' are taken once.
 
     Args:
         physics: The PDE on its domain.
+        finer: The same on a grid and with a step twice as fine; None: the shift is not told.
         first: What is known of the first states.
         parts: What was measured.
         scale: Standard deviation of each channel.
         noise: Mean noise over the scale.
         params: The parameters of the optimiser.
 
-    Returns:
-        NaN where the measurements say nothing.
-
     Source: Nocedal, Wright, "Numerical Optimization", section 10.3; the trace by Girard, Numer.
     Math. 56 (1989).
     """
-    structure, numbers = split(physics)
+    structure, numbers = split((physics, finer))
     program = programs.jit(_deviations, programs.LOOP, static_argnums=0)
-    least = np.float32(max(noise, first_states.LEAST_NOISE))
+    least = np.asarray(max(noise, first_states.LEAST_NOISE), real())
     found = program(structure, numbers, first, parts, scale, least, params)
-    return {name: float(value) for name, value in jax.device_get(found).items()}
+    return {name: Doubt(*map(float, own)) for name, own in jax.device_get(found).items()}
 
 
 def _deviations(
-    structure: BoundPDE,
+    structure: tuple[BoundPDE, BoundPDE | None],
     numbers: Any,
     first: First,
     parts: tuple[Part, ...],
     scale: Array,
     noise: Array,
     params: dict[str, Array],
-) -> dict[str, Array]:
-    physics = join(structure, numbers)
+) -> dict[str, tuple[Array, Array]]:
+    physics, finer = join(structure, numbers)
     model = Unconstrained(physics)
     point, unflatten = ravel_pytree(params)
     count = sum(jnp.sum(part.seen) for part in parts)
     steps = parts[0].values.shape[1] - 1
 
-    def residuals(x: Array) -> Array:
+    def residuals(x: Array, solver: Unconstrained = model) -> Array:
         own = unflatten(x)
         states = first_states.states(physics, first, scale, own)
-        path = model.predict(own, beginnings(states), steps)
+        path = solver.predict(own, beginnings(states), steps)
         return ravel_pytree([distances(part, path, scale) / noise for part in parts])[0]
 
     def penalty(x: Array) -> Array:
@@ -104,9 +122,12 @@ def _deviations(
     ends = jax.lax.map(solve, jnp.stack([*slopes, backward(signs)[0]]))
     freedom = jnp.clip(count - backward(signs)[0] @ ends[-1], 1, count)
     square = jnp.sum(off**2) / freedom
-    return {
-        name: jnp.sqrt(square * (g @ x)) for name, g, x in zip(values, slopes, ends, strict=False)
-    }
+    pairs = list(zip(values, slopes, ends, strict=False))
+    sd = {name: jnp.sqrt(square * (g @ x)) for name, g, x in pairs}
+    if finer is None:
+        return {name: (own, jnp.nan) for name, own in sd.items()}
+    apart = residuals(point, Unconstrained(finer)) - off
+    return {name: (sd[name], forward(x) @ apart) for name, _, x in pairs}
 
 
 def _mean_of(

@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from hycojax.game.state import NAMES
+from hycojax.inference.deviations import Doubt
+from hycojax.kernels.precision import real
 from hycojax.models import coefficients
 from hycojax.models.pde import PDE, BoundPDE
 from hycojax.report import evaluation
@@ -26,6 +28,8 @@ class Estimate:
         unit: Of all of these.
         sd: Standard deviation, by the curvature of the likelihood; of a field that of its mean;
             None if the measurements say nothing.
+        discretisation: How much larger it is than on a grid and with a step twice as fine, about;
+            None if the PDE can't be solved there.
         spread: How far apart the ends of a search from many starts lie, which is no standard
             deviation; None of a search from one.
         true: The value that the simulations were made with; None for real recordings.
@@ -36,6 +40,7 @@ class Estimate:
     last: np.ndarray
     unit: str
     sd: np.ndarray | None = None
+    discretisation: np.ndarray | None = None
     spread: np.ndarray | None = None
     true: np.ndarray | None = None
 
@@ -46,7 +51,7 @@ class Estimate:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return all values by name, without those that there are none of."""
-        named = ("true", "start", "estimate", "sd", "last", "spread")
+        named = ("true", "start", "estimate", "sd", "discretisation", "last", "spread")
         return {n: getattr(self, n) for n in named if getattr(self, n) is not None}
 
     def in_short(self) -> dict[str, Any]:
@@ -65,7 +70,7 @@ def estimates(
     best: dict[str, Any],
     last: dict[str, Any],
     spread: dict[str, Any],
-    deviations: dict[str, float],
+    doubts: dict[str, Doubt],
 ) -> dict[str, Estimate]:
     """Return what was identified; best and last parameters are those of the optimiser."""
     starts = physics.init(None)
@@ -75,12 +80,27 @@ def estimates(
         name: Estimate(
             *(np.asarray(values[name]) for values in (ends[0], starts, ends[1])),
             unit=physics.units[name],
-            sd=np.float32(deviations[name]) if np.isfinite(deviations[name]) else None,
+            sd=_finite(doubts[name].sd),
+            discretisation=_finite(doubts[name].discretisation),
             spread=np.asarray(spread[name]) if name in spread else None,
             true=true.get(name),
         )
         for name in physics.unknowns
     }
+
+
+def _finite(value: float) -> np.ndarray | None:
+    return np.asarray(value, real()) if np.isfinite(value) else None
+
+
+def coarse(parameters: dict[str, Estimate]) -> list[str]:
+    """Return a sentence on each coefficient that the grid moves further than the noise does."""
+    return [
+        f"{name}: the grid and the step move it by {float(p.discretisation):+.2g}, more than its "
+        f"standard deviation, {float(p.sd):.2g}: take physical.finer = 2"
+        for name, p in parameters.items()
+        if p.discretisation is not None and p.sd is not None and abs(p.discretisation) > p.sd
+    ]
 
 
 def true_values(physics: BoundPDE, truth: PDE | None) -> dict[str, np.ndarray]:
@@ -95,7 +115,7 @@ def true_values(physics: BoundPDE, truth: PDE | None) -> dict[str, np.ndarray]:
             varies = isinstance(own, coefficients.UnknownField)
             value = known[name] if varies else np.mean(known[name])
             shape = physics.domain.shape if varies else ()
-            found[name] = np.broadcast_to(np.asarray(value, np.float32), shape)
+            found[name] = np.broadcast_to(np.asarray(value, real()), shape)
     return found
 
 

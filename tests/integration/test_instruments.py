@@ -14,7 +14,7 @@ import hycojax as hj
 from hycojax import fitting
 from hycojax.data.observations import Rows
 from hycojax.game import state as games
-from hycojax.inference.deviations import deviations
+from hycojax.inference.deviations import doubts
 from hycojax.run.compiled import compiled_cycle
 from hycojax.settings.numbers import split
 
@@ -104,8 +104,8 @@ def found():
         program = program or compiled_cycle(stage, data, state, games.turns(game, 0))
         state, _ = program(split(stage)[1], data, state, games.turns(game, 0))
         params, known = state.players["physical"].params, data.training
-        sd = deviations(game.physics, known.first, known.parts, data.scale, data.noise, params)
-        ends[name] = float(game.physics.constrain(params)["diffusivity"]), sd["diffusivity"]
+        doubt = doubts(game.physics, None, known.first, known.parts, data.scale, data.noise, params)
+        ends[name] = float(game.physics.constrain(params)["diffusivity"]), doubt["diffusivity"].sd
     return ends
 
 

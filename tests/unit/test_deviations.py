@@ -9,13 +9,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.optimize import minimize_scalar
 
 import hycojax as hj
 from hycojax.data.observations import Dense, First, Observations, Observed, Statistics
 from hycojax.grid import filters
 from hycojax.grid.domain import PERIODIC
 from hycojax.inference import marginal
-from hycojax.inference.deviations import deviations
+from hycojax.inference.deviations import doubts
+from hycojax.models.model import beginnings
 from hycojax.models.pde import Unconstrained
 from hycojax.solvers import INITIAL_STATES
 
@@ -118,8 +120,8 @@ def test_a_standard_deviation_is_that_of_gauss_newton(kind, spacing):
     slope = 0.03 * np.exp(0.2)  # of the diffusivity by its number
     expected = slope * np.sqrt(np.sum(off**2) / freedom * inverse[0, 0])
     scale = np.full(1, SCALE, np.float32)
-    found = deviations(PHYSICS, own.first, own.parts, scale, NOISE, own.params)
-    np.testing.assert_allclose(found["diffusivity"], expected, rtol=0.015)
+    found = doubts(PHYSICS, None, own.first, own.parts, scale, NOISE, own.params)
+    np.testing.assert_allclose(found["diffusivity"].sd, expected, rtol=0.015)
     if kind != "known":  # first states that are not known cost precision
         alone = slope * np.sqrt(np.sum(off**2) / freedom / curvature[0, 0])
         assert expected > 1.1 * alone
@@ -130,7 +132,7 @@ def test_a_stated_noise_that_is_wrong_changes_nothing():
     own = case("known")
     scale = np.full(1, SCALE, np.float32)
     one, other = (
-        deviations(PHYSICS, own.first, own.parts, scale, noise, own.params)["diffusivity"]
+        doubts(PHYSICS, None, own.first, own.parts, scale, noise, own.params)["diffusivity"].sd
         for noise in (NOISE, 2 * NOISE)
     )
     np.testing.assert_allclose(one, other, rtol=1e-2)
@@ -141,7 +143,7 @@ def test_what_the_measurements_do_not_tell_has_no_deviation():
     own = case("known")
     first = First(np.ones_like(own.first.mean))
     scale = np.full(1, SCALE, np.float32)
-    found = deviations(PHYSICS, first, own.parts, scale, NOISE, own.params)["diffusivity"]
+    found = doubts(PHYSICS, None, first, own.parts, scale, NOISE, own.params)["diffusivity"].sd
     assert not np.isfinite(found) or found > 1e3
 
 
@@ -171,3 +173,38 @@ def test_the_uncertainty_of_first_states_has_the_slope_of_its_determinant(monkey
     assert expected < -0.1
     measured = replace(data, training=replace(seen, first=case("measured").first))
     assert marginal.slope(PHYSICS, Unconstrained(PHYSICS), measured, own.params) is None
+
+
+def test_the_grid_s_part_of_an_error_is_told(cell_means):
+    """Of a viscosity by the limited scheme, from the closed form of Cole and Hopf.
+
+    The scheme is of second order: the finer model has a quarter of the error left.
+    """
+    nu, time, steps = 0.02, 0.5, 8
+    domain = hj.Domain((24,), (1.0,), PERIODIC)
+    (x,) = domain.centers()
+
+    def wave(t):
+        k = 2 * np.pi
+        decayed = 0.8 * np.exp(-nu * k**2 * t)
+        return 2 * nu * k * decayed * np.sin(k * x) / (1 + decayed * np.cos(k * x))
+
+    path = np.stack([cell_means(wave(time * i / steps)) for i in range(steps + 1)])
+    path = path[None, ..., None].astype(np.float32)
+    parts = (Dense(path, np.ones(path.shape, bool)),)
+    pde = hj.physics.Burgers(viscosity=hj.Unknown(start=nu), fronts="limited", pieces=1)
+    physics, finer = (replace(pde, pieces=n).on(domain, time / steps, finer=n) for n in (1, 2))
+
+    @jax.jit
+    def loss(z):
+        found = physics.predict({"viscosity": nu * jnp.exp(z)}, beginnings(path[:, 0]), steps)
+        return jnp.mean((found - path) ** 2) / np.var(path)
+
+    best = minimize_scalar(loss, bounds=(-1, 1), method="bounded", options={"xatol": 1e-4}).x
+    scale = np.array([path.std()])
+    about = First(path[:, 0]), parts, scale, 1e-3, {"viscosity": jnp.float32(best)}
+    doubt = doubts(physics, finer, *about)["viscosity"]
+    error = nu * (np.exp(best) - 1)
+    assert abs(error) > 0.01 * nu
+    assert 0.5 < doubt.discretisation / error < 1.1
+    assert np.isnan(doubts(physics, None, *about)["viscosity"].discretisation)

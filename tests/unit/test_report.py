@@ -13,6 +13,7 @@ from test_logbook import RECORDS
 import hycojax as hj
 from hycojax.comparing import Row
 from hycojax.grid.domain import with_channels
+from hycojax.inference.deviations import Doubt
 from hycojax.report import comparison, evaluation, figures, metrics, summary
 from hycojax.report.evaluation import Prediction
 from hycojax.report.metrics import RolloutErrors
@@ -312,13 +313,18 @@ def test_estimates_are_values_inside_their_bounds(heat_box):
     physics = hj.physics.Heat(diffusivity=hj.Unknown(start=2.0)).on(heat_box, 1.0)
     best, last = (physics.unconstrain({"diffusivity": np.float32(v)}) for v in (1.5, 1.25))
     truth, spread = hj.physics.Heat(diffusivity=1.0), {"diffusivity": np.float32(0.1)}
-    deviations = {"diffusivity": 0.01}
-    found = summary.estimates(physics, truth, best, last, spread, deviations)["diffusivity"]
+    doubts = {"diffusivity": Doubt(0.01, -0.02)}
+    found = summary.estimates(physics, truth, best, last, spread, doubts)["diffusivity"]
+    assert summary.coarse({"diffusivity": found}) == [
+        "diffusivity: the grid and the step move it by -0.02, more than its standard deviation, "
+        "0.01: take physical.finer = 2"
+    ]
     values = {name: float(value) for name, value in found.arrays().items()}
     expected = {"true": 1.0, "start": 2.0, "estimate": 1.5, "last": 1.25, "spread": 0.1, "sd": 0.01}
+    expected["discretisation"] = -0.02
     assert values == pytest.approx(expected, rel=1e-6)
     assert found.unit == "m²/s"
-    unsure = {"diffusivity": float("nan")}  # the measurements say nothing
+    unsure = {"diffusivity": Doubt(float("nan"), float("nan"))}  # the measurements say nothing
     found = summary.estimates(physics, None, best, last, {}, unsure)["diffusivity"]
     assert list(found.arrays()) == ["start", "estimate", "last"]
 
