@@ -23,6 +23,7 @@ from hycojax.experiment import Experiment, Extent
 from hycojax.game import state as games
 from hycojax.game.state import Game, TrainingState
 from hycojax.kernels import programs
+from hycojax.kernels.precision import real
 from hycojax.report import evaluation, lessons, trials
 from hycojax.report.evaluation import Trial
 from hycojax.result import Result, concluded, load, replace_cycles
@@ -271,7 +272,7 @@ def _simulations(experiment: Experiment, given: Simulations | Path | str | None)
         return simulated.simulate(*experiment.simulation)
     if isinstance(given, Path | str):
         return simulated.stored(*experiment.simulation, Path(given))
-    return given
+    return {role: np.asarray(values, real()) for role, values in given.items()}
 
 
 def _check_place(directory: RunDir, experiment: Experiment, resume: bool) -> None:

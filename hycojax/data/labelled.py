@@ -14,6 +14,7 @@ from jaxtyping import Float
 from hycojax.data import units
 from hycojax.errors import InputError
 from hycojax.grid.domain import Channel, Domain, Grid
+from hycojax.kernels.precision import real
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -69,7 +70,7 @@ def from_xarray(grid: Grid, data: xr.Dataset) -> Float[np.ndarray, "... channels
         if own.shape[-grid.dims :] != grid.shape:
             raise InputError(f"{channel.name}: {own.shape} values for {grid.shape} cells")
         parts.append(_in_unit(own, channel))
-    return np.stack(parts, axis=-1).astype(np.float32)
+    return np.stack(parts, axis=-1).astype(real())
 
 
 def _in_unit(own: xr.DataArray, channel: Channel) -> np.ndarray:
@@ -96,7 +97,7 @@ def states(grid: Grid, given: Any) -> Float[np.ndarray, "... channels"]:
     wanted = (*grid.shape, len(grid.channels))
     if values.shape[-len(wanted) :] != wanted or values.ndim > len(wanted) + 1:
         raise InputError(f"initial: an array {wanted} is needed, or several, not {values.shape}")
-    return values
+    return values.astype(real())
 
 
 def field(domain: Domain, values: Float[np.ndarray, "*shape"], unit: str) -> xr.DataArray:

@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
+from hycojax.kernels import random_arrays
+
 
 def mixtures(
     known: Float[Array, "state *shape channels"], count: int, periodic: bool, key: Key[Array, ""]
@@ -25,12 +27,14 @@ def _mixture(known: Array, periodic: bool, key: Key[Array, ""]) -> Array:
     if periodic:
         keys = jax.random.split(where, 2)
         pair = jnp.stack([_shifted(state, k) for state, k in zip(pair, keys, strict=True)])
-    share = jax.random.uniform(how)
+    share = random_arrays.uniform(how)
     return share * pair[0] + (1 - share) * pair[1]
 
 
 def _shifted(state: Array, key: Key[Array, ""]) -> Array:
     """Return a periodic state moved by whole cells."""
     for axis, n in enumerate(state.shape[:-1]):
-        state = jnp.roll(state, jax.random.randint(jax.random.fold_in(key, axis), (), 0, n), axis)
+        state = jnp.roll(
+            state, jax.random.randint(jax.random.fold_in(key, axis), (), 0, n, jnp.int32), axis
+        )
     return state

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from hycojax.grid.domain import Holding
+from hycojax.kernels.precision import real
 
 
 @jax.tree_util.register_dataclass
@@ -202,7 +203,7 @@ def statistics(parts: tuple[Part, ...], static: Float[np.ndarray, "... channels"
     tiny = 1e-12 * mean**2  # what rounding leaves of a constant
     std = np.sqrt(np.where(variance > tiny, variance, 1.0))
     rate = np.sqrt(np.where(change > 0, change, np.where(weight > 0, 1.0, std**2)))
-    return Statistics(*(np.asarray(x, np.float32) for x in (mean, std, rate)))
+    return Statistics(*(np.asarray(x, real()) for x in (mean, std, rate)))
 
 
 def _sums(part: Part, channels: int) -> tuple[np.ndarray, ...]:

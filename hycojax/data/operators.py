@@ -24,6 +24,7 @@ from hycojax.data.instruments import Blur, Instrument, Line, Mean, Order
 from hycojax.data.observations import Dense, Part, Rows
 from hycojax.grid.domain import Boundary, Grid, Holding
 from hycojax.kernels.axes import along
+from hycojax.kernels.precision import real
 
 #: How many times finer a frame is made by Fourier before a cubic reads it.
 _FINER = 4
@@ -86,7 +87,7 @@ def rows(
         cells, own = _along_axis(grid, channel, axis, places[:, axis], instrument, order, finer)
         index = (index[:, :, None] * n + cells[:, None, :]).reshape(len(places), -1)
         weight = (weight[:, :, None] * own[:, None, :]).reshape(len(places), -1)
-    return (index * len(grid.channels) + channel).astype(np.int32), weight.astype(np.float32)
+    return (index * len(grid.channels) + channel).astype(np.int32), weight.astype(real())
 
 
 def _along_axis(

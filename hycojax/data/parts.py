@@ -13,6 +13,7 @@ from hycojax.data.lines import Table
 from hycojax.data.observations import Dense, Part, Rows, Statistics
 from hycojax.data.roles import Role
 from hycojax.grid.domain import Grid
+from hycojax.kernels.precision import real
 
 #: Return (mean sigma / sigma)^2 of each line.
 Weigh = Callable[[Table], np.ndarray]
@@ -56,9 +57,9 @@ def _dense_parts(
             full[keys] = True
         values, seen, weights = dense(taken, grid, frames, systems, weigh)
         alike = np.allclose(weights[seen], 1.0, rtol=1e-5)
-        part_weights = None if alike else weights.astype(np.float32)
+        part_weights = None if alike else weights.astype(real())
         about = left[0].degrees, grid.holding if left[0].points else None
-        parts.append(Dense(values.astype(np.float32), seen, part_weights, *about))
+        parts.append(Dense(values.astype(real()), seen, part_weights, *about))
         left = later
     return parts
 
@@ -133,9 +134,9 @@ def _rows(
     tables = [table for table, *_ in own]
     time = np.concatenate([t.time for t in tables])
     columns = {
-        "values": np.concatenate([t.value for t in tables]).astype(np.float32),
-        "weights": np.concatenate([weigh(t) for t in tables]).astype(np.float32),
-        "fraction": (time - np.ceil(time) + 1).astype(np.float32),
+        "values": np.concatenate([t.value for t in tables]).astype(real()),
+        "weights": np.concatenate([weigh(t) for t in tables]).astype(real()),
+        "fraction": (time - np.ceil(time) + 1).astype(real()),
         "row": row.astype(np.int32),
     }
     bucket = np.concatenate([t.system for t in tables]) * frames + np.ceil(time).astype(int)

@@ -27,6 +27,7 @@ from hycojax.data.times import AllFrames, Times
 from hycojax.errors import InputError
 from hycojax.grid.domain import Domain, Grid, with_channels
 from hycojax.kernels import programs, random_arrays
+from hycojax.kernels.precision import real
 from hycojax.models.model import rollout
 from hycojax.models.pde import PDE, BoundPDE, refined
 from hycojax.settings.checked import Checked, named
@@ -111,6 +112,8 @@ def origin(data: Simulated, domain: Domain, interval: float, seed: int) -> dict[
     """Return all that decides the simulated numbers (see `provenance`)."""
     sizes = {name: getattr(data, name) for name in (*ROLES, "steps", "refinement")}
     box = Domain(domain.shape, domain.size, domain.boundary)
+    if real() == np.float64:  # single is what files without an entry hold
+        sizes["precision"] = "double"
     return provenance(data.truth, domain=box, interval=interval, seed=seed, **sizes)
 
 
@@ -200,7 +203,7 @@ def observations(
         training,
         validation,
         statistics(training.parts, np.asarray(training.first.mean)),
-        np.asarray(noise, np.float32),
+        np.asarray(noise, real()),
         whole=bool(np.all(training.exact)),
         held_out=held_out,
     )

@@ -14,6 +14,7 @@ from hycojax.data.units import in_units
 from hycojax.data.variables import nearest
 from hycojax.errors import InputError
 from hycojax.grid.domain import Grid
+from hycojax.kernels.precision import real
 
 
 def whole_states(
@@ -43,7 +44,7 @@ def whole_states(
         )
         for s in found.systems
     ]
-    return np.stack(states).astype(np.float32)
+    return np.stack(states).astype(real())
 
 
 def _named(system: System, names: Mapping[str, str], units: Mapping[str, str]) -> System:

@@ -11,6 +11,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from hycojax.data.observations import Dense, Part
 from hycojax.kernels import random_arrays
+from hycojax.kernels.precision import real
 from hycojax.models.model import Starts
 
 
@@ -58,8 +59,8 @@ def draw(source: Source, key: Key[Array, ""], batch: int, horizon: int) -> Windo
     """Draw a batch of windows, uniform over simulations and start times, some perhaps twice."""
     simulations, frames = source.starts.shape[:2]
     which, when = jax.random.fold_in(key, 0), jax.random.fold_in(key, 1)
-    simulation = jax.random.randint(which, (batch,), 0, simulations)
-    time = jax.random.randint(when, (batch,), 0, frames - horizon)
+    simulation = jax.random.randint(which, (batch,), 0, simulations, jnp.int32)
+    time = jax.random.randint(when, (batch,), 0, frames - horizon, jnp.int32)
     return cut(source, simulation, _earlier(source, time), horizon)
 
 
@@ -101,10 +102,10 @@ def seen_values(source: Source, horizon: int) -> Float[Array, ""]:
     # The windows that a frame is a target of: those that start up to `horizon` frames before it.
     windows = np.minimum(frame, starts) - np.maximum(frame - horizon, 0)
     counts = sum(
-        jnp.sum(part.seen, axis=(0, *range(2, part.seen.ndim)), dtype=jnp.float32)
+        jnp.sum(part.seen, axis=(0, *range(2, part.seen.ndim)), dtype=real())
         for part in source.parts
     )
-    return jnp.sum(counts * windows.astype(np.float32)) / (simulations * starts)
+    return jnp.sum(counts * windows.astype(real())) / (simulations * starts)
 
 
 def within(source: Source, reach: Float[Array, ""]) -> Source:

@@ -16,6 +16,7 @@ from hycojax.game.player import Physical, Player, Synthetic, Weights
 from hycojax.game.schedule import Interaction, Schedule, Turn
 from hycojax.inference.first_states import states
 from hycojax.kernels import programs
+from hycojax.kernels.precision import real
 from hycojax.models.model import beginnings
 from hycojax.models.pde import BoundPDE, Unconstrained
 from hycojax.settings.numbers import join, split
@@ -114,14 +115,14 @@ def _turn(game: Game, player: Player, cycle: int) -> Turn:
     interaction = player.weights.interaction if meets else 0
     return Turn(
         active=np.asarray(active),
-        data=np.asarray(player.weights.data, np.float32),
-        interaction=np.asarray(interaction, np.float32),
+        data=np.asarray(player.weights.data, real()),
+        interaction=np.asarray(interaction, real()),
         meets=np.asarray(meets and interaction > 0),
         validates=np.asarray(cycle % schedule.validation == 0 or cycle == schedule.cycles - 1),
         cycles=np.asarray(max(schedule.cycles - player.begin, 1), np.int32),
         begins=np.asarray(cycle == player.begin),
         doublings=np.asarray(player.growth if cycle == player.begin else 0, np.int32),
-        reach=np.asarray(player.horizon if player.growth else np.inf, np.float32),
+        reach=np.asarray(player.horizon if player.growth else np.inf, real()),
     )
 
 
@@ -150,9 +151,9 @@ def _untrained(game: Game, player: Player, data: Observations, key: Key[Array, "
     return PlayerState(
         params=params,
         solver=player.solver.init(params, game.schedule.cycles),
-        error=jnp.asarray(jnp.inf, jnp.float32),
+        error=jnp.asarray(jnp.inf, real()),
         best=jax.tree.map(jnp.copy, params),  # not the same buffers: the state is donated
-        best_error=jnp.asarray(jnp.inf, jnp.float32),
+        best_error=jnp.asarray(jnp.inf, real()),
         best_cycle=jnp.asarray(0, jnp.int32),
         recorded=None if data.whole else player.model.predict(params, starts, steps),
     )

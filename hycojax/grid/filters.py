@@ -7,6 +7,7 @@ from jaxtyping import Array, Float
 
 from hycojax.grid.domain import Boundary, Domain
 from hycojax.kernels import spectrum
+from hycojax.kernels.precision import real
 
 #: Smoothness nu of Matern's covariance: fields have that many derivatives.
 _SMOOTHNESS = 3.0
@@ -35,7 +36,7 @@ def matern(domain: Domain, amplitude: float, length: float) -> Float[np.ndarray,
         last = domain.shape[-1]
         count[..., 1 : (last + 1) // 2] = 2
     share = np.sum(power * count) / np.prod(domain.shape)
-    return (amplitude * np.sqrt(power / share)).astype(np.float32)
+    return (amplitude * np.sqrt(power / share)).astype(real())
 
 
 def filtered(

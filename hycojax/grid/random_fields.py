@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, Key
 
 from hycojax.grid.domain import Boundary, Domain
 from hycojax.kernels.axes import along
+from hycojax.kernels.precision import real
 from hycojax.kernels.random_arrays import normal
 from hycojax.settings.checked import Checked
 
@@ -41,7 +42,7 @@ class Waves(Checked):
         weights = _weights(domain.dims, self.waves)
         draws = np.random.default_rng(self.seed).normal(size=weights.shape)
         values = _superpose(weights * draws, domain, self.waves)
-        return (self.mean + self.amplitude * values).astype(np.float32)
+        return (self.mean + self.amplitude * values).astype(real())
 
 
 def random_field(
@@ -64,7 +65,7 @@ def random_field(
         derivative: Axis along which to return its derivative, in 1/m; None: itself.
     """
     weights = _weights(domain.dims, waves)
-    draws = weights.astype(np.float32) * normal(key, weights.shape)
+    draws = weights.astype(real()) * normal(key, weights.shape)
     return _superpose(draws, domain, waves, face, derivative)
 
 
@@ -82,7 +83,7 @@ def random_flow(
     if domain.boundary is not Boundary.PERIODIC:
         raise ValueError("random_flow: the box must be periodic, walls would be crossed")
     if domain.dims == 1:
-        return [jnp.full(domain.shape, jax.random.normal(key, ()))]
+        return [jnp.full(domain.shape, normal(key, ()))]
     faces = range(domain.dims) if staggered else [None] * domain.dims
     keys = jax.random.split(key, 3)
 

@@ -20,6 +20,7 @@ from jaxtyping import Array
 
 from hycojax.grid.domain import Domain
 from hycojax.grid.random_fields import Waves
+from hycojax.kernels.precision import real
 from hycojax.models.smoothness import UNWEIGHTED, Smoothness
 from hycojax.settings.checked import Checked, converted
 from hycojax.settings.numbers import weighs, with_fields
@@ -139,7 +140,7 @@ def _array(given: Any, name: str) -> np.ndarray:
         raise ValueError(f"{name}: an array of numbers is needed, not an empty one")
     if not np.isfinite(found).all():
         raise ValueError(f"{name}: {np.sum(~np.isfinite(found))} of its values are not finite")
-    return found.astype(np.float32)
+    return found.astype(real())
 
 
 def _check_bounds(name: str, about: Quantity, own: Any) -> None:

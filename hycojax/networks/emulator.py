@@ -18,6 +18,7 @@ from jaxtyping import Array, Float, Key
 
 from hycojax.data.observations import Statistics
 from hycojax.grid.domain import Boundary, Channel, Grid
+from hycojax.kernels.precision import real, widened
 from hycojax.models.model import Stepper
 from hycojax.settings.checked import Checked
 from hycojax.settings.numbers import STATIC
@@ -91,9 +92,9 @@ class BoundEmulator(Stepper):
     def init(self, key: Key[Array, ""]) -> dict[str, Any]:
         """Return random weights, and statistics that leave a state as it is."""
         channels = len(self.domain.channels)
-        blank = jnp.zeros((*self.domain.shape, channels), jnp.float32)
+        blank = jnp.zeros((*self.domain.shape, channels), real())
         return {
-            "weights": self._whole().init(key, self._placed(blank)),
+            "weights": widened(self._whole().init(key, self._placed(blank))),
             "statistics": Statistics(jnp.zeros(channels), jnp.ones(channels), jnp.ones(channels)),
         }
 

@@ -78,17 +78,18 @@ class _SpectralMixing(nn.Module):
         numbers = [np.arange(1 - self.modes, self.modes)] * (dims - 1) + [np.arange(self.modes)]
         shape = (2, *(len(k) for k in numbers), inputs, self.features)
         real, imaginary = self.param("waves", lambda key: random_arrays.normal(key, shape) / inputs)
-        amplitudes = x.astype(jnp.float32)
+        amplitudes = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+        kind = np.result_type(amplitudes.dtype, np.complex64)
         for axis, k in enumerate(numbers):
             wave = np.exp(-_phase(k, x.shape[axis])) / x.shape[axis]
-            amplitudes = along(wave.astype(np.complex64), amplitudes, axis)
+            amplitudes = along(wave.astype(kind), amplitudes, axis)
         mixing = jax.lax.complex(real, imaginary)
         waves = jnp.einsum("...i,...io->...o", amplitudes, mixing, precision="highest")
         twice = np.where(numbers[-1] > 0, 2, 1)[:, None]
         for axis, k in enumerate(numbers):
             weight = twice if axis == dims - 1 else 1
             wave = (weight * np.exp(_phase(k, x.shape[axis]))).T
-            waves = along(wave.astype(np.complex64), waves, axis)
+            waves = along(wave.astype(kind), waves, axis)
         return waves.real.astype(x.dtype)
 
 

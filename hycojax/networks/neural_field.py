@@ -13,6 +13,7 @@ from jaxtyping import Array, Float, Key
 
 from hycojax.data.observations import Statistics
 from hycojax.grid.domain import Boundary, Channel, Domain, Grid
+from hycojax.kernels.precision import real, widened
 from hycojax.models.model import Model, Starts
 from hycojax.settings.checked import Checked
 from hycojax.settings.numbers import STATIC
@@ -75,7 +76,7 @@ class BoundField(Model):
         channels, blank = len(self.domain.channels), jnp.zeros((1, self.domain.dims + 1))
         keys = jax.random.split(key, self.network.simulations)
         return {
-            "weights": jax.vmap(lambda k: self._network().init(k, blank))(keys),
+            "weights": widened(jax.vmap(lambda k: self._network().init(k, blank))(keys)),
             "statistics": Statistics(jnp.zeros(channels), jnp.ones(channels), jnp.ones(channels)),
         }
 
@@ -106,8 +107,8 @@ class BoundField(Model):
     def _places(self, frames: Array) -> Float[Array, "time *shape axes"]:
         """Return coordinates between 0 and 1: along each axis of the box, and the time."""
         centres = zip(self.domain.centers(), self.domain.size, strict=True)
-        x = jnp.stack([jnp.asarray(c / length, jnp.float32) for c, length in centres], -1)
-        t = (frames / self.network.steps).astype(jnp.float32).reshape(-1, *(1,) * x.ndim)
+        x = jnp.stack([jnp.asarray(c / length, real()) for c, length in centres], -1)
+        t = (frames / self.network.steps).astype(real()).reshape(-1, *(1,) * x.ndim)
         x = jnp.broadcast_to(x, (len(frames), *x.shape))
         return jnp.concatenate([x, jnp.broadcast_to(t, (*x.shape[:-1], 1))], -1)
 
@@ -129,7 +130,7 @@ class _Network(nn.Module):
 
     @nn.compact
     def __call__(self, places):
-        phase = 2 * jnp.pi * places @ jnp.asarray(self.numbers, jnp.float32).T
+        phase = 2 * jnp.pi * places @ jnp.asarray(self.numbers, places.dtype).T
         coordinates = 2 * places[..., np.array(self.raw)] - 1
         x = jnp.concatenate([coordinates, jnp.sin(phase), jnp.cos(phase)], -1)
         for _ in range(self.layers):

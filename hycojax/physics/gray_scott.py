@@ -14,6 +14,7 @@ from jaxtyping import Array, Float, Key
 
 from hycojax.grid.domain import Channel, Domain, Grid
 from hycojax.grid.random_fields import random_field
+from hycojax.kernels.precision import real
 from hycojax.models.coefficients import Coefficient, coefficient
 from hycojax.physics.operators.fourier import Fourier
 from hycojax.physics.pseudo_spectral import Modes, PseudoSpectral
@@ -91,7 +92,7 @@ class GrayScott(PseudoSpectral):
     def draw(self, domain: Domain, key: Key[Array, ""]) -> Float[Array, "*shape 2"]:
         """Return catalyst, as the `seeding` says, in a box full of substrate."""
         if self.seeding is Seeding.DISC:
-            inside = jnp.asarray(_disc(domain), jnp.float32)
+            inside = jnp.asarray(_disc(domain), real())
             return jnp.stack([1 - 0.5 * inside, 0.5 * inside], axis=-1)
         waves = random_field(key, domain, waves=3)
         patches = jax.nn.sigmoid(6 * (waves - 0.8))

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from hycojax.grid.domain import Boundary, Channel, Domain, Grid, vector_channels
+from hycojax.kernels.random_arrays import uniform
 from hycojax.models.coefficients import Coefficient, coefficient
 from hycojax.models.pde import PDE, Setting
 from hycojax.physics import phi
@@ -82,13 +83,11 @@ class Smoke(PDE):
         """
         place, height, size, strength = (jax.random.fold_in(key, i) for i in range(4))
         lengths = jnp.asarray(domain.size)
-        center = lengths * jax.random.uniform(place, lengths.shape, minval=0.35, maxval=0.65)
-        center = center.at[1].set(
-            lengths[1] * jax.random.uniform(height, (), minval=0.15, maxval=0.3)
-        )
-        radius = lengths[0] * jax.random.uniform(size, (), minval=0.07, maxval=0.11)
+        center = lengths * uniform(place, lengths.shape, 0.35, 0.65)
+        center = center.at[1].set(lengths[1] * uniform(height, (), 0.15, 0.3))
+        radius = lengths[0] * uniform(size, (), 0.07, 0.11)
         ball = _ball(domain, center, radius)
-        source = ball * jax.random.uniform(strength, (), minval=0.5, maxval=1.5)
+        source = ball * uniform(strength, (), 0.5, 1.5)
         at_rest = jnp.zeros((*domain.shape, domain.dims))
         return jnp.concatenate([ball[..., None], at_rest, source[..., None]], axis=-1)
 

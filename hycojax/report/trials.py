@@ -12,6 +12,7 @@ from hycojax.data import labelled
 from hycojax.data.observations import Dense, First, Part, Rows
 from hycojax.errors import InputError
 from hycojax.grid.domain import Grid
+from hycojax.kernels.precision import real
 from hycojax.report.evaluation import Trial
 from hycojax.run import directory as directories
 
@@ -77,7 +78,7 @@ def _trial(grid: Grid, group: Any) -> Trial:
     return Trial(
         first=_built(First, children["first"]),
         steps=int(group.attrs["steps"]),
-        scale=about["scale"].values,
+        scale=_real(about["scale"].values),
         noise=float(group.attrs["noise"]),
         truth=None if truth is None else labelled.from_xarray(grid, truth),
         parts=tuple(_part(children[f"part_{i}"]) for i in range(numbers)),
@@ -114,16 +115,21 @@ def _built(kind: type, data: xr.Dataset) -> Any:
             fields[name] = _ties(np.atleast_1d(data.attrs.get(name, [])))
         elif f"{name}_0" in data:
             count = sum(str(v).startswith(f"{name}_") for v in data)
-            fields[name] = tuple(data[f"{name}_{i}"].values for i in range(count))
+            fields[name] = tuple(_real(data[f"{name}_{i}"].values) for i in range(count))
         elif name in data:
             values = data[name].values
-            fields[name] = values.astype(bool) if name in ("seen", "measured") else values
+            fields[name] = values.astype(bool) if name in ("seen", "measured") else _real(values)
         elif name in data.attrs:
             own = data.attrs[name]
             fields[name] = own.item() if hasattr(own, "item") else own
         elif field.default is dataclasses.MISSING:
             raise KeyError(name)
     return kind(**fields)
+
+
+def _real(values: np.ndarray) -> np.ndarray:
+    """Return numbers in the precision at hand, and indices as they are."""
+    return values.astype(real()) if values.dtype.kind == "f" else values
 
 
 def _ties(flat: np.ndarray) -> tuple[tuple[int, int, float, float], ...]:

@@ -35,7 +35,8 @@ def save(directory: Path, step: int, state: Any) -> None:
     """
     import orbax.checkpoint as ocp
 
-    leaves = named_leaves(state)
+    # As NumPy's: JAX's would be read in the precision of another process.
+    leaves = {name: np.asarray(leaf) for name, leaf in named_leaves(state).items()}
     directory.mkdir(parents=True, exist_ok=True)
     # Asked first: in the middle of a write orbax's threads would flood the terminal.
     needed = sum(leaf.nbytes for leaf in leaves.values()) + _OVERHEAD
@@ -65,9 +66,11 @@ def restore(directory: Path, template: Any) -> tuple[Any, list[str]]:
     """Return the latest sound state, and a warning for each damaged one that was passed over.
 
     Raises:
-        InputError: None can be read, or it holds a state of another shape than `template`.
+        InputError: None can be read, or it holds a state of another shape or precision than
+            `template`.
     """
     leaves, warnings = read(directory)
+    _check_precision(leaves, template)
     return part(leaves, "", template), warnings
 
 
@@ -87,8 +90,19 @@ def read(directory: Path) -> tuple[dict[str, np.ndarray], list[str]]:
     raise InputError("\n".join([*warnings, f"{directory} holds no checkpoint that can be used"]))
 
 
+def _check_precision(leaves: dict[str, np.ndarray], template: Any) -> None:
+    """Check that a state goes on in the precision that it was trained in, bit for bit."""
+    double = np.dtype(np.float64)
+    kept = double in {a.dtype for a in leaves.values()}
+    asked = double in {np.dtype(a.dtype) for a in named_leaves(template).values()}
+    if kept and not asked:
+        raise InputError("the run was trained in double precision: set JAX_ENABLE_X64=1")
+    if asked and not kept:
+        raise InputError("the run was trained in single precision: leave JAX_ENABLE_X64 unset")
+
+
 def part(leaves: dict[str, np.ndarray], path: str, template: Any) -> Any:
-    """Return the part of a state below a path, in the structure of a template.
+    """Return the part of a state below a path, in the structure and the types of a template.
 
     Raises:
         InputError: It has another structure or other shapes.
@@ -97,7 +111,8 @@ def part(leaves: dict[str, np.ndarray], path: str, template: Any) -> Any:
     for name, leaf in wanted.items():
         if name not in leaves or np.shape(leaves[name]) != np.shape(leaf):
             raise InputError(f"the checkpoint does not belong to this experiment: {name} differs")
-    return jax.tree.unflatten(jax.tree.structure(template), [leaves[name] for name in wanted])
+    found = [leaves[name].astype(leaf.dtype) for name, leaf in wanted.items()]
+    return jax.tree.unflatten(jax.tree.structure(template), found)
 
 
 def named_leaves(state: Any) -> dict[str, Any]:

@@ -5,7 +5,8 @@
     surrogate.json          the card: channels and units, domain, network, statistics, errors
 
 The program holds the weights and needs `jax` and `flatbuffers`, on CPU, CUDA or TPU. States are
-float32 `[batch, *shape, channels]`, of any batch; the card says what is in them:
+float32 `[batch, *shape, channels]`, of any batch, after training in double precision too; the card
+says what is in them:
 
     from pathlib import Path
     import jax, jax.export
@@ -80,7 +81,8 @@ def program(model: Stepper, params: Any) -> jax.export.Exported:
     (batch,) = jax.export.symbolic_shape("batch")
     shape = (batch, *model.domain.shape, len(model.domain.channels))
     states = jax.ShapeDtypeStruct(shape, jnp.float32)
-    return jax.export.export(jax.jit(step), platforms=PLATFORMS)(states)
+    with jax.enable_x64(False):  # the format's precision, whatever the network was trained in
+        return jax.export.export(jax.jit(step), platforms=PLATFORMS)(states)
 
 
 def tensors(params: dict[str, Any], about: dict[str, Any]) -> bytes:

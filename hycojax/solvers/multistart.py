@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Key
 
+from hycojax.kernels.random_arrays import normal
 from hycojax.settings.checked import Checked
 from hycojax.solvers.solver import INITIAL_STATES, Cycles, Objective, Solver, Terms
 
@@ -57,7 +58,7 @@ class MultiStart(Checked):
         keys = jax.random.split(jax.random.key(0), len(paths))
 
         def scatter(path, leaf: Array, key: Array) -> Array:
-            shifts = self.spread * jax.random.normal(key, (self.members,)).at[0].set(0.0)
+            shifts = self.spread * normal(key, (self.members,)).at[0].set(0.0)
             if jax.tree_util.DictKey(INITIAL_STATES) in path:  # recorded, with noise as it may be
                 shifts = jnp.zeros_like(shifts)
             return leaf + shifts.reshape(-1, *(1,) * leaf.ndim)
