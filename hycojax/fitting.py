@@ -95,15 +95,8 @@ def fit(
         experiment, recordings = settled(asked, seen)
         if directory is not None and recordings is not None and directories.is_claimed(directory):
             directories.check_recordings(directory, recordings.digest)
-        if recordings is None:
-            stored = _simulations(experiment, simulations)
-            data = simulated.known(
-                experiment.data, experiment.physics.domain, stored, experiment.seed
-            )
-            tried = evaluation.simulated_trials(data, stored, experiment.mask())
-        else:
-            data = recordings.known
-            tried = evaluation.measured_trials(data, recordings.test)
+        data, tried = known(experiment, recordings, simulations)
+        if recordings is not None:
             for sentence in (*recordings.told, *lessons.unlike(experiment, tried["recorded"])):
                 loop.tell(loggers, sentence)
         first = _beginning(start, experiment, cycles, data, directory)
@@ -111,6 +104,25 @@ def fit(
             _claim(directory, first, recordings, tried)
         stop = context.enter_context(_stop_requests(loggers))
         return _play(first, data, tried, directory, loggers, stop, trace)
+
+
+def known(
+    experiment: Experiment,
+    recordings: Seen | None,
+    simulations: Simulations | Path | str | None = None,
+) -> tuple[Observations, dict[str, Trial]]:
+    """Return what is known of the systems of a settled experiment, and what models are tried on.
+
+    Args:
+        experiment: As its data settle it.
+        recordings: What its recordings are, as `settled` returns it; None: it has simulated data.
+        simulations: These, or their file, which is made if there is none; None: they are made.
+    """
+    if recordings is not None:
+        return recordings.known, evaluation.measured_trials(recordings.known, recordings.test)
+    stored = _simulations(experiment, simulations)
+    data = simulated.known(experiment.data, experiment.physics.domain, stored, experiment.seed)
+    return data, evaluation.simulated_trials(data, stored, experiment.mask())
 
 
 def settled(experiment: Experiment, seen: Seen | None = None) -> tuple[Experiment, Seen | None]:

@@ -196,9 +196,22 @@ class Result:
             short = {name: p.in_short() for name, p in self.parameters.items()}
             found["physical"]["parameters"] = short
         broken = [s for n, p in self.predictions.items() for s in evaluation.not_finite(n, p)]
-        told = [*lessons.unlike(self.experiment, self.tried["recorded"]), *broken]
-        told += summary.coarse(self.parameters)
+        told = broken
+        if "recorded" in self.tried:
+            told = [*lessons.unlike(self.experiment, self.tried["recorded"]), *broken]
+        told += [*summary.coarse(self.parameters), *self._told_of_gradients()]
         return found | ({"warnings": told} if told else {})
+
+    def _told_of_gradients(self) -> list[str]:
+        """Return a sentence if the step of the PDE differentiates backwards only, for unknowns."""
+        physics = self.experiment.physics
+        if not self.parameters or physics.differentiates_forwards():
+            return []
+        return [
+            "physical: a part of the step differentiates backwards only, as a custom_vjp or a "
+            "linear solve of PhiFlow: so do all gradients, and standard deviations are by "
+            "differences"
+        ]
 
     def predict(self, initial: Any, steps: int, model: str | None = None) -> xr.Dataset:
         """Return what follows from initial states, as labelled data.

@@ -20,7 +20,7 @@ from hycojax.data.roles import Role
 from hycojax.errors import InputError
 from hycojax.grid import filters
 from hycojax.grid.domain import Boundary, Domain, Grid
-from hycojax.kernels import programs
+from hycojax.kernels import derivatives, programs
 from hycojax.kernels.precision import real
 from hycojax.models.pde import BoundPDE
 
@@ -302,11 +302,10 @@ def _conditioned(
         return [distances(part, states[:, None], scale) for part in built]
 
     zero = jnp.zeros_like(first.mean)
-    off, forward = jax.linearize(residuals, zero)
-    backward = jax.linear_transpose(forward, zero)
-    (right,) = backward([-r for r in off])
+    off, forward, backward, _ = derivatives.linearised(residuals, zero)
+    right = backward([-r for r in off])
 
     def curvature(v: Array) -> Array:
-        return normal(grid, first, normal(grid, first, v)) + backward(forward(v))[0]
+        return normal(grid, first, normal(grid, first, v)) + backward(forward(v))
 
     return jax.scipy.sparse.linalg.cg(curvature, right, tol=1e-4, maxiter=_STEPS)[0]

@@ -51,10 +51,10 @@ def refinement(instrument: Instrument | None, grid: Grid) -> int:
 def holding(instrument: Instrument | None, grid: Grid) -> Holding:
     """Return what an instrument's rows take the numbers of a state for.
 
-    The integral along an axis is the sum of means.
+    The integral along an axis is the sum of means; in a periodic box that of points too.
     """
     found = grid.holding
-    if not isinstance(instrument, Line):
+    if not (isinstance(instrument, Line) and found.closed):
         return found
     means = (
         tuple(m and axis != instrument.axis for axis, m in enumerate(own)) for own in found.means

@@ -95,8 +95,8 @@ class Player(Checked):
     """How its first turns differ."""
 
     def __post_init__(self):
-        for name in ("horizon", "lesson_steps", "batch", "truncation"):
-            value = getattr(self, name)
+        for name in ("horizon", "lesson_steps", "batch", "truncation", "finer"):
+            value = getattr(self, name, None)
             if value is not None and value < 1:
                 raise ValueError(f"{name} = {value}: at least 1 is needed")
         for name in ("begin", "revert", "noise"):
@@ -142,15 +142,9 @@ class Physical(Player):
     states, which it estimates where they are not known exactly; 4 where complete states without
     noise are known at all frames. Only there may it be shorter than the whole time."""
     growth: int = 3
-    """How often the time that it fits doubles in its first turn, up to the horizon: over a short
-    time a loss has fewer local minima."""
+    """How often the time that it fits doubles in its first turn: short ones have fewer minima."""
     finer: int = 1
     """How many times finer than the domain's the grid is on which the PDE is solved."""
-
-    def __post_init__(self):
-        super().__post_init__()
-        if self.finer < 1:
-            raise ValueError(f"finer = {self.finer}: at least 1 is needed")
 
     @property
     def fits_trajectories(self) -> bool:

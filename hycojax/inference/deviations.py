@@ -18,7 +18,7 @@ from jaxtyping import Array, Float
 from hycojax.data.observations import First, Part
 from hycojax.data.operators import distances
 from hycojax.inference import first_states
-from hycojax.kernels import programs
+from hycojax.kernels import derivatives, programs
 from hycojax.kernels.precision import real
 from hycojax.models.model import beginnings
 from hycojax.models.pde import BoundPDE, Unconstrained
@@ -30,7 +30,7 @@ _STEPS, _TOLERANCE = 400, 1e-4
 
 @dataclass(frozen=True)
 class Doubt:
-    """How far off a coefficient may be; of a field, its mean. NaN where nothing tells.
+    """How far off a coefficient may be; of a field, its mean. Not finite where nothing tells.
 
     Attributes:
         sd: Standard deviation.
@@ -106,12 +106,11 @@ def _deviations(
         improbable = first_states.penalty(physics.domain, first, parts, noise, own)
         return (model.penalty(own) + improbable) * count / (2 * noise**2)
 
-    off, forward = jax.linearize(residuals, point)
-    backward = jax.linear_transpose(forward, point)
+    off, forward, backward, _ = derivatives.linearised(residuals, point)
     slope = jax.grad(penalty)
 
     def curvature(v: Array) -> Array:
-        return backward(forward(v))[0] + jax.jvp(slope, (point,), (v,))[1]
+        return backward(forward(v)) + jax.jvp(slope, (point,), (v,))[1]
 
     def solve(right: Array) -> Array:
         return jax.scipy.sparse.linalg.cg(curvature, right, tol=_TOLERANCE, maxiter=_STEPS)[0]
@@ -119,15 +118,20 @@ def _deviations(
     signs = jax.random.rademacher(jax.random.key(0), off.shape, off.dtype) * (off != 0)
     values = {name: _mean_of(model, name, unflatten) for name in physics.unknowns}
     slopes = [jax.grad(value)(point) for value in values.values()]
-    ends = jax.lax.map(solve, jnp.stack([*slopes, backward(signs)[0]]))
-    freedom = jnp.clip(count - backward(signs)[0] @ ends[-1], 1, count)
+    ends = jax.lax.map(solve, jnp.stack([*slopes, backward(signs)]))
+    freedom = jnp.clip(count - backward(signs) @ ends[-1], 1, count)
     square = jnp.sum(off**2) / freedom
     pairs = list(zip(values, slopes, ends, strict=False))
-    sd = {name: jnp.sqrt(square * (g @ x)) for name, g, x in pairs}
+    sd = {name: _root(square * (g @ x)) for name, g, x in pairs}
     if finer is None:
-        return {name: (own, jnp.nan) for name, own in sd.items()}
+        return {name: (own, jnp.inf) for name, own in sd.items()}
     apart = residuals(point, Unconstrained(finer)) - off
     return {name: (sd[name], forward(x) @ apart) for name, _, x in pairs}
+
+
+def _root(variance: Array) -> Array:
+    """Return the standard deviation; infinite where the solve found no variance."""
+    return jnp.where(variance >= 0, jnp.sqrt(jnp.where(variance >= 0, variance, 0)), jnp.inf)
 
 
 def _mean_of(

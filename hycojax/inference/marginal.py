@@ -14,6 +14,7 @@ Commun. Stat. Simul. 19 (1990).
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -24,6 +25,7 @@ from hycojax.data import first_guess
 from hycojax.data.observations import Observations
 from hycojax.data.operators import distances
 from hycojax.inference.first_states import LEAST_NOISE, states
+from hycojax.kernels import derivatives
 from hycojax.models.model import Model, beginnings
 from hycojax.models.pde import BoundPDE
 from hycojax.solvers import INITIAL_STATES
@@ -60,12 +62,11 @@ def slope(
         path = model.predict(own, beginnings(states(physics, first, scale, own)), steps)
         return [distances(part, path, scale) / least for part in parts]
 
-    _, forward = jax.linearize(lambda q: residuals(coefficients, q), start)
-    backward = jax.linear_transpose(forward, start)
+    near = derivatives.linearised(lambda q: residuals(coefficients, q), start)
 
     def curvature(v: Array) -> Array:
         twice = first_guess.normal(grid, first, first_guess.normal(grid, first, v))
-        return backward(forward(v))[0] + twice
+        return near.backward(near.forward(v)) + twice
 
     def solve(v: Array) -> Array:
         return jax.scipy.sparse.linalg.cg(curvature, v, tol=1e-3, maxiter=_STEPS)[0]
@@ -76,7 +77,10 @@ def slope(
 
     def half_trace(theta: dict[str, Array]) -> Array:
         def moved(v: Array) -> list[Array]:
-            return jax.jvp(lambda q: residuals(theta, q), (start,), (v,))[1]
+            own = partial(residuals, theta)
+            if near.exact:
+                return jax.jvp(own, (start,), (v,))[1]
+            return derivatives.difference(own, start, v)
 
         def product(pair: tuple[Array, Array]) -> Array:
             return sum(jnp.vdot(a, b) for a, b in zip(*map(moved, pair), strict=True))

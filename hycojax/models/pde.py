@@ -20,6 +20,7 @@ from jaxtyping import Array, Float, Key
 
 from hycojax.grid.domain import Boundary, Channel, Domain, Grid, with_channels
 from hycojax.grid.transfers import prolonged
+from hycojax.kernels import derivatives
 from hycojax.models import coefficients as own
 from hycojax.models.model import Starts, Stepper, rollouts
 from hycojax.settings.checked import Checked
@@ -104,7 +105,7 @@ class PDE(Checked, ABC):
         del domain, values, largest
         return 0.0
 
-    def advance(
+    def march(
         self, at: Setting, values: dict[str, Any], state: Float[Array, "*shape channels"]
     ) -> Float[Array, "*shape channels"]:
         """Return the state `at.pieces` steps later."""
@@ -219,6 +220,11 @@ class BoundPDE(Stepper):
         bounds = {name: jnp.max(jnp.abs(value)) for name, value in values.items()}
         return self.at.dt * jnp.asarray(self.pde.step_rate(self.at.domain, bounds, largest))
 
+    def differentiates_forwards(self) -> bool:
+        """Return whether a step has derivatives by the unknowns forwards; nothing is computed."""
+        state = jnp.zeros((*self.domain.shape, len(self.channels)))
+        return derivatives.goes_forwards(lambda p: self.forward(p, state), self.init(None))
+
     def sample(self, key: Key[Array, ""]) -> Float[Array, "*shape channels"]:
         """Draw an initial state: the same continuous state for a key, whatever the grid."""
         return self.pde.draw(self.domain, key)
@@ -255,7 +261,7 @@ class _Fine(Stepper):
         found = own.values(model.coefficients, params)
         if model.finer > 1:
             found = {name: self._prolonged(value) for name, value in found.items()}
-        return model.pde.advance(model.at, found, state)
+        return model.pde.march(model.at, found, state)
 
     def _prolonged(self, value: Any) -> Any:
         fields = jnp.ndim(value) > 0

@@ -78,13 +78,13 @@ class Advection(PseudoSpectral):
 
         return rate
 
-    def advance(
+    def march(
         self, at: Setting, values: dict[str, Any], state: Float[Array, "*shape channels"]
     ) -> Float[Array, "*shape channels"]:
         """Return the state `at.pieces` steps later."""
         if self.edges is Edges.RESOLVED:
-            return super().advance(at, values, state)
-        return PDE.advance(self, at, values, state)
+            return super().march(at, values, state)
+        return PDE.march(self, at, values, state)
 
     def step(
         self, at: Setting, values: dict[str, Any], state: Float[Array, "*shape channels"]

@@ -78,13 +78,13 @@ class Burgers(PseudoSpectral):
         del values, static
         return lambda waves: -carried(fourier, waves)
 
-    def advance(
+    def march(
         self, at: Setting, values: dict[str, Any], state: Float[Array, "*shape dims"]
     ) -> Float[Array, "*shape dims"]:
         """Return the state `at.pieces` steps later."""
         if at.plan is None and self.fronts is Fronts.RESOLVED:
-            return super().advance(at, values, state)
-        return PDE.advance(self, at, values, state)
+            return super().march(at, values, state)
+        return PDE.march(self, at, values, state)
 
     def step(
         self, at: Setting, values: dict[str, Any], state: Float[Array, "*shape dims"]
@@ -123,7 +123,7 @@ def _carried(at: Setting, state: Array, fronts: Fronts) -> Array:
     if fronts is Fronts.RESOLVED:
         fourier = Fourier(at.domain, state.dtype)
         rate = lambda _: lambda waves: -carried(fourier, waves)  # noqa: E731
-        return pseudo_spectral.advance(fourier, 0.0, rate, replace(at, pieces=1), state)
+        return pseudo_spectral.march(fourier, 0.0, rate, replace(at, pieces=1), state)
     with phi.precision(state):
         velocity = phi.centered_vector(at.domain, list(jnp.moveaxis(state, -1, 0)))
         return jnp.stack(phi.components(advect.self_advect(velocity, at.dt)), axis=-1)

@@ -46,18 +46,18 @@ class PseudoSpectral(PDE):
         self, at: Setting, values: dict[str, Any], state: Float[Array, "*shape channels"]
     ) -> Float[Array, "*shape channels"]:
         """Return the state `at.dt` later."""
-        return PseudoSpectral.advance(self, replace(at, pieces=1), values, state)
+        return PseudoSpectral.march(self, replace(at, pieces=1), values, state)
 
-    def advance(
+    def march(
         self, at: Setting, values: dict[str, Any], state: Float[Array, "*shape channels"]
     ) -> Float[Array, "*shape channels"]:
         """Return the state `at.pieces` steps later."""
         fourier = Fourier(at.domain, state.dtype)
         linear = self.linear(fourier, values)
-        return advance(fourier, linear, lambda s: self.tendency(fourier, values, s), at, state)
+        return march(fourier, linear, lambda s: self.tendency(fourier, values, s), at, state)
 
 
-def advance(
+def march(
     fourier: Fourier,
     linear: Float[Array, " channel *modes"] | float,
     tendency: Callable[[Array], Callable[[Modes], Modes]],

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from hycojax.grid.domain import Domain
@@ -45,16 +46,17 @@ def rollout_errors(
     rms = jnp.where(rms > 0, rms, 1.0)
     off, size = ((prediction - truth) / rms) ** 2, (about / rms) ** 2
 
-    def error(cells: Array) -> Array:
+    def error(cells: np.ndarray) -> np.ndarray:
         axes = tuple(range(2, truth.ndim))
         far, wide = (jnp.sum(jnp.where(cells[..., None], x, 0), axes) for x in (off, size))
         found = jnp.sqrt(far / jnp.maximum(wide, 1e-12))
         found = jnp.where(jnp.isfinite(found), found, jnp.inf)
-        some = jnp.any(cells, tuple(range(1, cells.ndim)))
-        return jnp.where(some, found, jnp.nan)
+        some = cells.any(tuple(range(1, cells.ndim)))
+        # On the host: a NaN of JAX's would stop those who look for one (`JAX_DEBUG_NANS`).
+        return np.where(some, np.asarray(found), np.nan)
 
-    seen = jnp.asarray(mask)[1:]
-    return RolloutErrors(error(jnp.ones_like(seen)), error(seen), error(~seen))
+    seen = np.asarray(mask)[1:]
+    return RolloutErrors(error(np.ones_like(seen)), error(seen), error(~seen))
 
 
 def correlation(

@@ -33,7 +33,7 @@ def nothing_known(point: Float[Array, " n"], memory: int) -> Curvature:
         return jnp.zeros(shape, dtype)  # each its own buffer: the state is donated
 
     return Curvature(
-        value=zeros() + jnp.nan,
+        value=zeros() + jnp.inf,
         gradient=zeros(point.size),
         s=zeros(memory, point.size),
         y=zeros(memory, point.size),

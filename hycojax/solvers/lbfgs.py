@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int, Key
 
+from hycojax.kernels import derivatives
 from hycojax.settings.checked import Checked
 from hycojax.solvers.curvature import (
     Curvature,
@@ -204,9 +205,11 @@ def _value_and_gradient(
     """Return value and terms, and the gradient: forwards for few parameters, else backwards.
 
     Forwards costs about two values more for each parameter and keeps nothing. Backwards through
-    the steps of a rollout costs five to ten values, most of it for what it has to keep.
+    the steps of a rollout costs five to ten values, most of it for what it has to keep. What has a
+    part that differentiates backwards only is differentiated so.
     """
-    if point.size > _FEW:
+    function = jax.jit(function, inline=True)  # for the sake of its trace, which is asked first
+    if point.size > _FEW or not derivatives.goes_forwards(function, point):
         return jax.value_and_grad(function, has_aux=True)(point)
 
     def along(axis: Array) -> tuple[Array, Array, Terms]:

@@ -41,11 +41,11 @@ def wave(places, times, factor=lambda k: 1.0):
 
 
 def first():
-    """Return the first state, in the cells of the model and without noise."""
+    """Return the first state, at the centres of the model's cells and without noise."""
     x = (np.arange(12) + 0.5) * SIZE / 12
     places = np.stack(np.meshgrid(x, x, indexing="ij"), -1).reshape(-1, 2)
     values = wave(places, 0.0).reshape(1, 12, 12)
-    return hj.Film("temperature", "K", np.zeros(1), (x, x), values, 0.0)
+    return hj.Film("temperature", "K", np.zeros(1), (x, x), values, 0.0, hj.Value())
 
 
 def measured(name, taken_for=None):

@@ -250,9 +250,9 @@ def test_the_card_says_what_the_numbers_mean(written):
         "format": 1,
         "states": "float32 [batch, *shape, channels]",
         "channels": [
-            {"name": "flow", "unit": "m/s", "static": False, "face": 0},
-            {"name": "smoke", "unit": "kg", "static": False, "face": None},
-            {"name": "inflow", "unit": "1", "static": True, "face": None},
+            {"name": "flow", "unit": "m/s", "static": False, "face": 0, "points": False},
+            {"name": "smoke", "unit": "kg", "static": False, "face": None, "points": False},
+            {"name": "inflow", "unit": "1", "static": True, "face": None, "points": False},
         ],
         "domain": {"shape": [8], "size": [2.0], "boundary": "closed"},
         "interval": 0.5,

@@ -1,0 +1,86 @@
+"""A Taylor test: whether a gradient is that of its loss, and the loss smooth."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from hycojax.data.observations import Observations
+from hycojax.inference import first_states
+from hycojax.inference.losses import misfit
+from hycojax.models.model import beginnings
+from hycojax.models.pde import BoundPDE, Unconstrained
+
+#: How far a direction of length 1 is followed, in the numbers of the optimiser.
+_LENGTHS = np.geomspace(1e-2, 1e-4, 5)
+
+
+def taylor_slopes(
+    physics: BoundPDE, data: Observations, params: dict[str, Array]
+) -> dict[str, float]:
+    """Return the order of what a gradient leaves, for each part of the parameters.
+
+        |f(x + h v) - f(x) - h f'(x) v| ~ h^p,    p = 2 for a gradient that is right
+
+    f is the loss of the PDE over whole recordings, v a random direction of length 1 in one
+    coefficient, or in the first states. All is computed in double precision.
+
+    Args:
+        physics: The PDE on its domain.
+        data: What is known of the system.
+        params: The parameters of the optimiser, where the test is made.
+
+    Source: Farrell et al., SIAM J. Sci. Comput. 35 (2013), section 6.1.
+    """
+    with jax.enable_x64(True):
+        point, known = _double(params), _double(data)
+        program = jax.jit(lambda x, v, h: _remainders(physics, known, x, v, h))
+        keys = jax.random.split(jax.random.key(0), len(point))
+        found = {}
+        for key, name in zip(keys, sorted(point), strict=True):
+            way = jax.tree.map(jnp.zeros_like, point) | {name: _direction(key, point[name])}
+            left = np.abs(program(point, way, _LENGTHS))
+            found[name] = float(np.polyfit(np.log(_LENGTHS), np.log(left + 1e-300), 1)[0])
+    return found
+
+
+def _remainders(
+    physics: BoundPDE, data: Observations, point: Any, way: Any, lengths: Array
+) -> Array:
+    """Return f(x + h v) - f(x) - h f'(x) v for each length."""
+    model, known = Unconstrained(physics), data.training
+
+    def loss(params: Any) -> Array:
+        states = first_states.states(physics, known.first, data.scale, params)
+        path = model.predict(params, beginnings(states), known.steps)
+        off = misfit(known.parts, path, data.scale, data.noise)
+        improbable = first_states.penalty(
+            physics.domain, known.first, known.parts, data.noise, params
+        )
+        return off + improbable + model.penalty(params)
+
+    here, gradient = jax.value_and_grad(loss)(point)
+    pairs = zip(jax.tree.leaves(gradient), jax.tree.leaves(way), strict=True)
+    slope = sum(jnp.vdot(g, v) for g, v in pairs)
+
+    def remainder(h: Array) -> Array:
+        return loss(jax.tree.map(lambda x, v: x + h * v, point, way)) - here - h * slope
+
+    return jax.lax.map(remainder, jnp.asarray(lengths))
+
+
+def _direction(key: Array, like: Array) -> Array:
+    drawn = jax.random.normal(key, like.shape, like.dtype)
+    return drawn / jnp.linalg.norm(drawn.ravel())
+
+
+def _double(tree: Any) -> Any:
+    def cast(leaf: Any) -> Any:
+        floats = jnp.issubdtype(jnp.result_type(leaf), jnp.floating)
+        return jnp.asarray(leaf, jnp.float64) if floats else jnp.asarray(leaf)
+
+    return jax.tree.map(cast, tree)

@@ -1,0 +1,72 @@
+"""The order of convergence of a PDE's steps, measured."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from hycojax.grid.domain import Domain
+from hycojax.models.model import beginnings
+from hycojax.models.pde import PDE
+
+#: Intervals that are compared.
+_STEPS = 2
+
+
+@dataclass(frozen=True)
+class Order:
+    """How fast the error of a step falls: as a power of its length, and of the width of a cell.
+
+    Attributes:
+        time: Order in the time step; infinite where steps are exact to rounding.
+        space: Order in the cell width; infinite where the grid makes no difference.
+    """
+
+    time: float
+    space: float
+
+
+def order_test(pde: PDE, domain: Domain, interval: float, seed: int = 0) -> Order:
+    """Return the order of convergence of a PDE's step on a domain, in double precision.
+
+        p = log2(|u_1 - u_2| / |u_2 - u_4|)
+
+    with u_n after two intervals from a drawn state, in n times as many pieces (in time), or on a
+    grid n times finer, in 8 times as many pieces (in space). Unknown coefficients have the values
+    of their starts.
+
+    Args:
+        pde: The PDE.
+        domain: The box; its finest grid has 4 times as many cells along each axis.
+        interval: Time between frames, in seconds.
+        seed: Of the initial state.
+
+    Raises:
+        ValueError: The PDE can't be solved there.
+
+    Source: P. J. Roache, "Verification and Validation in Computational Science and Engineering"
+    (1998), chapter 5.
+    """
+    pieces = pde.on(domain, interval).at.pieces
+
+    def end(refined: int, finer: int) -> Array:
+        model = replace(pde, pieces=pieces * refined).on(domain, interval, finer=finer)
+        state = model.sample(jax.random.key(seed)).astype(jnp.float64)
+        params = jax.tree.map(lambda p: p.astype(jnp.float64), model.init(None))
+        return jax.jit(lambda s: model.predict(params, beginnings(s[None]), _STEPS))(state)[0, -1]
+
+    with jax.enable_x64(True):
+        time = [np.asarray(end(n, 1)) for n in (1, 2, 4)]
+        space = [np.asarray(end(8, n)) for n in (1, 2, 4)]
+    return Order(_order(time), _order(space))
+
+
+def _order(ends: list[np.ndarray]) -> float:
+    size = np.linalg.norm(ends[-1])
+    first, second = (np.linalg.norm(a - b) for a, b in itertools.pairwise(ends))
+    return float("inf") if second < 1e-12 * size else float(np.log2(first / second))
