@@ -293,7 +293,7 @@ def test_coefficients_are_found_from_exact_data(name):
             both = found[n][2 * i : 2 * i + 2]
             np.testing.assert_allclose(both, system.true(n), rtol=1e-3, err_msg=str(names))
     # Rounding, another one in each program, may hide the rest of the way from the line search.
-    rounded = (report["reason"] == Reason.LINE_SEARCH_FAILED) & (report["loss"] < 1e-11)
+    rounded = (report["reason"] == Reason.LINE_SEARCH_FAILED) & (report["loss"] < 1e-10)
     assert ((report["reason"] == Reason.CONVERGED) | rounded).all()
     print(f"\n{name}, exact: evaluations {report['evaluations']}, loss {report['loss']}")
 
