@@ -293,6 +293,8 @@ class Unconstrained(Stepper):
         self, params: dict[str, Array], starts: Starts, steps: int, truncation: int | None = None
     ) -> Float[Array, "batch time *shape channels"]:
         """Return trajectories (`BoundPDE.predict`)."""
+        if self.model.finer == 1:  # constrained in each step: else rounding ends other searches
+            return super().predict(params, starts, steps, truncation)
         return self.model.predict(self.model.constrain(params), starts, steps, truncation)
 
     def penalty(self, params: dict[str, Array]) -> Float[Array, ""]:
