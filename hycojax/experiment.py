@@ -28,6 +28,8 @@ from hycojax.solvers import MultiStart
 
 #: Intervals of a rollout in training, from complete states without noise.
 _USUAL = 4
+#: Steps of an interval that are taken unasked: units mixed up ask for millions.
+_MOST_PIECES = 4096
 
 
 class Mode(enum.Enum):
@@ -129,6 +131,7 @@ class Experiment(Checked):
         extent = extent or timed._simulated_extent()
         about = extent.largest, self.physical.finer
         physics = self.physical.model.on(timed.domain, timed.interval, *about)
+        timed._check_pieces(physics.at.pieces)
         found = _with(timed, physical=_settled(self.physical, extent, physics.at.pieces))
         if self.interaction.fresh is None:
             fresh = Fresh.SAMPLED if isinstance(self.data, Simulated) else Fresh.MIXED
@@ -202,6 +205,15 @@ class Experiment(Checked):
             raise ValueError(f"physical.model = {self.physical.model!r}: a PDE is needed")
         if not isinstance(self.synthetic.model, Emulator | NeuralField):
             raise ValueError(f"synthetic.model = {self.synthetic.model!r}: a network is needed")
+
+    def _check_pieces(self, pieces: int) -> None:
+        """Check that an interval takes no more steps than anyone means, if nobody chose them."""
+        if self.physical.model.pieces is None and pieces > _MOST_PIECES:
+            raise ValueError(
+                f"interval = {self.interval:g} s: {pieces:,} stable steps make an interval, of "
+                f"{_MOST_PIECES:,} at most: take a shorter one, check the units of time, or set "
+                "physical.model.pieces"
+            )
 
     def _check_models(self) -> None:
         """Check that the models live on the domain."""

@@ -193,7 +193,7 @@ def _prior(prior: Prior, name: str, own: list[Table], grid: Grid) -> tuple[float
             f'priors={{"{name}": hj.Prior(mean=..., amplitude=...)}}), or tie it to another '
             "channel by hj.Tie"
         )
-    values = np.concatenate([t.value for t in own]) if own else np.zeros(1)
+    values = np.concatenate([t.value for t in own]).astype(float) if own else np.zeros(1)
     doubt = np.concatenate([t.sigma for t in own]) if own else np.ones(1)
     sure = 1 / (np.var(values) + doubt**2)  # late values tell less of the start
     mean = float(np.average(values, weights=sure)) if prior.mean is None else prior.mean

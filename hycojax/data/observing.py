@@ -24,7 +24,7 @@ from hycojax.data.splits import Systems
 from hycojax.data.units import in_units
 from hycojax.errors import InputError
 from hycojax.grid.domain import Grid
-from hycojax.kernels.precision import real
+from hycojax.kernels.precision import check_size, real
 from hycojax.models.pde import BoundPDE
 
 #: Noise, over the scale, of measurements of which nothing tells how much they have.
@@ -135,12 +135,14 @@ def _frames(every: Role, grid: Grid, interval: float) -> int:
 
 
 def _check_size(found: Statistics, grid: Grid) -> None:
-    """Check that values are numbers of single precision."""
+    """Check that values are numbers that training can compute with."""
     for channel, mean, std in zip(grid.channels, found.mean, found.std, strict=True):
         if not np.isfinite([mean, std]).all():
             raise InputError(
-                f"{channel.name}: its values are too large for single precision: use larger units"
+                f"{channel.name}: its values are too large for the precision at hand: use larger "
+                "units"
             )
+        check_size(f"values of {channel.name}", float(max(abs(mean), std)), float(std))
 
 
 def _with_first(

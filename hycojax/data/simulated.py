@@ -265,7 +265,9 @@ def _noisy(
 ) -> tuple[Array, Int[Array, ""]]:
     """Return what is seen, with noise on what evolves, and how many values are not finite."""
     values = jnp.where(seen, trajectories, 0)
-    scale = jnp.std(values, tuple(range(values.ndim - 1)), where=seen)
+    axes = tuple(range(values.ndim - 1))
+    unit = jnp.ldexp(jnp.ones((), values.dtype), jnp.frexp(jnp.max(jnp.abs(values), axes))[1])
+    scale = unit * jnp.std(values / unit, axes, where=seen)  # else squares could be too large
     drawn = noise * scale * random_arrays.normal(key, values.shape)
     noisy = jnp.where(seen, values + jnp.where(evolves, drawn, 0), 0)
     return noisy, jnp.sum(~jnp.isfinite(values))

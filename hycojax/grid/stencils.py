@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import math
 
 import jax
 import jax.numpy as jnp
@@ -38,6 +39,14 @@ def neighbour(values: Float[Array, "*shape"], axis: int, step: int, beyond: Beyo
     if step == 1:
         return jnp.concatenate([jax.lax.slice_in_dim(values, 1, n, axis=axis), last], axis=axis)
     return jnp.concatenate([first, jax.lax.slice_in_dim(values, 0, n - 1, axis=axis)], axis=axis)
+
+
+def unit_of(dx: tuple[float, ...]) -> float:
+    """Return a power of two about as large as a cell, in metres.
+
+    In units of it squares of lengths are of order 1 in every system of units, and no bit changes.
+    """
+    return 2.0 ** round(math.log2(min(dx)))
 
 
 def laplace(

@@ -5,6 +5,7 @@ Both by the curvature of the likelihood at the end.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -34,7 +35,8 @@ class Doubt:
 
     Attributes:
         sd: Standard deviation.
-        discretisation: How much larger it is than on a grid and with a step twice as fine.
+        discretisation: How much larger it is than on a grid and with a step twice as fine; NaN: not
+            told.
     """
 
     sd: float
@@ -77,7 +79,8 @@ def doubts(
     program = programs.jit(_deviations, programs.LOOP, static_argnums=0)
     least = np.asarray(max(noise, first_states.LEAST_NOISE), real())
     found = program(structure, numbers, first, parts, scale, least, params)
-    return {name: Doubt(*map(float, own)) for name, own in jax.device_get(found).items()}
+    sd, shift = jax.device_get(found)
+    return {n: Doubt(float(sd[n]), float(shift[n]) if finer else math.nan) for n in sd}
 
 
 def _deviations(
@@ -88,7 +91,7 @@ def _deviations(
     scale: Array,
     noise: Array,
     params: dict[str, Array],
-) -> dict[str, tuple[Array, Array]]:
+) -> tuple[dict[str, Array], dict[str, Array]]:
     physics, finer = join(structure, numbers)
     model = Unconstrained(physics)
     point, unflatten = ravel_pytree(params)
@@ -118,15 +121,18 @@ def _deviations(
     signs = jax.random.rademacher(jax.random.key(0), off.shape, off.dtype) * (off != 0)
     values = {name: _mean_of(model, name, unflatten) for name in physics.unknowns}
     slopes = [jax.grad(value)(point) for value in values.values()]
+    sizes = [jnp.max(jnp.abs(slope)) for slope in slopes]  # else squares could be no numbers
+    sizes = [jnp.where(size > 0, size, 1) for size in sizes]
+    slopes = [slope / size for slope, size in zip(slopes, sizes, strict=True)]
     ends = jax.lax.map(solve, jnp.stack([*slopes, backward(signs)]))
     freedom = jnp.clip(count - backward(signs) @ ends[-1], 1, count)
     square = jnp.sum(off**2) / freedom
-    pairs = list(zip(values, slopes, ends, strict=False))
-    sd = {name: _root(square * (g @ x)) for name, g, x in pairs}
+    found = list(zip(values, sizes, slopes, ends[:-1], strict=True))
+    sd = {name: size * _root(square * (g @ x)) for name, size, g, x in found}
     if finer is None:
-        return {name: (own, jnp.inf) for name, own in sd.items()}
+        return sd, {}
     apart = residuals(point, Unconstrained(finer)) - off
-    return {name: (sd[name], forward(x) @ apart) for name, _, x in pairs}
+    return sd, {name: size * (forward(x) @ apart) for name, size, _, x in found}
 
 
 def _root(variance: Array) -> Array:

@@ -7,6 +7,7 @@ Single precision by their formats are the program of an exported network, and on
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import jax
@@ -17,6 +18,27 @@ import numpy as np
 def real() -> np.dtype:
     """Return the type of the numbers of training: float32, or float64 under `jax_enable_x64`."""
     return np.dtype(jnp.result_type(float))
+
+
+def largest() -> float:
+    """Return how large a number may be that enters a product; 1 over it is how small."""
+    return float(np.finfo(real()).max) ** 0.75  # 6e28 in single precision
+
+
+def check_size(name: str, *numbers: float) -> None:
+    """Check that numbers are 0 or of a size that training can compute with.
+
+    Raises:
+        ValueError: One is not; the message has the range.
+    """
+    most = largest()
+    for number in map(abs, numbers):
+        if math.isfinite(number) and number and not 1 / most <= number <= most:
+            kind = "single" if real() == np.float32 else "double"
+            raise ValueError(
+                f"{name}: {number:g} is out of the range of {kind} precision, {1 / most:.0e} to "
+                f"{most:.0e}: use other units"
+            )
 
 
 def widened(tree: Any) -> Any:

@@ -20,7 +20,7 @@ from jaxtyping import Array
 
 from hycojax.grid.domain import Domain
 from hycojax.grid.random_fields import Waves
-from hycojax.kernels.precision import real
+from hycojax.kernels.precision import check_size, real
 from hycojax.models.smoothness import UNWEIGHTED, Smoothness
 from hycojax.settings.checked import Checked, converted
 from hycojax.settings.numbers import weighs, with_fields
@@ -218,6 +218,8 @@ def _on_domain(name: str, about: Quantity, own: Any, domain: Domain) -> Any:
     if isinstance(own, Waves):
         own = own.on(domain)
         _check_bounds(name, about, own)
+    size = own.start if isinstance(own, Unknown) else float(np.max(np.abs(own)))
+    check_size(f"{name}.start" if isinstance(own, Unknown) else name, size)
     if isinstance(own, np.ndarray) and own.shape != domain.shape:
         raise ValueError(f"{name}: {own.shape} values for {domain.shape} cells")
     if not isinstance(own, Unknown):

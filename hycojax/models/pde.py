@@ -21,6 +21,7 @@ from jaxtyping import Array, Float, Key
 from hycojax.grid.domain import Boundary, Channel, Domain, Grid, with_channels
 from hycojax.grid.transfers import prolonged
 from hycojax.kernels import derivatives
+from hycojax.kernels.precision import check_size
 from hycojax.models import coefficients as own
 from hycojax.models.model import Starts, Stepper, rollouts
 from hycojax.settings.checked import Checked
@@ -348,7 +349,12 @@ def _needed(
     """Return the pieces of an interval: 1, 2, 3, 4, 6, 8, 12, ...; so few programs serve all."""
     sizes = np.full(len(grid.channels), pde.usual) if largest is None else np.asarray(largest)
     values = {name: own.reach(pde, name, grid) for name in own.quantities(pde)}
-    count = max(1.0, interval * float(pde.step_rate(fine, values, sizes)))
+    rate = float(pde.step_rate(fine, values, sizes))
+    if largest is not None:
+        check_size("values of the recordings", *sizes)
+        gains = max(rate * max(sizes), 1.0)
+        check_size("largest values of the recordings over the longest stable step", gains)
+    count = max(1.0, interval * rate)
     power = 2 ** math.floor(math.log2(count))
     return next(n for n in (power, power * 3 // 2, power * 2) if n >= count - 1e-9)
 
@@ -363,6 +369,8 @@ def _checked(pde: PDE, domain: Domain, interval: float) -> Grid:
         raise ValueError(f"domain.boundary: {name} needs a {words} box")
     if not (math.isfinite(interval) and interval > 0):
         raise ValueError(f"interval = {interval}: the time between frames must be positive")
+    check_size("domain.size", *domain.dx, *domain.size)
+    check_size("interval", interval)
     return with_channels(domain, pde.channels(domain.dims))
 
 

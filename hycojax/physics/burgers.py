@@ -69,7 +69,7 @@ class Burgers(PseudoSpectral):
 
     def linear(self, fourier: Fourier, values: dict[str, Any]) -> Float[Array, " *modes"]:
         """Return the decay by viscosity, in 1/s."""
-        return -values["viscosity"] * fourier.square
+        return -fourier.decay(values["viscosity"])
 
     def tendency(
         self, fourier: Fourier, values: dict[str, Any], static: Array
@@ -104,8 +104,8 @@ def carried(fourier: Fourier, waves: Modes) -> Modes:
     """Return u . grad u = grad(|u|^2 / 2) + (curl u) x u, component by component."""
     dims = len(waves)
     u = fourier.values(waves)
-    energy = fourier.modes(0.5 * jnp.sum(u**2, 0))
-    found = [fourier.slope(energy, j) for j in range(dims)]
+    energy = fourier.modes(0.5 * jnp.sum(u * (u / fourier.unit), 0))  # u^2 could be too large
+    found = [fourier.slope_per_unit(energy, j) for j in range(dims)]
     pairs = [(i, j) for i in range(dims) for j in range(i)]
     if not pairs:
         return jnp.stack(found)

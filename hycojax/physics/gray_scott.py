@@ -71,8 +71,8 @@ class GrayScott(PseudoSpectral):
     def linear(self, fourier: Fourier, values: dict[str, Any]) -> Float[Array, " channel *modes"]:
         """Return the decay by diffusion and by what is washed out, in 1/s."""
         feed, kill = values["feed"], values["kill"]
-        u = values["diffusivity_u"] * fourier.square + feed
-        return -jnp.stack([u, values["diffusivity_v"] * fourier.square + feed + kill])
+        u = fourier.decay(values["diffusivity_u"]) + feed
+        return -jnp.stack([u, fourier.decay(values["diffusivity_v"]) + feed + kill])
 
     def tendency(
         self, fourier: Fourier, values: dict[str, Any], static: Array

@@ -68,7 +68,7 @@ class Kolmogorov(PseudoSpectral):
 
     def linear(self, fourier: Fourier, values: dict[str, Any]) -> Float[Array, " *modes"]:
         """Return the decay by viscosity, in 1/s."""
-        return -values["viscosity"] * fourier.square
+        return -fourier.decay(values["viscosity"])
 
     def tendency(
         self, fourier: Fourier, values: dict[str, Any], static: Array
@@ -108,12 +108,13 @@ def _flux(fourier: Fourier, waves: Modes) -> Modes:
     dims = len(waves)
     u = fourier.values(waves)
     pairs = [(i, j) for i in range(dims) for j in range(i + 1)][:-1]
-    products = [u[i] ** 2 - u[-1] ** 2 if i == j else u[i] * u[j] for i, j in pairs]
+    v = u / fourier.unit  # u^2 could be too large
+    products = [u[i] * v[i] - u[-1] * v[-1] if i == j else u[i] * v[j] for i, j in pairs]
     stress = dict(zip(pairs, fourier.modes(jnp.stack(products)), strict=True))
     return jnp.stack(
         [
             sum(
-                fourier.slope(stress[max(i, j), min(i, j)], j)
+                fourier.slope_per_unit(stress[max(i, j), min(i, j)], j)
                 for j in range(dims)
                 if (max(i, j), min(i, j)) in stress
             )
@@ -124,6 +125,7 @@ def _flux(fourier: Fourier, waves: Modes) -> Modes:
 
 def _solenoidal(fourier: Fourier, waves: Modes) -> Modes:
     """Return what has no divergence of a vector: w - k (k . w) / |k|^2."""
-    inverse = 1 / np.where(fourier.square > 0, fourier.square, 1)
-    along = sum(k * w for k, w in zip(fourier.k, waves, strict=True)) * inverse
-    return waves - jnp.stack([k * along for k in fourier.k])
+    square = sum(k**2 for k in fourier.numbers)
+    inverse = 1 / np.where(square > 0, square, 1)
+    along = sum(k * w for k, w in zip(fourier.numbers, waves, strict=True)) * inverse
+    return waves - jnp.stack([k * along for k in fourier.numbers])

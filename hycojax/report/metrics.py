@@ -41,6 +41,8 @@ def rollout_errors(
     dynamic = jnp.array(domain.dynamic)
     truth, prediction = truth[:, 1:, ..., dynamic], prediction[:, 1:, ..., dynamic]
     over = tuple(range(truth.ndim - 1))
+    unit = np.ldexp(1.0, np.frexp(np.max(np.abs(truth), over))[1]).astype(truth.dtype)
+    truth, prediction = truth / unit, prediction / unit  # else squares could be too large
     about = truth - jnp.mean(truth, over)
     rms = jnp.sqrt(jnp.mean(about**2, over))
     rms = jnp.where(rms > 0, rms, 1.0)

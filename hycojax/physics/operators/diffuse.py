@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from hycojax.grid.stencils import Beyond, laplace, neighbour
+from hycojax.grid.stencils import Beyond, laplace, neighbour, unit_of
 from hycojax.kernels import spectrum
 from hycojax.physics import phi
 
@@ -27,11 +27,11 @@ def fourier(field: phi.Field, diffusivity: float | Array, dt: float) -> phi.Fiel
     """
     if field.boundary not in (phi.PERIODIC, phi.NO_FLUX):
         raise ValueError(f"fourier: no transform for the boundary {field.boundary}")
-    periodic = field.boundary == phi.PERIODIC
+    periodic, (unit, dx) = field.boundary == phi.PERIODIC, _in_units(field)
 
     def decay(values: Array) -> Array:
-        square = spectrum.squared_wave_numbers(values.shape, phi.spacing(field), periodic)
-        factor = jnp.exp(-diffusivity * dt * square.astype(values.dtype))
+        square = spectrum.squared_wave_numbers(values.shape, dx, periodic)
+        factor = jnp.exp(-diffusivity / unit * dt / unit * square.astype(values.dtype))
         return spectrum.multiply(values, factor, periodic)
 
     return phi.with_components(field, [decay(v) for v in phi.components(field)])
@@ -117,13 +117,20 @@ def _legendre(stages: int) -> tuple[float, np.ndarray]:
 
 def _operator(field: phi.Field, diffusivity: float | Array | phi.Field):
     """Return u -> div(a grad u) for the arrays of a field."""
-    dx, beyond = phi.spacing(field), _beyond(field)
+    (unit, dx), beyond = _in_units(field), _beyond(field)
     if not isinstance(diffusivity, phi.Field):
-        return lambda values: diffusivity * laplace(values, dx, beyond)
+        return lambda values: diffusivity / unit / unit * laplace(values, dx, beyond)
     if field.is_staggered or beyond is Beyond.ZERO:
         raise ValueError("a diffusivity that is a field needs a centred field without walls")
-    (local,) = phi.components(diffusivity)
+    local = phi.components(diffusivity)[0] / unit / unit
     return lambda values: _weighted_laplace(values, local, beyond, dx)
+
+
+def _in_units(field: phi.Field) -> tuple[float, tuple[float, ...]]:
+    """Return a length about as large as a cell, and the cell widths in units of it."""
+    dx = phi.spacing(field)
+    unit = unit_of(dx)
+    return unit, tuple(d / unit for d in dx)
 
 
 def _beyond(field: phi.Field) -> Beyond:

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from hycojax.grid.domain import Grid
+from hycojax.grid.stencils import unit_of
 from hycojax.kernels import spectrum
 from hycojax.physics import phi
 from hycojax.physics.operators import advect, diffuse
@@ -36,14 +37,15 @@ def make_incompressible(velocity: phi.Field) -> tuple[phi.Field, phi.Field]:
         raise ValueError("make_incompressible: the velocity must be staggered")
     if velocity.boundary not in (phi.PERIODIC, phi.WALL):
         raise ValueError("make_incompressible: the box must be periodic or have walls at rest")
-    periodic, dx = velocity.boundary == phi.PERIODIC, phi.spacing(velocity)
+    periodic, unit = velocity.boundary == phi.PERIODIC, unit_of(phi.spacing(velocity))
+    dx = tuple(d / unit for d in phi.spacing(velocity))
     faces = phi.components(velocity)
     pressure = _solve_poisson(_divergence(faces, dx, periodic), dx, periodic)
     projected = [
         face - _difference(pressure, axis, periodic, lower=True) / dx[axis]
         for axis, face in enumerate(faces)
     ]
-    return phi.with_components(velocity, projected), phi.scalar_like(velocity, pressure)
+    return phi.with_components(velocity, projected), phi.scalar_like(velocity, pressure * unit)
 
 
 def without_divergence(

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, Complex, Float
 
 from hycojax.grid.domain import Grid
+from hycojax.grid.stencils import unit_of
 
 #: Waves up to this share of the shortest make products without aliases (Orszag's rule).
 _RESOLVED = 2 / 3
@@ -42,6 +43,24 @@ class Fourier:
         ]
 
     @functools.cached_property
+    def unit(self) -> float:
+        """A length about as large as a cell, in metres (`unit_of`)."""
+        return unit_of(self.grid.dx)
+
+    @functools.cached_property
+    def numbers(self) -> list[np.ndarray]:
+        """Wave numbers as `k`, in 1/unit: of order 1."""
+        return [k * np.asarray(self.unit, self.dtype) for k in self.k]
+
+    def decay(self, diffusivity: float | Array) -> Float[Array, " *modes"]:
+        """Return the rate a |k|^2 at which a diffusivity damps each wave, in 1/s.
+
+        |k|^2 alone is no number of single precision in a box of 1e20 m; nor is 1 / unit^2, into
+        which XLA would join two divisions in a row.
+        """
+        return diffusivity / self.unit * (sum(k**2 for k in self.numbers) / self.unit)
+
+    @functools.cached_property
     def square(self) -> Float[np.ndarray, " *modes"]:
         """|k|^2 of every wave, in 1/m^2."""
         return np.asarray(sum(k**2 for k in self.k))
@@ -64,6 +83,12 @@ class Fourier:
     def slope(self, modes: Complex[Array, " *modes"], axis: int) -> Complex[Array, " *modes"]:
         """Return the derivative along an axis."""
         return 1j * self.k[axis] * modes
+
+    def slope_per_unit(
+        self, modes: Complex[Array, " *modes"], axis: int
+    ) -> Complex[Array, " *modes"]:
+        """Return the derivative along an axis, times the unit: of fluxes over the unit."""
+        return 1j * self.numbers[axis] * modes
 
     def to_points(self, channels: tuple[int, ...]) -> Complex[np.ndarray, " channel *modes"]:
         """Return what makes of the waves of a state those of its values at cell centres."""
