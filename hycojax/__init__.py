@@ -35,6 +35,7 @@ from hycojax.grid.domain import CLOSED, PERIODIC, Channel, Domain, Grid
 from hycojax.grid.random_fields import Waves, random_field, random_flow
 from hycojax.inference.losses import data_loss
 from hycojax.models.coefficients import Coefficient, Unknown, UnknownField, coefficient
+from hycojax.models.convergence import order_test
 from hycojax.models.pde import PDE, Setting
 from hycojax.models.smoothness import Laplacian, Slope, Smoothness, TotalVariation
 from hycojax.result import Result, Trained, load, rollout
@@ -120,6 +121,7 @@ __all__ = [
     "fit",
     "load",
     "networks",
+    "order_test",
     "physics",
     "random_field",
     "random_flow",
