@@ -293,6 +293,22 @@ def test_a_run_stops_when_validation_gets_no_better(here, capsys, command):
     assert len(read(here / "run" / "metrics.jsonl")) == len(records)
 
 
+@pytest.mark.parametrize(
+    "mode",
+    ["physical", *(pytest.param(m, marks=pytest.mark.accuracy) for m in ("synthetic", "hybrid"))],
+)
+def test_double_precision_trains_and_no_nan_is_made(here, mode):
+    words = [sys.executable, "-m", "hycojax.train", str(FIXTURES / "heat.py"), "--mode", mode]
+    asked = {"JAX_ENABLE_X64": "1", "JAX_DEBUG_NANS": "1"}
+    subprocess.run([*words, "--run-dir", "run"], env=os.environ | asked, check=True)
+    summary = json.loads((here / "run" / "summary.json").read_text())
+    for player in hj.Mode(mode).players:
+        assert np.isfinite(summary[player]["test_nrmse"])
+    if mode != "synthetic":
+        found = summary["physical"]["parameters"]["diffusivity"]
+        assert abs(found["estimate"] - 1) < 3 * found["sd"] < 0.05
+
+
 @pytest.mark.accuracy
 def test_a_killed_process_loses_at_most_its_last_cycle(here, command):
     words = [sys.executable, "-m", "hycojax.train", str(FIXTURES / "heat.py"), "--run-dir", "run"]
