@@ -199,8 +199,15 @@ class Result:
         told = broken
         if "recorded" in self.tried:
             told = [*lessons.unlike(self.experiment, self.tried["recorded"]), *broken]
-        told += [*summary.coarse(self.parameters), *self._told_of_gradients()]
+        told += [*summary.coarse(self.parameters), *self._told_of_gradients(), *self._unstable()]
         return found | ({"warnings": told} if told else {})
+
+    def _unstable(self) -> list[str]:
+        """Return a sentence on each kind of trial for which the steps of the PDE are too long."""
+        if "physical" not in self.learned:
+            return []
+        trained = self.physics
+        return evaluation.unstable(trained.model, trained.params, self.predictions["physical"])
 
     def _told_of_gradients(self) -> list[str]:
         """Return a sentence if the step of the PDE differentiates backwards only, for unknowns."""

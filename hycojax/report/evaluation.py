@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -162,6 +163,29 @@ def not_finite(player: str, found: dict[str, Prediction]) -> list[str]:
         if broken:
             number = f"{broken} of {len(values)} {called(kind)} rollouts"
             told.append(f"{player}: {number} are not finite")
+    return told
+
+
+def unstable(
+    physics: BoundPDE, params: dict[str, Array], found: dict[str, Prediction]
+) -> list[str]:
+    """Return a sentence on each kind of trial whose rollouts leave the limit of a stable step.
+
+    Args:
+        physics: The PDE on its domain.
+        params: Values of its unknown coefficients.
+        found: What it predicts.
+    """
+    told = []
+    for kind, prediction in found.items():
+        stress = float(physics.stress(params, np.nan_to_num(prediction.values)))
+        if stress > 1:
+            pieces = math.ceil(stress * physics.at.pieces)
+            told.append(
+                f"physical: {called(kind)} rollouts become so fast that a step of "
+                f"{physics.at.dt:.3g} s is {stress:.2g} times the longest that is known to be "
+                f"stable: set physical.model.pieces = {pieces}"
+            )
     return told
 
 

@@ -278,6 +278,29 @@ def test_an_estimate_tells_how_far_off_it_is():
     assert list(real.in_short()) == ["start", "estimate", "last", "unit"]
 
 
+def test_a_parameter_that_the_grid_moves_further_than_the_noise_is_named():
+    moved = estimate(1.0, start=1.0, last=1.0, sd=0.1, discretisation=-0.2)
+    (told,) = summary.coarse({"k": moved, "l": replace(moved, sd=np.asarray(0.3))})
+    assert told.startswith("k: the grid and the step move it by -0.2, more than its standard")
+    assert "physical.finer = 2" in told
+    assert summary.coarse({"k": replace(moved, discretisation=None)}) == []
+
+
+def test_rollouts_that_leave_the_limit_of_a_step_are_named():
+    """The limit is |u| dt <= dx."""
+    line = hj.Domain((8,), (8.0,), hj.PERIODIC)
+    physics = hj.physics.Burgers(viscosity=1.0, pieces=2).on(line, 1.0)
+    slow = np.full((1, 2, 8, 1), 1.9)
+    told = evaluation.unstable(
+        physics,
+        {},
+        {"test": Prediction(2 * slow, None, None), "recorded": Prediction(slow, None, None)},
+    )
+    (sentence,) = told
+    assert "test rollouts become so fast that a step of 0.5 s is 1.9 times" in sentence
+    assert sentence.endswith("set physical.model.pieces = 4")
+
+
 def test_the_error_of_a_field_is_that_of_its_values_not_of_its_mean():
     true = np.array([1.0, 3.0])
     own = estimate([3.0, 1.0], start=[2.0, 2.0], last=true, true=true)
