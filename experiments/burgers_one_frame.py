@@ -28,9 +28,8 @@ experiment = hj.Experiment(
     domain=hj.Domain(shape=(128,), size=(2.0,), boundary=hj.PERIODIC, origin=(-1.0,)),
     interval=1 / 32,
     physical=hj.Physical(
-        # It is known; a PDE needs an unknown, so that it is held at its start by a heavy prior.
         model=hj.physics.Burgers(
-            viscosity=hj.Unknown(start=0.01 / np.pi, high=1.0, prior=1.0),
+            viscosity=0.01 / np.pi,
             fronts="limited",  # the shock is thinner than a cell
             pieces=2,
         ),

@@ -218,10 +218,11 @@ class Experiment(Checked):
     def _check_models(self) -> None:
         """Check that the models live on the domain."""
         physics = self.physics
-        if "physical" in self.mode.players and not physics.unknowns:
+        simulated = isinstance(self.data, Simulated)
+        if simulated and "physical" in self.mode.players and not physics.unknowns:
             names = ", ".join(physics.units)
             raise ValueError(f"physical.model: nothing is unknown; give one a start ({names})")
-        theirs = self.truth.channels if isinstance(self.data, Simulated) else physics.channels
+        theirs = self.truth.channels if simulated else physics.channels
         if theirs != physics.channels:
             raise ValueError(
                 f"data.truth: its channels ({_names(theirs)}) are not those of physical.model "

@@ -24,6 +24,7 @@ from hycojax.game import state as games
 from hycojax.game.state import Game, TrainingState
 from hycojax.kernels import programs
 from hycojax.kernels.precision import real
+from hycojax.models import coefficients
 from hycojax.report import evaluation, lessons, trials
 from hycojax.report.evaluation import Trial
 from hycojax.result import Result, concluded, load, replace_cycles
@@ -138,6 +139,13 @@ def settled(experiment: Experiment, seen: Seen | None = None) -> tuple[Experimen
     if isinstance(experiment.data, Simulated):
         return experiment.settled(), None
     found = look(experiment, experiment.data.read()) if seen is None else seen
+    model, searched = experiment.physical.model, found.known.training.first.kind != "known"
+    if "physical" in experiment.mode.players and not (searched or coefficients.unknowns(model)):
+        names = ", ".join(coefficients.quantities(model))
+        raise InputError(
+            "physical.model: nothing is unknown, and the first states are known: give a "
+            f"coefficient a start ({names})"
+        )
     return experiment.settled(_extent(found), found.interval), found
 
 

@@ -59,6 +59,8 @@ def _best_of(
     model: Unconstrained, loss: Loss, params: Any, value: Array, shifts: tuple[float, ...]
 ) -> tuple[Any, Array]:
     """Return parameters, or those of their neighbours whose loss is lowest and clearly lower."""
+    if not model.model.unknowns:
+        return params, jnp.asarray(False)
     others = model.neighbours(params, shifts)
     losses = jax.lax.map(loss, others)
     losses = jnp.where(jnp.isfinite(losses), losses, jnp.inf)

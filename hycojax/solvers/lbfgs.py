@@ -33,8 +33,8 @@ _RUNNING = -1
 _DECREASE, _CURVATURE = 1e-4, 0.9
 #: Relative accuracy of a loss in single precision.
 _ROUNDING = 1e-6
-#: Loss of a rollout that is off by what rounding adds up to, a millionth of the scale.
-_EXACT = 1e-12
+#: A rollout is off by so many roundings of the scale, as they add up.
+_ROUNDINGS = 32
 #: Largest change of a parameter between two iterations: more is no local step (see `constrain`).
 _LONGEST = 2.0
 #: After so many points a line search takes any sufficient decrease; after so many it fails.
@@ -182,8 +182,9 @@ class LBFGS(Checked):
         stalled = jnp.where(newton | short, search.stalled + 1, 0)
         ended = first & same & newton  # the last cycle has shown it
         done = flat | (stalled >= _STALLED) | ended
+        exact = value <= (_ROUNDINGS * jnp.finfo(value.dtype).eps) ** 2
         reason = jnp.select(
-            [value <= _EXACT, flat & (learned.used == 0), done, iterations >= self.iterations],
+            [exact, flat & (learned.used == 0), done, iterations >= self.iterations],
             [Reason.CONVERGED, Reason.FLAT, Reason.CONVERGED, Reason.ITERATION_LIMIT],
             _RUNNING,
         )

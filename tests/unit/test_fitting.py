@@ -53,3 +53,9 @@ def test_a_comparison_reads_once_and_looks_once_a_seed(experiment, monkeypatch):
     assert len(given) == 8
     assert len({id(seen) for _, seen in given}) == 2
     assert all(seen is next(s for n, s in given if n == seed) for seed, seen in given)
+
+
+def test_a_model_without_unknowns_and_with_known_starts_is_refused(experiment):
+    own = replace(experiment.physical, model=hj.physics.Heat(diffusivity=1.0))
+    with pytest.raises(InputError, match=r"the first states are known: .* \(diffusivity\)"):
+        hj.fit(replace(experiment, physical=own))
