@@ -58,4 +58,4 @@ def test_a_comparison_reads_once_and_looks_once_a_seed(experiment, monkeypatch):
 def test_a_model_without_unknowns_and_with_known_starts_is_refused(experiment):
     own = replace(experiment.physical, model=hj.physics.Heat(diffusivity=1.0))
     with pytest.raises(InputError, match=r"the first states are known: .* \(diffusivity\)"):
-        hj.fit(replace(experiment, physical=own))
+        hj.fit(replace(experiment, physical=own, data=replace(experiment.data, first=hj.Known())))
