@@ -62,20 +62,20 @@ def trajectories(name: str, count: int) -> Float[np.ndarray, "simulation time ch
 
 
 def means(
-    name: str, channel: int, nodes: Float[np.ndarray, "... x y"]
+    name: str, channel: int, nodes: Float[np.ndarray, "... x y"], cells: int = CELLS
 ) -> Float[np.ndarray, "... x y"]:
-    """Return the exact means of a channel over the model's cells: what a pixel of a camera sees.
+    """Return the exact means of a channel over a model's cells: what a pixel of a camera sees.
 
     Of a component of a vector on faces the means are over the lower faces across its axis.
     """
-    problem = PROBLEMS[name]
-    h = problem.length / CELLS
-    k = 2 * np.pi * np.fft.fftfreq(_FINE, problem.length / _FINE)
+    problem, fine = PROBLEMS[name], nodes.shape[-1]
+    h = problem.length / cells
+    k = 2 * np.pi * np.fft.fftfreq(fine, problem.length / fine)
     over = np.sinc(k * h / 2 / np.pi) * np.exp(1j * k * h / 2)
     across = [problem.faces and channel == axis for axis in range(2)]
     x, y = (np.ones_like(over) if face else over for face in across)
     averaged = np.fft.ifft2(np.fft.fft2(nodes) * x[:, None] * y).real
-    step = _FINE // CELLS
+    step = fine // cells
     return averaged[..., ::step, ::step]
 
 
@@ -166,22 +166,22 @@ def _blobs(key: Key[Array, ""]) -> Array:
 
 def _eddies(key: Key[Array, ""]) -> Array:
     """Return the vorticity of long waves of a stream function, of a mean square speed of 1."""
-    square = sum(k**2 for k in _wave_vector())
+    square = sum(k**2 for k in _wave_vector(_FINE))
     vorticity = jnp.fft.ifft2(square * jnp.fft.fft2(_waves(1, 4)(key))).real
     return vorticity / jnp.sqrt(jnp.mean(jnp.sum(_velocity(vorticity) ** 2, -3)))
 
 
 def _velocity(vorticity: Float[Array, "... 1 x y"]) -> Float[Array, "... 2 x y"]:
     """Return the velocity; exponax's vorticity is d_y u - d_x v."""
-    kx, ky = _wave_vector()
+    kx, ky = _wave_vector(vorticity.shape[-1])
     square = jnp.where(kx**2 + ky**2 > 0, kx**2 + ky**2, 1)
     stream = -jnp.fft.fft2(vorticity[..., 0, :, :]) / square
     return jnp.stack([jnp.fft.ifft2(1j * k * stream).real for k in (ky, -kx)], -3)
 
 
-def _wave_vector() -> tuple[Array, Array]:
+def _wave_vector(cells: int) -> tuple[Array, Array]:
     """Return the waves along both axes of a box of 2 pi, without the mean's share."""
-    k = jnp.fft.fftfreq(_FINE, 1 / _FINE)
+    k = jnp.fft.fftfreq(cells, 1 / cells)
     return k[:, None], k[None, :]
 
 

@@ -37,9 +37,9 @@ def objective(
 
     with `window_loss` on windows of the recordings and, unless b is 0, on windows of the other
     player's trajectories (none without another player), and the penalty of improbable parameters.
-    The weights a and b are those of the turn. Of numbered batches, only the gradient backwards is
-    defined. First states that the player estimates are those of its parameters; `leaning`, if it is
-    given, is the derivative by the coefficients of what the uncertainty of these adds.
+    The weights are those of the turn. Of numbered batches only the gradient backwards is defined.
+    First states that the player estimates are those of its parameters; `leaning`, if given, is the
+    derivative by the coefficients of what the uncertainty of these adds.
     """
     model, scale = player.model, data.scale
     observed = within(observed, turn.reach) if player.growth else observed
@@ -82,8 +82,9 @@ def objective(
 
     def improbable(params: Any) -> Array:
         known = data.training
-        grid, first = physics.domain, known.first
-        unlikely = first_states.penalty(grid, first, known.parts, data.noise, params)
+        noise = jnp.maximum(data.noise, turn.least)
+        about = known.first, known.parts, noise, params
+        unlikely = first_states.penalty(physics.domain, *about)
         if leaning is not None:
             slant = sum(jnp.vdot(leaning[name], params[name]) for name in leaning)
             unlikely += 2 * data.noise**2 / known.count * slant

@@ -77,8 +77,8 @@ class Turn:
 
     After it, the player is validated if that is due. `cycles` is the number of its turns in the
     run, by which its solver makes plans; it `begins` with the first. The time that is fitted is
-    doubled `doublings` times in the turn, up to `reach` frames. These are numbers, no part of the
-    program: one program serves all of them.
+    doubled `doublings` times in the turn, up to `reach` frames. Improbable first states count as
+    with this noise at `least`. These are numbers: one program serves all of them.
     """
 
     active: Bool[Array, ""]
@@ -90,3 +90,4 @@ class Turn:
     doublings: Int[Array, ""] | int = 0
     reach: Float[Array, ""] | float = math.inf
     begins: Bool[Array, ""] | bool = False
+    least: Float[Array, ""] | float = 0.0

@@ -123,6 +123,7 @@ def _turn(game: Game, player: Player, cycle: int) -> Turn:
         begins=np.asarray(cycle == player.begin),
         doublings=np.asarray(player.growth if cycle == player.begin else 0, np.int32),
         reach=np.asarray(player.horizon if player.growth else np.inf, real()),
+        least=np.asarray(0, real()),
     )
 
 

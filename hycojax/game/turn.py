@@ -14,7 +14,9 @@ from hycojax.game.player import Player
 from hycojax.game.schedule import Turn
 from hycojax.game.state import PlayerState
 from hycojax.inference import search
-from hycojax.solvers import Objective, Reason
+from hycojax.solvers import INITIAL_STATES, Objective, Reason
+
+_ANNEALED = 0.03  #: Noise, over the scale, as which first states are held near their prior.
 
 
 def train(
@@ -58,29 +60,24 @@ def _solve(
     turn: Turn,
     key: Key[Array, ""],
 ) -> tuple[Any, Any, dict[str, Any]]:
-    """Return what the solver finds, over a time that doubles up to the whole in a first turn."""
+    """Return what the solver finds, over a time that doubles up to the whole in a first turn.
+
+    Until then first states are held near their prior, as noise does it: those of exact data explain
+    a short time by themselves, and the coefficients would be lost.
+    """
     if not player.fits_trajectories:
         return player.solver.run(loss_of(turn), own.params, own.solver, key, turn.cycles)
+    anneals = jnp.where(turn.begins & (INITIAL_STATES in own.params), 1, 0)
 
-    def after(left: Array) -> Objective:
-        return loss_of(replace(turn, reach=turn.reach / 2.0**left))
+    def stage(number: Array | int) -> Objective:
+        left = jnp.maximum(turn.doublings - number, 0)
+        least = jnp.where(number < turn.doublings + anneals, anneals * _ANNEALED, 0.0)
+        return loss_of(replace(turn, reach=turn.reach / 2.0**left, least=least))
 
-    @jax.jit  # for the sake of its trace, of which the shapes are asked first
-    def once(carry, left):
-        return player.solver.run(after(left), carry[0], carry[1], key, turn.cycles)
-
-    early, model = after(turn.doublings), player.model
+    early, model, stages = stage(0), player.model, turn.doublings + 1 + anneals
     start = search.better_start(model, lambda p: early(p, key)[0], own.params, turn.begins)
-    shapes = jax.eval_shape(once, (start, own.solver), turn.doublings)[2]
-    terms = jax.tree.map(lambda t: jnp.zeros(t.shape, t.dtype), shapes)
-    params, solver, terms = jax.lax.fori_loop(
-        0,
-        turn.doublings + 1,
-        lambda i, carry: once(carry, turn.doublings - i),
-        (start, own.solver, terms),
-    )
-    whole = loss_of(turn)
-    params, reason = search.tested(
-        model, lambda p: whole(p, key)[0], params, terms["loss"], terms["reason"]
-    )
+    begin, fixed = (start, own.solver), (key, turn.cycles)
+    params, solver, terms = search.continued(player.solver, stage, stages, begin, fixed)
+    whole, end = loss_of(turn), (terms["loss"], terms["reason"])
+    params, reason = search.tested(model, lambda p: whole(p, key)[0], params, *end)
     return params, solver, {**terms, "reason": reason}

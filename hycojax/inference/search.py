@@ -7,10 +7,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, Key
 
 from hycojax.models.pde import Unconstrained
-from hycojax.solvers import Reason
+from hycojax.solvers import Objective, Reason, Solver
+from hycojax.solvers.solver import Cycles
 
 Loss = Callable[[Any], Float[Array, ""]]
 
@@ -29,6 +30,32 @@ def better_start(model: Unconstrained, loss: Loss, params: Any, wanted: Bool[Arr
         return _best_of(model, loss, at, loss(at), _FAR)[0]
 
     return jax.lax.fori_loop(0, jnp.where(wanted, _ROUNDS, 0), look, params)
+
+
+def continued(
+    solver: Solver,
+    loss_of: Callable[[Array], Objective],
+    stages: Int[Array, ""],
+    start: tuple[Any, Any],
+    fixed: tuple[Key[Array, ""], Cycles],
+) -> tuple[Any, Any, dict[str, Array]]:
+    """Return what a solver finds of losses in a row, each from the end of the one before.
+
+    Args:
+        solver: It minimises each.
+        loss_of: Returns the loss of a stage from its number.
+        stages: How many there are.
+        start: Parameters and state of the solver.
+        fixed: Key and number of cycles of all stages.
+    """
+
+    @jax.jit  # for the sake of its trace, of which the shapes are asked first
+    def once(number: Array | int, carry: Any) -> Any:
+        return solver.run(loss_of(number), carry[0], carry[1], *fixed)
+
+    shapes = jax.eval_shape(once, 0, start)[2]
+    terms = jax.tree.map(lambda t: jnp.zeros(t.shape, t.dtype), shapes)
+    return jax.lax.fori_loop(0, stages, once, (*start, terms))
 
 
 def tested(
