@@ -275,9 +275,14 @@ def print_side_by_side(title, report, theirs):
 
 
 def assert_same_minimum(report, theirs):
-    """The same loss within 1 %; below a millionth of the scale, squared, both are exact."""
-    for ours, other in zip(report["loss"], theirs, strict=True):
-        assert ours <= 1.01 * other.fun + 1e-11, (report["loss"], [t.fun for t in theirs])
+    """The same loss within 1 %; below a millionth of the scale, squared, both are exact.
+
+    SciPy's ends at once where its start makes a flow that no step can follow.
+    """
+    ends = [(ours, t.fun) for ours, t in zip(report["loss"], theirs, strict=True)]
+    compared = [pair for pair in ends if np.isfinite(pair[1])]
+    assert len(compared) > len(ends) / 2
+    assert all(ours <= 1.01 * other + 1e-11 for ours, other in compared), ends
 
 
 @pytest.mark.parametrize("name", UNKNOWNS)

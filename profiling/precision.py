@@ -1,0 +1,234 @@
+"""python -m profiling.precision: work against precision of the PDEs' steps, beside their peers.
+
+The same initial states, at 16 to 128 cells along the box and in 1 to 16 steps an interval; how far
+off the state is after some intervals, and what a simulated second costs, forward and with its
+gradient by the initial state. One figure a PDE, and a table of the least time for each error:
+
+    ours       the models of `hycojax.physics`
+    exponax    exponax's steppers, of order 4
+    PhiFlow    PhiFlow's own functions (`phiflow_steps.py`)
+
+The truth is exponax's, on 256 cells and in 64 steps an interval, in double precision. Each solver
+is compared in what it holds: means over cells, or values at nodes. Times are warm medians, after
+`block_until_ready`, in single precision.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import matplotlib.pyplot as plt
+import numpy as np
+import tyro
+from jaxtyping import Array
+from rich.console import Console
+from rich.markdown import Markdown
+from rich.progress import track
+
+import hycojax as hj
+from hycojax.models.coefficients import values
+from hycojax.models.model import rollout
+from hycojax.report.comparison import table
+from profiling import clock, phiflow_steps, reference
+from profiling.own_recordings import PDES
+from profiling.reference import PROBLEMS
+
+#: Cells of the truth along the box, and its steps an interval.
+FINEST, STEPS = 256, 64
+#: Intervals after which states are compared, by PDE.
+INTERVALS = {"heat": 4, "burgers": 4, "gray_scott": 4, "kolmogorov": 4}
+#: Errors for which the least time is told.
+LEVELS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
+FIGURES = Path(__file__).parent / "figures"
+STYLES = {"ours": "o-", "exponax": "s--", "PhiFlow": "^:"}
+
+
+@dataclass(frozen=True)
+class Options:
+    """Measure work against precision."""
+
+    only: tuple[str, ...] = ()
+    """PDEs; none: all."""
+    cells: tuple[int, ...] = (16, 32, 64, 128)
+    """Cells along the box."""
+    pieces: tuple[int, ...] = (1, 2, 4, 8, 16)
+    """Steps in an interval."""
+    repeats: int = 5
+    """Timed runs of each program."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A solver on a grid, as a program.
+
+    Attributes:
+        solver: Its name.
+        cells: Along the box.
+        pieces: Steps an interval.
+        advance: From an initial state to that at the end.
+        start: The initial state.
+        end: The truth at the end, as this solver holds it.
+    """
+
+    solver: str
+    cells: int
+    pieces: int
+    advance: Callable[[Array], Array]
+    start: np.ndarray
+    end: np.ndarray
+
+
+@dataclass(frozen=True)
+class Point:
+    """How far off a run ends, and the milliseconds that a simulated second of it takes."""
+
+    run: Run
+    error: float
+    forward: float
+    gradient: float
+
+
+def main() -> None:
+    """Run the command."""
+    options, console = tyro.cli(Options, prog="python -m profiling.precision"), Console()
+    console.print(f"{clock.device()}: milliseconds a simulated second", highlight=False)
+    for name in options.only or tuple(INTERVALS):
+        found = list(track(runs(name, options), name, transient=True))
+        points = [measured(name, run, options.repeats) for run in found]
+        draw(name, points)
+        console.print(Markdown(f"**{name}**\n\n{least(points)}"))
+
+
+def measured(name: str, run: Run, repeats: int) -> Point:
+    """Return what a run costs, and its relative L2 error."""
+    start = jnp.asarray(run.start, jnp.float32)
+    seconds = INTERVALS[name] * PROBLEMS[name].interval
+    forward, _ = clock.compiled(run.advance, (start,))
+    loss = jax.grad(lambda state: jnp.mean(run.advance(state) ** 2))
+    gradient, _ = clock.compiled(loss, (start,))
+    found = np.asarray(forward(start), np.float64)
+    error = float(np.linalg.norm(found - run.end) / np.linalg.norm(run.end))
+    times = (1e3 * clock.median(p, (start,), repeats, 2.0) / seconds for p in (forward, gradient))
+    return Point(run, error if np.isfinite(error) else float("inf"), *times)
+
+
+def least(points: list[Point]) -> str:
+    """Return the table of the least times that reach an error: forward / with the gradient."""
+    solvers = [s for s in STYLES if any(p.run.solver == s for p in points)]
+    lines = [
+        [f"{level:.0e}", *(_cheapest(points, solver, level) for solver in solvers)]
+        for level in LEVELS
+    ]
+    return table(("error", *solvers), lines)
+
+
+def _cheapest(points: list[Point], solver: str, level: float) -> str:
+    good = [p for p in points if p.run.solver == solver and p.error <= level]
+    if not good:
+        return "not reached"
+    ends = [
+        min(good, key=lambda p, kind=kind: getattr(p, kind)) for kind in ("forward", "gradient")
+    ]
+    times = f"{ends[0].forward:.3g} / {ends[1].gradient:.3g}"
+    return f"{times} ({ends[0].run.cells} cells, {ends[0].run.pieces} steps)"
+
+
+def draw(name: str, points: list[Point]) -> None:
+    """Draw error over time, forward and with the gradient: the points, and which are not beaten."""
+    figure, axes = plt.subplots(1, 2, figsize=(9, 4), sharey=True, layout="constrained")
+    for axis, kind in zip(axes, ("forward", "gradient"), strict=True):
+        for number, (solver, style) in enumerate(STYLES.items()):
+            own = [(getattr(p, kind), p.error) for p in points if p.run.solver == solver]
+            own = sorted((t, e) for t, e in own if e < 1)
+            best = [(t, e) for t, e in own if all(e <= f for s, f in own if s <= t)]
+            color = f"C{number}"
+            axis.loglog(*np.transpose(own), style[0], color=color, alpha=0.25)
+            axis.loglog(*np.transpose(best), style, color=color, label=solver)
+        axis.set(title=kind, xlabel="time of a simulated second [ms]")
+        axis.grid(alpha=0.3)
+    axes[0].set(ylabel="relative error")
+    axes[0].legend()
+    figure.suptitle(f"{name}, {clock.device()}")
+    FIGURES.mkdir(exist_ok=True)
+    figure.savefig(FIGURES / f"precision_{name}.png", dpi=110)
+    plt.close(figure)
+
+
+def runs(name: str, options: Options) -> Iterator[Run]:
+    """Return all runs of a PDE."""
+    start, end = truth(name)
+    recorded = PROBLEMS[name].recorded
+    seen = [np.asarray(recorded(jnp.asarray(nodes))) for nodes in (start, end)]
+    for cells in options.cells:
+        states = [_cells(name, nodes, cells) for nodes in seen]
+        step = FINEST // cells
+        nodes = [np.asarray(values[..., ::step, ::step]) for values in (start, end)]
+        for pieces in options.pieces:
+            ours, phiflow = _ours(name, cells, pieces), _phiflow(name, cells, pieces)
+            yield Run("ours", cells, pieces, ours, *states)
+            yield Run("exponax", cells, pieces, _exponax(name, cells, pieces), *nodes)
+            if name != "kolmogorov" or cells <= 64:  # its pressure solve takes minutes
+                yield Run("PhiFlow", cells, pieces, phiflow, *states)
+
+
+@functools.cache
+def truth(name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return nodes of the first and the last state, as exponax steps them."""
+    with jax.enable_x64(True):
+        coarse = jnp.asarray(PROBLEMS[name].draw(jax.random.key(0)), jnp.float64)
+        start = _refined(coarse, FINEST)
+        end = jax.jit(_exponax(name, FINEST, STEPS))(start)
+        return np.asarray(start), np.asarray(end)
+
+
+def _refined(nodes: Array, cells: int) -> Array:
+    """Return the same Fourier series at more nodes."""
+    waves = jnp.fft.fftshift(jnp.fft.fft2(nodes), (-2, -1))
+    more = (cells - nodes.shape[-1]) // 2
+    wide = jnp.pad(waves, ((0, 0), (more, more), (more, more)))
+    ratio = (cells / nodes.shape[-1]) ** 2
+    return jnp.fft.ifft2(jnp.fft.ifftshift(wide, (-2, -1))).real * ratio
+
+
+def _cells(name: str, nodes: np.ndarray, cells: int) -> np.ndarray:
+    return np.stack([reference.means(name, c, own, cells) for c, own in enumerate(nodes)], -1)
+
+
+def _model(name: str, cells: int, interval: float, pieces: int) -> Any:
+    problem = PROBLEMS[name]
+    pde = PDES[name](**problem.unknown, **problem.known, pieces=pieces)
+    box = hj.Domain((cells, cells), (problem.length, problem.length), hj.PERIODIC)
+    return pde.on(box, interval)
+
+
+def _ours(name: str, cells: int, pieces: int) -> Callable[[Array], Array]:
+    model = _model(name, cells, PROBLEMS[name].interval, pieces)
+    return lambda state: rollout(model, {}, state, INTERVALS[name])[-1]
+
+
+def _phiflow(name: str, cells: int, pieces: int) -> Callable[[Array], Array]:
+    model = _model(name, cells, PROBLEMS[name].interval / pieces, 1)
+    step = getattr(phiflow_steps, name)
+    numbers = values(model.coefficients, {})
+    return _repeated(lambda s: step(model, numbers, s), INTERVALS[name] * pieces)
+
+
+def _exponax(name: str, cells: int, pieces: int) -> Callable[[Array], Array]:
+    problem = PROBLEMS[name]
+    dt = problem.interval / pieces
+    stepper = problem.stepper(problem.length, cells, dt, **problem.unknown, **problem.known)
+    return _repeated(stepper, INTERVALS[name] * pieces)
+
+
+def _repeated(step: Callable[[Array], Array], count: int) -> Callable[[Array], Array]:
+    return lambda state: jax.lax.scan(lambda s, _: (step(s), None), state, length=count)[0]
+
+
+if __name__ == "__main__":
+    main()
