@@ -3,9 +3,13 @@
     python -m hycojax.train experiments/obstacle.py
 
 A force drives a fluid along x through a periodic box, around a ball at rest. The step is a user's
-own, written with PhiFlow: MacCormack advection, explicit diffusion, and a pressure that
-conjugate gradients find around the obstacle. They differentiate backwards only, and L-BFGS takes
-their gradients so. The truth is on a grid four times as fine, with 2 % noise.
+own, written with PhiFlow: MacCormack advection, explicit diffusion, and a pressure that conjugate
+gradients find around the obstacle. These differentiate backwards only, so that L-BFGS takes its
+gradients that way. The truth is on a grid four times as fine, with 2 % noise.
+
+Two minutes on 2 CPU cores, most of which compiles. The viscosity is 4.3 % too high: that is the
+error of the step on 16 x 16 cells, and semi-Lagrangian advection of the velocity makes it 16 % too
+low.
 """
 
 from dataclasses import dataclass

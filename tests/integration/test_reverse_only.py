@@ -1,17 +1,15 @@
 """Models with a part that differentiates backwards only, fitted with one unknown."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from phi.jax import flow
 
 import hycojax as hj
-from hycojax.kernels import derivatives
-from hycojax.physics import phi
+from hycojax.run.classes import import_file
 
 TOLD = "a part of the step differentiates backwards only"
 
@@ -53,29 +51,7 @@ class Decay(hj.PDE):
         return hj.random_field(key, domain)[..., None]
 
 
-@dataclass(frozen=True)
-class Wind(hj.physics.PhiFlowStep):
-    """A plume around a ball, whose pressure is found by conjugate gradients."""
-
-    scalars: ClassVar = {"dye": "1"}
-    vectors: ClassVar = {"velocity": "m/s"}
-
-    buoyancy: hj.Coefficient = hj.coefficient(0.1, unit="m/s²")
-
-    def advance(self, fields, values, dt):
-        ball = flow.Obstacle(flow.Sphere(x=4.0, y=4.5, radius=1.3))
-        dye = phi.advect.semi_lagrangian(fields["dye"], fields["velocity"], dt)
-        lift = flow.resample(dye * (0, values["buoyancy"]), to=fields["velocity"])
-        velocity, _ = phi.fluid.make_incompressible(
-            fields["velocity"] + dt * lift, ball, phi.Solve("CG", 1e-5, 1e-5)
-        )
-        return {"dye": dye, "velocity": velocity}
-
-    def draw(self, domain, key):
-        x, y = domain.centers()
-        middle = 4.0 + jax.random.normal(key, ())
-        dye = jnp.exp(-((x - middle) ** 2 + (y - 2.0) ** 2))
-        return jnp.stack([dye, jnp.zeros_like(dye), jnp.zeros_like(dye)], -1)
+PastBall = import_file(Path(__file__).parents[2] / "experiments" / "obstacle.py").PastBall
 
 
 def experiment(domain, model, data, solver=None):
@@ -124,29 +100,13 @@ def test_first_states_are_found_with_it():
     np.testing.assert_allclose(found.sd, known.sd, rtol=5e-2)  # the searches end apart
 
 
-def test_an_obstacle_of_phiflow_is_fitted():
+@pytest.mark.accuracy
+def test_the_viscosity_of_a_flow_past_an_obstacle_of_phiflow_is_found():
     data = hj.Simulated(
-        truth=Wind(buoyancy=0.1), training=1, validation=0, test=0, steps=4, refinement=1
+        truth=PastBall(viscosity=0.5), training=1, validation=0, test=0, steps=4, refinement=1
     )
-    domain = hj.Domain((8, 8), (8.0, 8.0), hj.CLOSED)
-    asked = experiment(domain, Wind(buoyancy=hj.Unknown(start=0.2)), data)
+    domain = hj.Domain((8, 8), (16.0, 16.0), hj.PERIODIC)
+    asked = experiment(domain, PastBall(viscosity=hj.Unknown(start=1.5, high=4.0)), data)
     result = hj.fit(asked)
-    np.testing.assert_allclose(result.parameters["buoyancy"].estimate, 0.1, rtol=1e-2)
-    assert result.parameters["buoyancy"].sd < 0.01
-    assert any(TOLD in sentence for sentence in result.summary["warnings"])
-
-
-def test_what_goes_forwards_is_told_apart():
-    at = jnp.asarray(0.2)
-    assert derivatives.goes_forwards(lambda k: jnp.exp(-k), at)
-    assert not derivatives.goes_forwards(lambda k: faded(jnp.ones(3), k, jnp.ones(())), at)
-    looped = lambda k: jax.lax.fori_loop(  # noqa: E731
-        0, 3, lambda _, u: faded(u, k, jnp.ones(())), jnp.ones(3)
-    )
-    assert not derivatives.goes_forwards(looped, at)
-
-
-def test_a_difference_stands_for_a_derivative(double):
-    point, along = jnp.asarray([0.3, -2.0]), jnp.asarray([1e5, 2e5])
-    found = derivatives.difference(jnp.sin, point, along)
-    np.testing.assert_allclose(found, jnp.cos(point) * along, rtol=1e-9)
+    np.testing.assert_allclose(result.parameters["viscosity"].estimate, 0.5, rtol=1e-2)
+    assert result.parameters["viscosity"].sd < 0.01
