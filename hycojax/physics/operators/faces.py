@@ -50,7 +50,9 @@ class Ends(enum.Enum):
     """Values on faces that vanish on the wall with their slope: there no fluid diverges."""
 
 
-def transported(values: Float[Array, "..."], own: int | None, speeds: Faces) -> Float[Array, "..."]:
+def transported(
+    values: Float[Array, "*own"], own: int | None, speeds: Faces
+) -> Float[Array, "*own"]:
     """Return -div(u c) of a quantity c that a flow carries, in c per second.
 
     The flux through a side of a control volume is the product of c and u, of order 4 inside:
@@ -83,19 +85,34 @@ def transported(values: Float[Array, "..."], own: int | None, speeds: Faces) -> 
     return total
 
 
-def speeds_between_cells(faces: Faces, dx: tuple[float, ...]) -> Faces:
-    """Return the velocity where it carries a density, in cells per second."""
-    return [face / d for face, d in zip(faces, dx, strict=True)]
+def speeds(faces: Faces, dx: tuple[float, ...], dt: float, most: float) -> Faces:
+    """Return a velocity on faces over the width of a cell, in 1/s; no faster than a step allows.
+
+    If it would carry further than `most` cells in a step anywhere, summed over the axes, it is
+    slowed everywhere alike: so it gets no divergence, and what it carries stays stable. Derivatives
+    take the share as given.
+    """
+    rates = [face / d for face, d in zip(faces, dx, strict=True)]
+    distance = dt * jnp.max(sum(_at_cells(jnp.abs(r), axis) for axis, r in enumerate(rates)))
+    share = jax.lax.stop_gradient(most / jnp.maximum(distance, most))
+    return [share * rate for rate in rates]
 
 
-def speeds_around_faces(faces: Faces, own: int, dx: tuple[float, ...]) -> Faces:
-    """Return the velocity where it carries its component along `own`, in cells per second."""
-    speeds = speeds_between_cells(faces, dx)
+def _at_cells(face: Array, axis: int) -> Array:
+    """Return the mean of the two faces of each cell along an axis, walls at rest included."""
+    walled = jnp.pad(face, [(int(i == axis),) * 2 for i in range(face.ndim)])
+    n = walled.shape[axis]
+    lower, upper = (jax.lax.slice_in_dim(walled, i, n - 1 + i, axis=axis) for i in (0, 1))
+    return (lower + upper) / 2
+
+
+def speeds_around(faces: Faces, own: int) -> Faces:
+    """Return the values of `speeds` where they carry the component along `own`."""
     return [
-        _apply(_to_centres, speed, own, Ends.FLAT)
+        _apply(_to_centres, face, own, Ends.FLAT)
         if axis == own
-        else _apply(_to_faces, speed, own, Ends.OPPOSITE)
-        for axis, speed in enumerate(speeds)
+        else _apply(_to_faces, face, own, Ends.OPPOSITE)
+        for axis, face in enumerate(faces)
     ]
 
 
