@@ -59,15 +59,13 @@ def third_order(tendency: Callable[[Any], Any], dt: float) -> Callable[[Any], An
     Source: S. Gottlieb, C.-W. Shu, E. Tadmor, SIAM Review 43 (2001), eq. 4.2.
     """
 
-    def euler(u: Any) -> Any:
-        return jax.tree.map(lambda x, rate: x + dt * rate, u, tendency(u))
-
-    def mean(share: float, u: Any, v: Any) -> Any:
-        return jax.tree.map(lambda x, y: share * x + (1 - share) * y, u, v)
+    def stage(u: Any, now: Any, share: Array) -> Any:
+        euler = jax.tree.map(lambda x, rate: x + dt * rate, now, tendency(now))
+        return jax.tree.map(lambda x, y: share * x + (1 - share) * y, u, euler)
 
     def step(u: Any) -> Any:
-        second = mean(3 / 4, u, euler(euler(u)))
-        return mean(1 / 3, u, euler(second))
+        shares = jnp.array([0, 3 / 4, 1 / 3], jax.tree.leaves(u)[0].dtype)
+        return jax.lax.scan(lambda now, share: (stage(u, now, share), None), u, shares)[0]
 
     return step
 
