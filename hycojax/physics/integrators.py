@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -41,6 +42,32 @@ def lawson(
         return whole * (u + dt / 6 * first) + dt / 3 * middle + dt / 6 * fourth
 
     return jax.checkpoint(step)
+
+
+def third_order(tendency: Callable[[Any], Any], dt: float) -> Callable[[Any], Any]:
+    """Return a step of u' = N(u) of order 3 in three stages, each a mean of Euler steps.
+
+        a = u + dt N(u),    b = 3/4 u + 1/4 (a + dt N(a)),    u <- 1/3 u + 2/3 (b + dt N(b))
+
+    For what is carried, upwind-biased as in `operators.faces`, it is stable while the distance in a
+    step, summed over the axes, is at most 1.3 cells.
+
+    Args:
+        tendency: The function N of a tree of arrays.
+        dt: Time step, in seconds.
+
+    Source: S. Gottlieb, C.-W. Shu, E. Tadmor, SIAM Review 43 (2001), eq. 4.2.
+    """
+
+    def stage(u: Any, now: Any, share: Array) -> Any:
+        euler = jax.tree.map(lambda x, rate: x + dt * rate, now, tendency(now))
+        return jax.tree.map(lambda x, y: share * x + (1 - share) * y, u, euler)
+
+    def step(u: Any) -> Any:
+        shares = jnp.array([0, 3 / 4, 1 / 3], jax.tree.leaves(u)[0].dtype)
+        return jax.lax.scan(lambda now, share: (stage(u, now, share), None), u, shares)[0]
+
+    return step
 
 
 def repeated(step: Callable[[State], State], count: int) -> Callable[[State], State]:

@@ -98,18 +98,6 @@ def test_one_dimension_keeps_its_mean_or_rests(boundary):
     np.testing.assert_allclose(outflow, upper - values[:, 0], atol=1e-6)
 
 
-def test_lift_is_the_mean_of_two_cells():
-    domain = box((4, 4), Boundary.CLOSED)
-    gain = noise(domain, 6)[..., 0]
-    lifted = fluid.add_lift(velocity(domain, noise(domain, 7)), gain)
-    across, up = phi.face_values(lifted)
-    np.testing.assert_array_equal(across, noise(domain, 7)[..., 0])
-    for row in (1, 2, 3):
-        mean = (gain[:, row - 1] + gain[:, row]) / 2
-        np.testing.assert_allclose(up[:, row], noise(domain, 7)[:, row, 1] + mean, atol=1e-6)
-    np.testing.assert_array_equal(up[:, 0], 0)
-
-
 def test_what_remains_is_the_largest_divergence():
     """Into a cell of 1 m through one face at 1 m/s, then through two."""
     domain = Domain((12, 8), (12.0, 8.0), Boundary.PERIODIC)

@@ -40,24 +40,24 @@ def test_still_fluid_gains_the_rotational_part_of_the_lift():
     np.testing.assert_allclose(gained[:, 1:, 2], expected, atol=0.01 * expected.max())
 
 
-def test_steps_are_free_of_divergence_and_keep_the_density_in_bounds():
+def test_steps_are_free_of_divergence_and_keep_the_density_near_its_bounds():
+    """Fluxes of high order overshoot a little where a front is as thin as a cell."""
     model = NavierStokes().on(box(24, 16), 2.0)
     path = jax.jit(lambda key: rollout(model, {}, model.sample(key), 20))(jax.random.key(0))
     velocity = phi.staggered(model.domain, [path[-1, ..., 1], path[-1, ..., 2]])
     np.testing.assert_allclose(phi.cell_values(divergence(velocity)), 0, atol=1e-5)
     assert np.abs(path[-1, ..., 1:]).max() > 0.1
-    assert path[..., 0].min() >= path[0, ..., 0].min() - 1e-6
-    assert path[..., 0].max() <= path[0, ..., 0].max() + 1e-6
+    assert path[..., 0].min() >= path[0, ..., 0].min() - 0.15
+    assert path[..., 0].max() <= path[0, ..., 0].max() + 0.15
     assert (path[:, 0, :, 1] == 0).all()
     assert (path[:, :, 0, 2] == 0).all()
 
 
-def test_the_mass_is_kept_to_a_percent():
-    """MacCormack has no fluxes: what its clamp takes and gives is measured here."""
+def test_the_mass_is_kept_to_rounding():
     model = NavierStokes().on(box(32, 32), 1.5)
     path = jax.jit(lambda key: rollout(model, {}, model.sample(key), 20))(jax.random.key(0))
-    mass = path[..., 0].sum(axis=(1, 2))
-    assert np.abs(mass / mass[0] - 1).max() < 0.01
+    mass = np.asarray(path[..., 0], np.float64).sum(axis=(1, 2))
+    np.testing.assert_allclose(mass, mass[0], rtol=2e-6)
 
 
 def test_a_mirrored_flow_stays_mirrored():

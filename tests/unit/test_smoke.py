@@ -8,6 +8,7 @@ from hycojax.grid.domain import Boundary, Domain
 from hycojax.models.coefficients import Unknown
 from hycojax.models.model import rollout
 from hycojax.physics import Smoke, phi
+from hycojax.physics.operators.fluid import divergence
 
 #: Coefficients of the plume that are known.
 INFLOW, VISCOSITY = 0.1, 1.0
@@ -84,40 +85,28 @@ def phiflow_step(plume, state, diffusion=lambda velocity: velocity):
     return jnp.stack([phi.cell_values(density), *phi.face_values(velocity), state[..., 3]], -1)
 
 
-def test_a_step_equals_phiflow(plume):
-    """On a still fluid, up to the solver's tolerance.
-
-    In motion ours differs: MacCormack for the velocity (PhiFlow's clamps to the wrong cells), and
-    Runge-Kutta-Legendre diffusion. From rest only the lift, its diffusion and pressure are left.
-    """
-    plume = Smoke(buoyancy=0.1, viscosity=0.0).on(plume.domain, plume.interval)
-    state = plume.sample(jax.random.key(0))
-    theirs = jax.jit(lambda state: phiflow_step(plume, state), compiler_options=OPTIMISED)
-    expected = theirs(state)
-    np.testing.assert_allclose(jax.jit(plume.forward)({}, state), expected, atol=2e-5)
-
-
-def test_a_moving_step_is_that_of_phiflow_to_the_order_of_its_damping(plume, step):
-    """PhiFlow's semi-Lagrangian velocity and Euler diffusion, within 10 % of the motion."""
+def test_a_step_is_that_of_phiflow_to_its_order(plume, step):
+    """PhiFlow's step is of first order and damps; both are right to a tenth of the motion."""
     state = developed(plume, step)
 
     def diffusion(velocity):
         return flow.diffuse.explicit(velocity, VISCOSITY, plume.interval)
 
     program = jax.jit(lambda s: phiflow_step(plume, s, diffusion), compiler_options=OPTIMISED)
-    theirs = program(state)
-    after = step(0.1, state)
-    np.testing.assert_allclose(after[..., 0], theirs[..., 0], atol=2e-5)
-    moved = theirs[..., 1:3]
-    assert jnp.linalg.norm(after[..., 1:3] - moved) < 0.1 * jnp.linalg.norm(moved)
+    theirs, ours = program(state), step(0.1, state)
+    for channels, share in ((slice(0, 1), 0.05), (slice(1, 3), 0.1)):
+        apart = jnp.linalg.norm((ours - theirs)[..., channels])
+        assert apart < share * jnp.linalg.norm(theirs[..., channels])
 
 
-def test_a_buoyant_cloud_without_a_source_keeps_its_mass():
-    """To a percent: MacCormack has no fluxes."""
+def test_smoke_is_made_at_the_source_alone():
+    """To rounding: fluxes between cells cancel."""
     model = Smoke().on(Domain((32, 32), (100.0, 100.0), Boundary.CLOSED), 1.5)
-    state = model.sample(jax.random.key(0)).at[..., 3].set(0.0)
-    mass = jax.jit(lambda s: rollout(model, {}, s, 20))(state)[..., 0].sum(axis=(1, 2))
-    assert jnp.abs(mass / mass[0] - 1).max() < 0.01
+    state = model.sample(jax.random.key(0))
+    path = jax.jit(lambda s: rollout(model, {}, s, 20))(state)
+    mass = np.asarray(path[..., 0], np.float64).sum(axis=(1, 2))
+    made = np.asarray(state[..., 3], np.float64).sum() * 1.5 * INFLOW * np.arange(21)
+    np.testing.assert_allclose(mass, mass[0] + made, rtol=2e-6)
 
 
 def test_samples_differ_and_do_not_depend_on_the_grid(plume):
@@ -135,6 +124,10 @@ def test_three_dimensions_rise_along_the_second_axis():
     upward = (after[..., 2] * state[..., 0]).sum()
     assert upward > 0
     assert upward > 5 * abs((after[..., 1] * state[..., 0]).sum())
+    made = model.interval * INFLOW * state[..., 4].sum()
+    np.testing.assert_allclose(after[..., 0].sum(), state[..., 0].sum() + made, rtol=1e-6)
+    velocity = phi.staggered(model.domain, [after[..., 1 + axis] for axis in range(3)])
+    assert jnp.abs(phi.cell_values(divergence(velocity))).max() < 1e-6
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Incompressible flow on a staggered grid: the pressure projection, and steps that end in it."""
+"""Incompressible flow on a staggered grid: divergence and the pressure projection."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from hycojax.grid.domain import Grid
 from hycojax.grid.stencils import unit_of
 from hycojax.kernels import spectrum
 from hycojax.physics import phi
-from hycojax.physics.operators import advect, diffuse
 
 
 def make_incompressible(velocity: phi.Field) -> tuple[phi.Field, phi.Field]:
@@ -37,15 +36,29 @@ def make_incompressible(velocity: phi.Field) -> tuple[phi.Field, phi.Field]:
         raise ValueError("make_incompressible: the velocity must be staggered")
     if velocity.boundary not in (phi.PERIODIC, phi.WALL):
         raise ValueError("make_incompressible: the box must be periodic or have walls at rest")
-    periodic, unit = velocity.boundary == phi.PERIODIC, unit_of(phi.spacing(velocity))
-    dx = tuple(d / unit for d in phi.spacing(velocity))
-    faces = phi.components(velocity)
+    periodic = velocity.boundary == phi.PERIODIC
+    free, pressure = projected(phi.components(velocity), phi.spacing(velocity), periodic)
+    return phi.with_components(velocity, free), phi.scalar_like(velocity, pressure)
+
+
+def projected(
+    faces: list[Array], dx: tuple[float, ...], periodic: bool = False
+) -> tuple[list[Array], Array]:
+    """Return `make_incompressible` of arrays: the projected components and the pressure times dt.
+
+    Args:
+        faces: The components on lower faces; in a closed box, on the faces between cells.
+        dx: Cell width along each axis, in metres.
+        periodic: Whether the box is periodic.
+    """
+    unit = unit_of(dx)
+    dx = tuple(d / unit for d in dx)
     pressure = _solve_poisson(_divergence(faces, dx, periodic), dx, periodic)
-    projected = [
+    free = [
         face - _difference(pressure, axis, periodic, lower=True) / dx[axis]
         for axis, face in enumerate(faces)
     ]
-    return phi.with_components(velocity, projected), phi.scalar_like(velocity, pressure * unit)
+    return free, pressure * unit
 
 
 def without_divergence(
@@ -60,40 +73,6 @@ def without_divergence(
         velocity = phi.staggered(domain, list(jnp.moveaxis(state[..., faces], -1, 0)))
         projected, _ = make_incompressible(velocity)
         return state.at[..., faces].set(jnp.stack(phi.face_values(projected), axis=-1))
-
-
-def flow_step(
-    velocity: phi.Field, lift: Array, viscosity: float | Array, dt: float, stages: int
-) -> phi.Field:
-    """Return a viscous flow between walls `dt` later, under an upward acceleration.
-
-        du/dt + u . grad u = -grad p + nu laplace u + lift e_up,     div u = 0
-
-    by MacCormack, the lift, diffusion in Runge-Kutta-Legendre stages, and pressure projection.
-    Stable for every dt up to the viscosity that `stages` are for; of second order in space and
-    first in time.
-
-    Args:
-        velocity: Staggered velocity, in m/s.
-        lift: Acceleration along y at cell centres, in m/s^2.
-        viscosity: Kinematic viscosity nu, in m^2/s.
-        dt: Time step, in seconds.
-        stages: Stages of the diffusion (see `diffuse.stages`).
-    """
-    velocity = advect.mac_cormack(velocity, velocity, dt)
-    velocity = add_lift(velocity, dt * lift)
-    velocity = diffuse.super_time_step(velocity, viscosity, dt, stages)
-    return make_incompressible(velocity)[0]
-
-
-def add_lift(velocity: phi.Field, gain: Array) -> phi.Field:
-    """Add an upward (y) gain in velocity, given at cell centres, to a staggered velocity in walls.
-
-    The faces take the mean of their two cells.
-    """
-    across, up, *others = phi.components(velocity)
-    lift = 0.5 * (gain[:, 1:] + gain[:, :-1])
-    return phi.with_components(velocity, [across, up + lift, *others])
 
 
 def divergence(velocity: phi.Field) -> phi.Field:
