@@ -78,6 +78,8 @@ def play(
         square = visible_loss(player, data, observed, own.params, game.physics)
         data = data if data.sure else replace(data, noise=marginal.told(data.noise, square))
         leaning = marginal.slope(game.physics, player.model, data, own.params)
+    if leaning is not None:  # first states have a prior
+        turn = replace(turn, least=jnp.where(turn.begins, marginal.ANNEALED, 0.0))
 
     def loss_of(turn: Turn) -> Objective:
         return objective(player, data, observed, shown, turn, game.physics, leaning)

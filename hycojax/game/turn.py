@@ -14,9 +14,7 @@ from hycojax.game.player import Player
 from hycojax.game.schedule import Turn
 from hycojax.game.state import PlayerState
 from hycojax.inference import search
-from hycojax.solvers import INITIAL_STATES, Objective, Reason
-
-_ANNEALED = 0.03  #: Noise, over the scale, as which first states are held near their prior.
+from hycojax.solvers import Objective, Reason
 
 
 def train(
@@ -62,22 +60,22 @@ def _solve(
 ) -> tuple[Any, Any, dict[str, Any]]:
     """Return what the solver finds, over a time that doubles up to the whole in a first turn.
 
-    Until then first states are held near their prior, as noise does it: those of exact data explain
-    a short time by themselves, and the coefficients would be lost.
+    Until then first states are held near their prior, as by a noise of `turn.least`: those of exact
+    data explain a short time by themselves, and the coefficients would be lost.
     """
     if not player.fits_trajectories:
         return player.solver.run(loss_of(turn), own.params, own.solver, key, turn.cycles)
-    anneals = jnp.where(turn.begins & (INITIAL_STATES in own.params), 1, 0)
+    anneals = jnp.where(turn.least > 0, 1, 0)
 
     def stage(number: Array | int) -> Objective:
         left = jnp.maximum(turn.doublings - number, 0)
-        least = jnp.where(number < turn.doublings + anneals, anneals * _ANNEALED, 0.0)
+        least = jnp.where(number < turn.doublings + anneals, turn.least, 0.0)
         return loss_of(replace(turn, reach=turn.reach / 2.0**left, least=least))
 
     early, model, stages = stage(0), player.model, turn.doublings + 1 + anneals
     start = search.better_start(model, lambda p: early(p, key)[0], own.params, turn.begins)
     begin, fixed = (start, own.solver), (key, turn.cycles)
     params, solver, terms = search.continued(player.solver, stage, stages, begin, fixed)
-    whole, end = loss_of(turn), (terms["loss"], terms["reason"])
+    whole, end = stage(stages - 1), (terms["loss"], terms["reason"])
     params, reason = search.tested(model, lambda p: whole(p, key)[0], params, *end)
     return params, solver, {**terms, "reason": reason}

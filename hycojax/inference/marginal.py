@@ -30,6 +30,8 @@ from hycojax.models.model import Model, beginnings
 from hycojax.models.pde import BoundPDE
 from hycojax.solvers import INITIAL_STATES
 
+#: Noise, over the scale, as by which first states are held near their prior in a first turn.
+ANNEALED = 0.03
 #: Random vectors for a trace, and steps of the conjugate gradients for each.
 _VECTORS, _STEPS = 2, 60
 
