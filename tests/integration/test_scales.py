@@ -4,6 +4,7 @@ import functools
 from dataclasses import dataclass, replace
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -105,6 +106,31 @@ def test_concentrations_spread_alike_in_other_units():
     found = fitted("gray-scott", Units(1e9, 1.0, 1.0))  # 1 /s and 1 are part of the reaction
     np.testing.assert_allclose(found[0], usual("gray-scott")[0], rtol=1e-3)
     np.testing.assert_allclose(found[1], usual("gray-scott")[1], rtol=0.02)
+
+
+def one_step(pde, boundary, units, scales):
+    """Return a state after a step, in the old units, by coefficients that are searched."""
+    box = hj.Domain((12, 12), (6.0 * units.length,) * 2, boundary)
+    model = pde.on(box, 0.5 * units.time, tuple(scales))
+    state = np.random.default_rng(1).normal(size=(12, 12, len(scales))).astype(np.float32)
+    given = model.pde.admissible(model.domain, jnp.asarray(state * np.float32(scales)))
+    return np.asarray(jax.jit(model.forward)(model.init(None), given)) / np.float32(scales)
+
+
+@pytest.mark.parametrize("units", [ENORMOUS, TINY], ids=["enormous", "tiny"])
+def test_walls_and_fields_do_not_care_for_units(units):
+    """In one step: a flow between walls, and a temperature whose diffusivity is a field."""
+
+    def both(units):
+        spread, speed = units.length**2 / units.time, units.length / units.time
+        unknown = {"start": 0.05 * spread, "high": 0.5 * spread}
+        flow = hj.physics.NavierStokes(0.1 * speed / units.time, hj.Unknown(**unknown), pieces=1)
+        heat = hj.physics.Heat(hj.UnknownField(**unknown), pieces=1)
+        yield one_step(flow, hj.CLOSED, units, (1.0, speed, speed))
+        yield one_step(heat, hj.PERIODIC, units, (1.0,))
+
+    for ours, usually in zip(both(units), both(Units(1.0, 1.0, 1.0)), strict=True):
+        np.testing.assert_allclose(ours, usually, atol=1e-4)
 
 
 def test_a_box_that_no_number_holds_is_named():

@@ -31,7 +31,7 @@ def fourier(field: phi.Field, diffusivity: float | Array, dt: float) -> phi.Fiel
 
     def decay(values: Array) -> Array:
         square = spectrum.squared_wave_numbers(values.shape, dx, periodic)
-        factor = jnp.exp(-diffusivity / unit * dt / unit * square.astype(values.dtype))
+        factor = jnp.exp(-diffusivity / unit * (dt / unit) * square.astype(values.dtype))
         return spectrum.multiply(values, factor, periodic)
 
     return phi.with_components(field, [decay(v) for v in phi.components(field)])
@@ -53,11 +53,11 @@ def explicit(
         dt: Time step.
         substeps: Number of Euler steps.
     """
-    operator = _operator(field, diffusivity)
+    change = _change(field, diffusivity, dt / substeps)
 
     def advance(values: Array) -> Array:
         for _ in range(substeps):
-            values = values + dt / substeps * operator(values)
+            values = values + change(values)
         return values
 
     return phi.with_components(field, [advance(v) for v in phi.components(field)])
@@ -74,17 +74,17 @@ def super_time_step(
     Source: Meyer, Balsara, Aslam, "A stabilized Runge-Kutta-Legendre method for explicit
     super-time-stepping of parabolic and mixed equations", J. Comput. Phys. 257 (2014), eqs. 16-17.
     """
-    operator = _operator(field, diffusivity)
+    change = _change(field, diffusivity, dt)
     first, table = _legendre(stages)
 
     def advance(start: Array) -> Array:
-        slope = dt * operator(start)
+        slope = change(start)
 
         def stage(carry, weights):
             before, now = carry
             mu, nu, mu_slope, gamma = weights
             following = mu * now + nu * before + (1 - mu - nu) * start
-            following = following + mu_slope * dt * operator(now) + gamma * slope
+            following = following + mu_slope * change(now) + gamma * slope
             return (now, following), None
 
         rows = jnp.asarray(table, start.dtype)
@@ -115,14 +115,18 @@ def _legendre(stages: int) -> tuple[float, np.ndarray]:
     return w / 3, np.array(rows)
 
 
-def _operator(field: phi.Field, diffusivity: float | Array | phi.Field):
-    """Return u -> div(a grad u) for the arrays of a field."""
+def _change(field: phi.Field, diffusivity: float | Array | phi.Field, dt: float):
+    """Return u -> dt div(a grad u) for the arrays of a field.
+
+    dt stands between two divisions by a length: XLA joins constants, and 1 / length^2 alone may be
+    no number.
+    """
     (unit, dx), beyond = _in_units(field), _beyond(field)
     if not isinstance(diffusivity, phi.Field):
-        return lambda values: diffusivity / unit / unit * laplace(values, dx, beyond)
+        return lambda values: diffusivity / unit * (dt / unit) * laplace(values, dx, beyond)
     if field.is_staggered or beyond is Beyond.ZERO:
         raise ValueError("a diffusivity that is a field needs a centred field without walls")
-    local = phi.components(diffusivity)[0] / unit / unit
+    local = phi.components(diffusivity)[0] / unit * (dt / unit)
     return lambda values: _weighted_laplace(values, local, beyond, dx)
 
 

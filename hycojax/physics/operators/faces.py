@@ -16,7 +16,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from hycojax.grid.stencils import unit_of
 from hycojax.kernels.axes import along
 from hycojax.physics.operators.fluid import projected
 
@@ -138,24 +137,23 @@ def diffused(faces: Faces, viscosity: float | Array, dt: float, dx: tuple[float,
     Source: J.-G. Liu, J. Liu, R. Pego, Comm. Pure Appl. Math. 60 (2007), for the Stokes pressure
     and why it may be explicit.
     """
-    unit = unit_of(dx)
-    rates = [viscosity / unit / unit * (unit / d) ** 2 for d in dx]  # squares could be too large
-    bends = [_laplace(face, own, rates) for own, face in enumerate(faces)]
+    strengths = [viscosity / d * (dt / d) for d in dx]  # 1 / d^2 alone may be no number
+    bends = [_laplace(face, own, strengths) for own, face in enumerate(faces)]
     pressed = [
-        face - dt / 2 * (bend - free)
+        face - (bend - free) / 2
         for face, bend, free in zip(faces, bends, projected(bends, dx)[0], strict=True)
     ]
-    for axis, rate in enumerate(rates):
+    for axis, strength in enumerate(strengths):
         pressed = [
-            _decayed(x, axis, _resting(own, axis), rate * dt) for own, x in enumerate(pressed)
+            _decayed(x, axis, _resting(own, axis), strength) for own, x in enumerate(pressed)
         ]
     return projected(pressed, dx)[0]
 
 
-def _laplace(face: Array, own: int, rates: list[Array]) -> Array:
+def _laplace(face: Array, own: int, strengths: list[Array]) -> Array:
     return sum(
-        rate * _apply(_second_difference, face, axis, _resting(own, axis))
-        for axis, rate in enumerate(rates)
+        strength * _apply(_second_difference, face, axis, _resting(own, axis))
+        for axis, strength in enumerate(strengths)
     )
 
 
