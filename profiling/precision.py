@@ -15,7 +15,6 @@ is compared in what it holds: means over cells, or values at nodes. Times are wa
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,8 +40,8 @@ from profiling.reference import PROBLEMS
 
 #: Cells of the truth along the box, and its steps an interval.
 FINEST, STEPS = 256, 64
-#: Intervals after which states are compared, by PDE.
-INTERVALS = {"heat": 4, "burgers": 4, "gray_scott": 4, "kolmogorov": 4}
+#: Intervals after which states are compared.
+INTERVALS = 4
 #: Errors for which the least time is told.
 LEVELS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
 FIGURES = Path(__file__).parent / "figures"
@@ -98,8 +97,8 @@ def main() -> None:
     """Run the command."""
     options, console = tyro.cli(Options, prog="python -m profiling.precision"), Console()
     console.print(f"{clock.device()}: milliseconds a simulated second", highlight=False)
-    for name in options.only or tuple(INTERVALS):
-        found = list(track(runs(name, options), name, transient=True))
+    for name in options.only or tuple(PROBLEMS):
+        found = track(list(runs(name, options)), name, console=console, transient=True)
         points = [measured(name, run, options.repeats) for run in found]
         draw(name, points)
         console.print(Markdown(f"**{name}**\n\n{least(points)}"))
@@ -108,7 +107,7 @@ def main() -> None:
 def measured(name: str, run: Run, repeats: int) -> Point:
     """Return what a run costs, and its relative L2 error."""
     start = jnp.asarray(run.start, jnp.float32)
-    seconds = INTERVALS[name] * PROBLEMS[name].interval
+    seconds = INTERVALS * PROBLEMS[name].interval
     forward, _ = clock.compiled(run.advance, (start,))
     loss = jax.grad(lambda state: jnp.mean(run.advance(state) ** 2))
     gradient, _ = clock.compiled(loss, (start,))
@@ -132,11 +131,8 @@ def _cheapest(points: list[Point], solver: str, level: float) -> str:
     good = [p for p in points if p.run.solver == solver and p.error <= level]
     if not good:
         return "not reached"
-    ends = [
-        min(good, key=lambda p, kind=kind: getattr(p, kind)) for kind in ("forward", "gradient")
-    ]
-    times = f"{ends[0].forward:.3g} / {ends[1].gradient:.3g}"
-    return f"{times} ({ends[0].run.cells} cells, {ends[0].run.pieces} steps)"
+    best, gradient = min(good, key=lambda p: p.forward), min(p.gradient for p in good)
+    return f"{best.forward:.3g} / {gradient:.3g} ({best.run.cells} cells, {best.run.pieces} steps)"
 
 
 def draw(name: str, points: list[Point]) -> None:
@@ -177,7 +173,6 @@ def runs(name: str, options: Options) -> Iterator[Run]:
                 yield Run("PhiFlow", cells, pieces, phiflow, *states)
 
 
-@functools.cache
 def truth(name: str) -> tuple[np.ndarray, np.ndarray]:
     """Return nodes of the first and the last state, as exponax steps them."""
     with jax.enable_x64(True):
@@ -209,21 +204,21 @@ def _model(name: str, cells: int, interval: float, pieces: int) -> Any:
 
 def _ours(name: str, cells: int, pieces: int) -> Callable[[Array], Array]:
     model = _model(name, cells, PROBLEMS[name].interval, pieces)
-    return lambda state: rollout(model, {}, state, INTERVALS[name])[-1]
+    return lambda state: rollout(model, {}, state, INTERVALS)[-1]
 
 
 def _phiflow(name: str, cells: int, pieces: int) -> Callable[[Array], Array]:
     model = _model(name, cells, PROBLEMS[name].interval / pieces, 1)
     step = getattr(phiflow_steps, name)
     numbers = values(model.coefficients, {})
-    return _repeated(lambda s: step(model, numbers, s), INTERVALS[name] * pieces)
+    return _repeated(lambda s: step(model, numbers, s), INTERVALS * pieces)
 
 
 def _exponax(name: str, cells: int, pieces: int) -> Callable[[Array], Array]:
     problem = PROBLEMS[name]
     dt = problem.interval / pieces
     stepper = problem.stepper(problem.length, cells, dt, **problem.unknown, **problem.known)
-    return _repeated(stepper, INTERVALS[name] * pieces)
+    return _repeated(stepper, INTERVALS * pieces)
 
 
 def _repeated(step: Callable[[Array], Array], count: int) -> Callable[[Array], Array]:

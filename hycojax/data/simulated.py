@@ -27,7 +27,7 @@ from hycojax.data.times import AllFrames, Times
 from hycojax.errors import InputError
 from hycojax.grid.domain import Domain, Grid, with_channels
 from hycojax.kernels import programs, random_arrays
-from hycojax.kernels.precision import real
+from hycojax.kernels.precision import magnitude, real
 from hycojax.models.model import rollout
 from hycojax.models.pde import PDE, BoundPDE, refined
 from hycojax.settings.checked import Checked, named
@@ -266,8 +266,8 @@ def _noisy(
     """Return what is seen, with noise on what evolves, and how many values are not finite."""
     values = jnp.where(seen, trajectories, 0)
     axes = tuple(range(values.ndim - 1))
-    unit = jnp.ldexp(jnp.ones((), values.dtype), jnp.frexp(jnp.max(jnp.abs(values), axes))[1])
-    scale = unit * jnp.std(values / unit, axes, where=seen)  # else squares could be too large
+    unit = magnitude(values, axes)
+    scale = unit * jnp.std(values / unit, axes, where=seen)
     drawn = noise * scale * random_arrays.normal(key, values.shape)
     noisy = jnp.where(seen, values + jnp.where(evolves, drawn, 0), 0)
     return noisy, jnp.sum(~jnp.isfinite(values))

@@ -20,7 +20,7 @@ from hycojax.data.observations import First, Part
 from hycojax.data.operators import distances
 from hycojax.inference import first_states
 from hycojax.kernels import derivatives, programs
-from hycojax.kernels.precision import real
+from hycojax.kernels.precision import magnitude, real
 from hycojax.models.model import beginnings
 from hycojax.models.pde import BoundPDE, Unconstrained
 from hycojax.settings.numbers import join, split
@@ -121,8 +121,7 @@ def _deviations(
     signs = jax.random.rademacher(jax.random.key(0), off.shape, off.dtype) * (off != 0)
     values = {name: _mean_of(model, name, unflatten) for name in physics.unknowns}
     slopes = [jax.grad(value)(point) for value in values.values()]
-    sizes = [jnp.max(jnp.abs(slope)) for slope in slopes]  # else squares could be no numbers
-    sizes = [jnp.where(size > 0, size, 1) for size in sizes]
+    sizes = [magnitude(slope) for slope in slopes]
     slopes = [slope / size for slope, size in zip(slopes, sizes, strict=True)]
     ends = jax.lax.map(solve, jnp.stack([*slopes, backward(signs)]))
     freedom = jnp.clip(count - backward(signs) @ ends[-1], 1, count)

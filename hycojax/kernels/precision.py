@@ -13,6 +13,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 
 
 def real() -> np.dtype:
@@ -20,18 +21,24 @@ def real() -> np.dtype:
     return np.dtype(jnp.result_type(float))
 
 
-def largest() -> float:
-    """Return how large a number may be that enters a product; 1 over it is how small."""
-    return float(np.finfo(real()).max) ** 0.75  # 6e28 in single precision
+def magnitude(values: Array, axes: tuple[int, ...] | None = None) -> Array:
+    """Return the power of two above the largest of values, along axes; 1 if all are 0.
+
+    Over it values have squares that are numbers, and no bit of them changes.
+    """
+    largest = jnp.max(jnp.abs(values), axes)
+    return jnp.ldexp(jnp.ones_like(largest), jnp.frexp(largest)[1])
 
 
 def check_size(name: str, *numbers: float) -> None:
     """Check that numbers are 0 or of a size that training can compute with.
 
+    Products of a few of them must be numbers: so the largest is 8e28 in single precision.
+
     Raises:
         ValueError: One is not; the message has the range.
     """
-    most = largest()
+    most = float(np.finfo(real()).max) ** 0.75
     for number in map(abs, numbers):
         if math.isfinite(number) and number and not 1 / most <= number <= most:
             kind = "single" if real() == np.float32 else "double"

@@ -69,7 +69,7 @@ def order_test(pde: PDE, domain: Domain, interval: float, seed: int = 0) -> Conv
 
 
 def _order(ends: list[np.ndarray]) -> float:
-    """Return the slope of log2 of the differences, each of which halves n."""
+    """Return the slope of log2 of the differences, each at twice the n of the one before."""
     gaps = np.array([np.linalg.norm(a - b) for a, b in itertools.pairwise(ends)])
     if gaps[-1] < _ROUNDING * np.linalg.norm(ends[-1]):
         return float("inf")

@@ -54,7 +54,7 @@ class Burgers(PseudoSpectral):
 
     def plan(self, domain: Domain, dt: float) -> int | None:
         """Return the stages of half a step of diffusion, if the viscosity is a field."""
-        return diffusion_stages(self, "viscosity", domain, dt, field_only=True)
+        return diffusion_stages(self, "viscosity", domain, dt)
 
     def channels(self, dims: int) -> tuple[Channel, ...]:
         """Return the components of the velocity."""

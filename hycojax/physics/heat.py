@@ -35,7 +35,7 @@ class Heat(PDE):
 
     def plan(self, domain: Domain, dt: float) -> int | None:
         """Return the stages of a step, if the diffusivity is a field."""
-        return diffusion_stages(self, "diffusivity", domain, dt, field_only=True)
+        return diffusion_stages(self, "diffusivity", domain, dt)
 
     def channels(self, dims: int) -> tuple[Channel, ...]:
         """Return the channels of a state."""

@@ -13,17 +13,15 @@ from hycojax.physics.operators import diffuse
 MOST_STAGES = 101
 
 
-def diffusion_stages(
-    pde: Any, name: str, domain: Domain, dt: float, field_only: bool = False
-) -> int | None:
+def diffusion_stages(pde: Any, name: str, domain: Domain, dt: float) -> int | None:
     """Return the stages that keep a diffusion step stable for all values of a coefficient.
 
-    With `field_only`, None for a coefficient that is one number, which needs no stages.
+    None for a coefficient that is one number, whose diffusion is exact and needs no stages.
 
     Raises:
         ValueError: There is no upper bound, or one that would ask for very many stages.
     """
-    if field_only and not coefficients.is_field(getattr(pde, name)):
+    if not coefficients.is_field(getattr(pde, name)):
         return None
     bound = coefficients.largest(pde, name, domain)
     advice = f"set {name}.high, as an example to ten times its start"

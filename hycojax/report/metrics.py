@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from hycojax.grid.domain import Domain
+from hycojax.kernels.precision import magnitude
 
 
 @jax.tree_util.register_dataclass
@@ -41,8 +42,8 @@ def rollout_errors(
     dynamic = jnp.array(domain.dynamic)
     truth, prediction = truth[:, 1:, ..., dynamic], prediction[:, 1:, ..., dynamic]
     over = tuple(range(truth.ndim - 1))
-    unit = np.ldexp(1.0, np.frexp(np.max(np.abs(truth), over))[1]).astype(truth.dtype)
-    truth, prediction = truth / unit, prediction / unit  # else squares could be too large
+    unit = magnitude(truth, over)
+    truth, prediction = truth / unit, prediction / unit
     about = truth - jnp.mean(truth, over)
     rms = jnp.sqrt(jnp.mean(about**2, over))
     rms = jnp.where(rms > 0, rms, 1.0)

@@ -61,11 +61,6 @@ class Fourier:
         return diffusivity / self.unit * (sum(k**2 for k in self.numbers) / self.unit)
 
     @functools.cached_property
-    def square(self) -> Float[np.ndarray, " *modes"]:
-        """|k|^2 of every wave, in 1/m^2."""
-        return np.asarray(sum(k**2 for k in self.k))
-
-    @functools.cached_property
     def resolved(self) -> Float[np.ndarray, " *modes"]:
         """1 for the waves that are resolved, else 0."""
         ends = [_RESOLVED * np.pi / d * (1 - 1e-6) for d in self.grid.dx]
