@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from hycojax.data import labelled
 from hycojax.data.observations import Dense, First, Part, Rows
 from hycojax.errors import InputError
-from hycojax.grid.domain import Grid
+from hycojax.grid.domain import Grid, Holding
 from hycojax.kernels.precision import real
 from hycojax.report.evaluation import Trial
 from hycojax.run import directory as directories
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 _PARTS = {"dense": Dense, "rows": Rows}
+_HOLDINGS = ("points", "holding")
 
 
 def write(
@@ -97,6 +99,8 @@ def _plain(value: First | Part) -> xr.Dataset:
     for name, own in fields.items():
         if name == "ties":
             about[name] = [number for tie in own for number in tie]
+        elif isinstance(own, Holding):
+            about[name] = json.dumps(dataclasses.asdict(own))
         elif isinstance(own, tuple):
             arrays |= {f"{name}_{i}": a for i, a in enumerate(own)}
         elif own is None or isinstance(own, str | int | float):
@@ -113,6 +117,8 @@ def _built(kind: type, data: xr.Dataset) -> Any:
         name = field.name
         if name == "ties":
             fields[name] = _ties(np.atleast_1d(data.attrs.get(name, [])))
+        elif name in _HOLDINGS and name in data.attrs:
+            fields[name] = _holding(json.loads(data.attrs[name]))
         elif f"{name}_0" in data:
             count = sum(str(v).startswith(f"{name}_") for v in data)
             fields[name] = tuple(_real(data[f"{name}_{i}"].values) for i in range(count))
@@ -135,6 +141,10 @@ def _real(values: np.ndarray) -> np.ndarray:
 def _ties(flat: np.ndarray) -> tuple[tuple[int, int, float, float], ...]:
     rows = np.reshape(flat, (-1, 4)).tolist()
     return tuple((int(a), int(b), float(c), float(d)) for a, b, c, d in rows)
+
+
+def _holding(told: dict[str, Any]) -> Holding:
+    return Holding(tuple(tuple(own) for own in told["means"]), told["closed"])
 
 
 def _arrays(arrays: dict[str, np.ndarray | None]) -> xr.Dataset:

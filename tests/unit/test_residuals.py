@@ -217,17 +217,23 @@ def test_residuals_have_a_map_a_curve_and_a_histogram(grid, tmp_path):
 
 
 def test_trials_come_back_from_disk(grid, tmp_path):
+    """Every field does: of each class all are set here, so that a new one can't be forgotten."""
     part, values = dense(grid)
-    weighted = replace(part, weights=np.ones_like(values), degrees=4.0)
+    weighted = replace(part, weights=np.ones_like(values), degrees=4.0, points=grid.holding)
     first = First(
         mean=values[:, 0],
         measured=np.ones(values[:, 0].shape, bool),
         spectrum=(np.arange(3.0, dtype=np.float32),),
+        sizes=(np.arange(4.0, dtype=np.float32),),
         start=values[:, 1],
         ties=((0, 0, 0.5, 1.0),),
         kind="estimated",
     )
-    rows = rows_at(grid, np.ones((3, grid.dims)))
+    rows = replace(
+        rows_at(grid, np.ones((3, grid.dims))), degrees=4.0, refinement=4, holding=grid.holding
+    )
+    for full in (first, weighted, rows):
+        assert all(own is not None for own in vars(full).values()), type(full)
     tried = {
         "recorded": replace(trial_of(weighted, rows, grid=grid), first=first),
         "test": replace(trial_of(grid=grid), truth=values, mask=part.seen[0, ..., 0]),
@@ -245,7 +251,7 @@ def test_trials_come_back_from_disk(grid, tmp_path):
                 same(own, again)
             elif name == "parts":
                 [same(*pair) for pair in zip(own, again, strict=True)]
-            elif isinstance(own, tuple) and name == "spectrum":
+            elif name in ("spectrum", "sizes"):
                 np.testing.assert_array_equal(own, again)
             elif isinstance(own, np.ndarray):
                 np.testing.assert_array_equal(own, again)
