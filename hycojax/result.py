@@ -22,6 +22,7 @@ from hycojax.experiment import Experiment
 from hycojax.game.player import Player
 from hycojax.game.state import Game, TrainingState
 from hycojax.inference import deviations as inference
+from hycojax.inference import priors
 from hycojax.inference.deviations import Doubt
 from hycojax.kernels import programs
 from hycojax.kernels.precision import real
@@ -71,12 +72,14 @@ class Learned:
         last: Those after the last cycle.
         best_cycle: How many cycles were played at the best.
         spread: Spread of coefficients over the starts of a search from many.
+        prior: What it has learned of first states (`inference.priors`).
     """
 
     best: Any
     last: Any
     best_cycle: int
     spread: dict[str, np.ndarray]
+    prior: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -137,10 +140,11 @@ class Result:
             if found:
                 return found
         programs.keep()
-        trial, own = self.tried["recorded"], self.learned["physical"].best
-        about = trial.first, trial.parts, trial.scale, trial.noise
+        trial, own = self.tried["recorded"], self.learned["physical"]
+        first = priors.shaped(trial.first, own.prior)
+        about = first, trial.parts, trial.scale, trial.noise
         models = self.experiment.physics, self.experiment.finer_physics
-        return inference.doubts(*models, *about, own)
+        return inference.doubts(*models, *about, own.best)
 
     @property
     def surrogate(self) -> Trained:
@@ -360,7 +364,7 @@ def concluded(
     """Return the result of a game that stands at a state."""
     players = ((name, player, state.players[name]) for name, player in game.seats)
     learned = {
-        name: _learned(player, own.best, own.params, own.best_cycle, own.solver)
+        name: _learned(player, own.best, own.params, own.best_cycle, own.solver, own.prior)
         for name, player, own in players
     }
     return Result(experiment, legs, history, learned, tried, state=state, **more)
@@ -439,14 +443,17 @@ def _stored(experiment: Experiment, leaves: dict[str, np.ndarray], name: str) ->
     )
     solver = jax.eval_shape(lambda params: player.solver.init(params, 1), template)
     state = checkpoint.part(leaves, f"{at}.solver", solver)
-    return _learned(player, best, last, leaves[f"{at}.best_cycle"], state)
+    prior = leaves.get(f"{at}.prior")
+    return _learned(player, best, last, leaves[f"{at}.best_cycle"], state, prior)
 
 
-def _learned(player: Player, best: Any, last: Any, best_cycle: Any, solver: Any) -> Learned:
+def _learned(
+    player: Player, best: Any, last: Any, best_cycle: Any, solver: Any, prior: Any
+) -> Learned:
     """Return what a player has learned, from its parameters and the state of its solver."""
     spread = player.solver.deviations(solver, player.model.estimates)
-    best, last, spread = jax.device_get((best, last, spread))
-    return Learned(best, last, int(best_cycle), spread)
+    best, last, spread, prior = jax.device_get((best, last, spread, prior))
+    return Learned(best, last, int(best_cycle), spread, prior)
 
 
 @contextmanager

@@ -28,12 +28,6 @@ from profiling.reference import CELLS, DENSE, FRAMES, PROBLEMS
 SYSTEMS, SENSORS = 4, 40
 SEEN = ("full", "centre", "scattered", "sensors")
 NOISES, FIRST, STARTS = (0.0, 0.05), ("known", "measured", "unknown"), (3.0, 1 / 3)
-PDES = {
-    "heat": hj.physics.Heat,
-    "burgers": hj.physics.Burgers,
-    "gray_scott": hj.physics.GrayScott,
-    "kolmogorov": hj.physics.Kolmogorov,
-}
 #: Cycles of a fit, and how many of them are a warm-up.
 CYCLES = {hj.Mode.PHYSICAL: (6, 0), hj.Mode.HYBRID: (10, 2)}
 
@@ -94,13 +88,17 @@ def experiment(case: Case, start: float, seed: int, cycles: int | None = None) -
         name: hj.Unknown(start=start * true, high=50 * true)
         for name, true in problem.unknown.items()
     }
-    pde = PDES[case.name](**unknown, **problem.known)
+    pde = problem.pde(**unknown, **problem.known)
     trusting = hj.Weights(balance=hj.Balance.MISFIT)
     return hj.Experiment(
         name=f"{case.name}-{case.seen}",
         domain=hj.Domain((CELLS, CELLS), (problem.length, problem.length), hj.PERIODIC),
         interval=problem.interval,
-        physical=hj.Physical(pde, hj.LBFGS(iterations=100, memory=30), trusting),
+        physical=hj.Physical(
+            pde,
+            hj.LBFGS(iterations=int(__import__("os").environ.get("ITS", "100")), memory=30),
+            trusting,
+        ),
         synthetic=hj.Synthetic(
             hj.networks.UNet(levels=2, features=12),
             hj.Adam(4e-3, updates=40),

@@ -35,7 +35,6 @@ from hycojax.models.coefficients import values
 from hycojax.models.model import rollout
 from hycojax.report.comparison import table
 from profiling import clock, phiflow_steps, reference
-from profiling.own_recordings import PDES
 from profiling.reference import PROBLEMS
 
 #: Cells of the truth along the box, and its steps an interval.
@@ -162,7 +161,7 @@ def runs(name: str, options: Options) -> Iterator[Run]:
     recorded = PROBLEMS[name].recorded
     seen = [np.asarray(recorded(jnp.asarray(nodes))) for nodes in (start, end)]
     for cells in options.cells:
-        states = [_cells(name, nodes, cells) for nodes in seen]
+        states = [reference.over_cells(name, nodes, cells) for nodes in seen]
         step = FINEST // cells
         nodes = [np.asarray(values[..., ::step, ::step]) for values in (start, end)]
         for pieces in options.pieces:
@@ -177,27 +176,14 @@ def truth(name: str) -> tuple[np.ndarray, np.ndarray]:
     """Return nodes of the first and the last state, as exponax steps them."""
     with jax.enable_x64(True):
         coarse = jnp.asarray(PROBLEMS[name].draw(jax.random.key(0)), jnp.float64)
-        start = _refined(coarse, FINEST)
+        start = reference.refined(coarse, FINEST)
         end = jax.jit(_exponax(name, FINEST, STEPS))(start)
         return np.asarray(start), np.asarray(end)
 
 
-def _refined(nodes: Array, cells: int) -> Array:
-    """Return the same Fourier series at more nodes."""
-    waves = jnp.fft.fftshift(jnp.fft.fft2(nodes), (-2, -1))
-    more = (cells - nodes.shape[-1]) // 2
-    wide = jnp.pad(waves, ((0, 0), (more, more), (more, more)))
-    ratio = (cells / nodes.shape[-1]) ** 2
-    return jnp.fft.ifft2(jnp.fft.ifftshift(wide, (-2, -1))).real * ratio
-
-
-def _cells(name: str, nodes: np.ndarray, cells: int) -> np.ndarray:
-    return np.stack([reference.means(name, c, own, cells) for c, own in enumerate(nodes)], -1)
-
-
 def _model(name: str, cells: int, interval: float, pieces: int) -> Any:
     problem = PROBLEMS[name]
-    pde = PDES[name](**problem.unknown, **problem.known, pieces=pieces)
+    pde = problem.pde(**problem.unknown, **problem.known, pieces=pieces)
     box = hj.Domain((cells, cells), (problem.length, problem.length), hj.PERIODIC)
     return pde.on(box, interval)
 
@@ -215,9 +201,7 @@ def _phiflow(name: str, cells: int, pieces: int) -> Callable[[Array], Array]:
 
 
 def _exponax(name: str, cells: int, pieces: int) -> Callable[[Array], Array]:
-    problem = PROBLEMS[name]
-    dt = problem.interval / pieces
-    stepper = problem.stepper(problem.length, cells, dt, **problem.unknown, **problem.known)
+    stepper = reference.stepped(name, cells, pieces, PROBLEMS[name].unknown)
     return _repeated(stepper, INTERVALS * pieces)
 
 

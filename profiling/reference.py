@@ -15,6 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
+import hycojax as hj
+
 #: The model's cells along the box, frames, and dense frames an interval.
 CELLS, FRAMES, DENSE = 32, 16, 4
 _FINE, _INNER, _SEED = 4 * CELLS, 2, 2026
@@ -25,17 +27,20 @@ class Problem:
     """A PDE in a periodic square, with a stepper of exponax and an initial state for it.
 
     Attributes:
+        pde: Our PDE.
         length: Of a side of the box, in metres.
         interval: From frame to frame, in seconds.
         channels: Names of what is recorded.
         unknown: True values of the coefficients that are to be found.
         known: Coefficients that the model is told.
         stepper: Returns exponax's stepper, from box, cells, time step and coefficients.
-        draw: Draws what it starts from, at the nodes of the fine grid.
+        draw: Draws what it starts from, at the 128 nodes of a grid that resolves it.
         recorded: Turns what it steps into the channels.
+        entered: Turns the channels of a state into what it steps.
         faces: Whether channels are components of a vector on lower faces.
     """
 
+    pde: type[hj.PDE]
     length: float
     interval: float
     channels: tuple[str, ...]
@@ -44,21 +49,48 @@ class Problem:
     draw: Callable[[Key[Array, ""]], Array]
     known: dict[str, float] = field(default_factory=dict)
     recorded: Callable[[Array], Array] = lambda path: path
+    entered: Callable[[Array], Array] = lambda state: state
     faces: bool = False
 
 
 @functools.cache
-def trajectories(name: str, count: int) -> Float[np.ndarray, "simulation time channel x y"]:
-    """Return values at the nodes of the fine grid, `DENSE` frames an interval."""
+def trajectories(
+    name: str, count: int, fine: int = _FINE, inner: int = _INNER
+) -> Float[np.ndarray, "simulation time channel x y"]:
+    """Return values at the nodes of a fine grid, `DENSE` frames an interval.
+
+    Args:
+        name: Of the problem.
+        count: Simulations.
+        fine: Nodes of the grid along the box, at least 128.
+        inner: Steps of exponax's from one dense frame to the next.
+    """
     import exponax as ex
 
     problem = PROBLEMS[name]
-    dt = problem.interval / DENSE / _INNER
-    stepper = problem.stepper(problem.length, _FINE, dt, **problem.unknown, **problem.known)
-    roll = ex.rollout(ex.repeat(stepper, _INNER), FRAMES * DENSE, include_init=True)
-    one = jax.jit(lambda key: problem.recorded(roll(problem.draw(key))))
+    stepper = stepped(name, fine, DENSE * inner, problem.unknown)
+    roll = ex.rollout(ex.repeat(stepper, inner), FRAMES * DENSE, include_init=True)
+    one = jax.jit(lambda key: problem.recorded(roll(refined(problem.draw(key), fine))))
     keys = jax.random.split(jax.random.key(_SEED), count)
     return np.stack([np.asarray(one(key), np.float64) for key in keys])
+
+
+def stepped(
+    name: str, cells: int, pieces: int, unknown: dict[str, Any]
+) -> Callable[[Array], Array]:
+    """Return exponax's step on a grid, of a part of an interval."""
+    problem = PROBLEMS[name]
+    dt = problem.interval / pieces
+    return problem.stepper(problem.length, cells, dt, **unknown, **problem.known)
+
+
+def refined(nodes: Float[Array, "channel x y"], cells: int) -> Float[Array, "channel x y"]:
+    """Return the same Fourier series at more nodes."""
+    waves = jnp.fft.fftshift(jnp.fft.fft2(nodes), (-2, -1))
+    more = (cells - nodes.shape[-1]) // 2
+    wide = jnp.pad(waves, ((0, 0), (more, more), (more, more)))
+    ratio = (cells / nodes.shape[-1]) ** 2
+    return jnp.fft.ifft2(jnp.fft.ifftshift(wide, (-2, -1))).real * ratio
 
 
 def means(
@@ -68,42 +100,90 @@ def means(
 
     Of a component of a vector on faces the means are over the lower faces across its axis.
     """
-    problem, fine = PROBLEMS[name], nodes.shape[-1]
+    averaged = np.fft.ifft2(
+        np.fft.fft2(nodes) * mean_of_waves(name, channel, cells, nodes.shape[-1])
+    )
+    step = nodes.shape[-1] // cells
+    return averaged.real[..., ::step, ::step]
+
+
+def mean_of_waves(name: str, channel: int, cells: int, nodes: int) -> Array:
+    """Return the factors of the waves of a grid's nodes that make means over a model's cells."""
+    problem = PROBLEMS[name]
     h = problem.length / cells
-    k = 2 * np.pi * np.fft.fftfreq(fine, problem.length / fine)
+    k = 2 * np.pi * np.fft.fftfreq(nodes, problem.length / nodes)
     over = np.sinc(k * h / 2 / np.pi) * np.exp(1j * k * h / 2)
     across = [problem.faces and channel == axis for axis in range(2)]
     x, y = (np.ones_like(over) if face else over for face in across)
-    averaged = np.fft.ifft2(np.fft.fft2(nodes) * x[:, None] * y).real
-    step = fine // cells
-    return averaged[..., ::step, ::step]
+    return x[:, None] * y
 
 
-def places(name: str, channel: int) -> tuple[np.ndarray, np.ndarray]:
+def nodes_of(name: str, held: Float[Array, "... x y channel"]) -> Float[Array, "... channel x y"]:
+    """Return values at the nodes of the model's own grid, from means over its cells."""
+    cells = held.shape[-2]
+    waves = [
+        jnp.fft.fft2(held[..., c]) / mean_of_waves(name, c, cells, cells)
+        for c in range(held.shape[-1])
+    ]
+    return jnp.fft.ifft2(jnp.stack(waves, -3)).real
+
+
+def held_by(name: str, nodes: Float[Array, "... channel x y"]) -> Float[Array, "... x y channel"]:
+    """Return means over the cells of the nodes' own grid: the inverse of `nodes_of`."""
+    cells = nodes.shape[-1]
+    waves = [
+        jnp.fft.fft2(nodes[..., c, :, :]) * mean_of_waves(name, c, cells, cells)
+        for c in range(nodes.shape[-3])
+    ]
+    return jnp.fft.ifft2(jnp.stack(waves, -1), axes=(-3, -2)).real
+
+
+def places(name: str, channel: int, cells: int = CELLS) -> tuple[np.ndarray, np.ndarray]:
     """Return where these means lie along each axis."""
     problem = PROBLEMS[name]
     shift = [0.0 if problem.faces and channel == axis else 0.5 for axis in range(2)]
-    x, y = ((np.arange(CELLS) + s) * problem.length / CELLS for s in shift)
+    x, y = ((np.arange(cells) + s) * problem.length / cells for s in shift)
     return x, y
 
 
 def states(name: str, count: int) -> Float[np.ndarray, "simulation time x y channel"]:
     """Return the means at all frames."""
-    nodes = trajectories(name, count)[:, ::DENSE]
-    return np.stack([means(name, c, nodes[:, :, c]) for c in range(nodes.shape[2])], -1)
+    return over_cells(name, trajectories(name, count)[:, ::DENSE])
+
+
+def over_cells(
+    name: str, nodes: Float[np.ndarray, "... channel x y"], cells: int = CELLS
+) -> Float[np.ndarray, "... x y channel"]:
+    """Return the means of all channels over a model's cells."""
+    channels = range(nodes.shape[-3])
+    return np.stack([means(name, c, nodes[..., c, :, :], cells) for c in channels], -1)
 
 
 def at(name: str, nodes: Float[np.ndarray, "... x y"], place: np.ndarray) -> np.ndarray:
     """Return values at a place, by their Fourier series."""
-    waves = np.fft.fftfreq(_FINE, 1 / _FINE)
+    fine = nodes.shape[-1]
+    waves = np.fft.fftfreq(fine, 1 / fine)
     along = [np.exp(2j * np.pi * waves * x / PROBLEMS[name].length) for x in place]
-    return np.einsum("...ij,i,j->...", np.fft.fft2(nodes), *along).real / _FINE**2
+    return np.einsum("...ij,i,j->...", np.fft.fft2(nodes), *along).real / fine**2
 
 
 def _heat(length: float, cells: int, dt: float, diffusivity: float) -> Any:
     import exponax as ex
 
     return ex.stepper.Diffusion(2, length, cells, dt, diffusivity=diffusivity)
+
+
+def _advection(length: float, cells: int, dt: float, coefficient: float) -> Any:
+    import exponax as ex
+
+    velocity = coefficient * jnp.array(_FLOW)
+    return ex.stepper.AdvectionDiffusion(2, length, cells, dt, velocity=velocity, diffusivity=0.0)
+
+
+def _with_flow(path: Float[Array, "time 1 x y"]) -> Float[Array, "time 3 x y"]:
+    """Return a tracer with the flow that carries it."""
+    flow = jnp.broadcast_to(jnp.array(_FLOW)[:, None, None], (len(path), 2, *path.shape[2:]))
+    return jnp.concatenate([path, flow], 1)
 
 
 def _burgers(length: float, cells: int, dt: float, viscosity: float) -> Any:
@@ -179,6 +259,13 @@ def _velocity(vorticity: Float[Array, "... 1 x y"]) -> Float[Array, "... 2 x y"]
     return jnp.stack([jnp.fft.ifft2(1j * k * stream).real for k in (ky, -kx)], -3)
 
 
+def _vorticity(velocity: Float[Array, "2 x y"]) -> Float[Array, "1 x y"]:
+    """Return exponax's vorticity, d_y u - d_x v."""
+    kx, ky = _wave_vector(velocity.shape[-1])
+    u, v = jnp.fft.fft2(velocity)
+    return jnp.fft.ifft2(1j * ky * u - 1j * kx * v).real[None]
+
+
 def _wave_vector(cells: int) -> tuple[Array, Array]:
     """Return the waves along both axes of a box of 2 pi, without the mean's share."""
     k = jnp.fft.fftfreq(cells, 1 / cells)
@@ -186,29 +273,50 @@ def _wave_vector(cells: int) -> tuple[Array, Array]:
 
 
 _COMPONENTS = ("velocity_x", "velocity_y")
+#: What carries the tracer, in m/s.
+_FLOW = (1.0, 0.6)
 PROBLEMS = {
     "heat": Problem(
+        hj.physics.Heat,
         *(1.0, 0.1, ("temperature",), {"diffusivity": 2e-3}),
         stepper=_heat,
         draw=_waves(1, 4),
     ),
+    "advection": Problem(
+        hj.physics.Advection,
+        *(1.0, 0.05, ("tracer", *_COMPONENTS), {"coefficient": 0.8}),
+        stepper=_advection,
+        draw=_waves(1, 4),
+        recorded=_with_flow,
+        entered=lambda state: state[:1],
+    ),
     "burgers": Problem(
+        hj.physics.Burgers,
         *(1.0, 0.02, _COMPONENTS, {"viscosity": 0.03}),
         stepper=_burgers,
         draw=_waves(2, 2),
     ),
+    "burgers_fronts": Problem(
+        hj.physics.Burgers,
+        *(1.0, 0.02, _COMPONENTS, {"viscosity": 0.01}),
+        stepper=_burgers,
+        draw=_waves(2, 2),
+    ),
     "gray_scott": Problem(
+        hj.physics.GrayScott,
         *(1.0, 10.0, ("u", "v"), {"diffusivity_u": 1e-4, "diffusivity_v": 5e-5}),
         stepper=_gray_scott,
         draw=_blobs,
         known={"feed": 0.035, "kill": 0.06},
     ),
     "kolmogorov": Problem(
+        hj.physics.Kolmogorov,
         *(2 * np.pi, 0.1, _COMPONENTS, {"viscosity": 0.02}),
         stepper=_kolmogorov,
         draw=_eddies,
         known={"forcing": -0.5},
         recorded=_velocity,
+        entered=_vorticity,
         faces=True,
     ),
 }

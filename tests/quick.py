@@ -29,7 +29,7 @@ TESTED_IN = {
     "instruments": "test_operators_of_observation",
     **dict.fromkeys(("lines", "observations", "parts", "roles", "splits"), "test_observing"),
     "first_guess": "test_first_states",
-    "marginal": "test_deviations",
+    **dict.fromkeys(("marginal", "priors"), "test_deviations"),
     **dict.fromkeys(("arrays", "files", "labels", "layouts", "netcdf"), "test_formats"),
     **dict.fromkeys(("pdebench", "systems", "tables", "the_well", "variables"), "test_formats"),
     **dict.fromkeys(("extent", "first_experiment", "inspection", "noise"), "test_inspect"),

@@ -110,6 +110,14 @@ def normal(
     return jax.vmap(lambda n: _by_channel(grid, first.sizes, n))(numbers)
 
 
+def covariance(
+    grid: Grid, first: First, numbers: Float[Array, "simulation *shape channels"]
+) -> Float[Array, "simulation *shape channels"]:
+    """Return the prior's covariance of the numbers of a search, times such numbers."""
+    squares = tuple(size**-2 for size in first.sizes)
+    return jax.vmap(lambda n: _by_channel(grid, squares, n))(numbers)
+
+
 def _by_channel(grid: Grid, factors: tuple[Array, ...], numbers: Array) -> Array:
     fields = [filters.filtered(grid, a, numbers[..., c]) for c, a in enumerate(factors)]
     return jnp.stack(fields, -1)
@@ -131,7 +139,7 @@ def _with_prior(
     for name in setting.priors:
         if name not in names:
             raise InputError(f"first.priors: the model has no channel {name!r}; it has {names}")
-    mean, spectra, sizes, ties = np.array(role.static, real()), [], [], []
+    mean, spectra, sizes, shells, ties = np.array(role.static, real()), [], [], [], []
     for c, channel in enumerate(grid.channels):
         prior = setting.priors.get(channel.name, Prior())
         amplitude = 0.0
@@ -150,9 +158,10 @@ def _with_prior(
         waves = filters.matern(grid, amplitude, length if amplitude else 1.0)
         sizes.append(_sizes(waves, amplitude, c, role, grid, found, noise))
         spectra.append(waves * sizes[-1])
-    first = First(
-        mean, spectrum=tuple(spectra), sizes=tuple(sizes), ties=tuple(ties), kind="estimated"
-    )
+        given = not amplitude or prior.amplitude is not None or prior.length is not None
+        shells.append(filters.shells(grid) + (filters.SHELLS if given else 0))
+    about = {"spectrum": spectra, "sizes": sizes, "shells": shells, "ties": ties}
+    first = First(mean, **{name: tuple(own) for name, own in about.items()}, kind="estimated")
     return replace(first, start=_start(physics, first, Role(near, role.static), found))
 
 

@@ -32,7 +32,7 @@ from hycojax.game.schedule import Turn
 from hycojax.game.state import NAMES, Game, PlayerState, TrainingState
 from hycojax.game.turn import train
 from hycojax.game.validation import validated
-from hycojax.inference import marginal
+from hycojax.inference import marginal, priors
 from hycojax.solvers import Objective
 
 
@@ -77,8 +77,10 @@ def play(
     if estimates(player, data.training.first):
         square = visible_loss(player, data, observed, own.params, game.physics)
         data = data if data.sure else replace(data, noise=marginal.told(data.noise, square))
-        leaning = marginal.slope(game.physics, player.model, data, own.params)
+        leaning, prior = marginal.uncertain(game.physics, player.model, data, own.params, own.prior)
     if leaning is not None:  # first states have a prior
+        own = replace(own, prior=jnp.where(turn.begins, own.prior, prior))
+        data = priors.known(data, own.prior)
         turn = replace(turn, least=jnp.where(turn.begins, marginal.ANNEALED, 0.0))
 
     def loss_of(turn: Turn) -> Objective:

@@ -14,6 +14,7 @@ from hycojax.data.observations import Observations
 from hycojax.game import initial_states
 from hycojax.game.player import Physical, Player, Synthetic, Weights
 from hycojax.game.schedule import Interaction, Schedule, Turn
+from hycojax.inference import priors
 from hycojax.inference.first_states import states
 from hycojax.kernels import programs
 from hycojax.kernels.precision import real
@@ -58,7 +59,8 @@ class PlayerState:
 
     `error` is that of the latest validation, `best_cycle` how many cycles were played at the best.
     `recorded` are the training recordings as the player predicts them from their first states; None
-    where all of them is known, so that nothing has to be predicted.
+    where all of them is known, so that nothing has to be predicted. `prior` is what a player that
+    estimates first states has learned of them (`inference.priors`).
     """
 
     params: Any
@@ -68,6 +70,7 @@ class PlayerState:
     best_error: Float[Array, ""]
     best_cycle: Int[Array, ""]
     recorded: Float[Array, "simulation time *shape channels"] | None
+    prior: Float[Array, "channels shell"] | None = None
 
 
 @jax.tree_util.register_dataclass
@@ -145,10 +148,10 @@ def _start(structure: Game, numbers: Any, data: Observations, key: Key[Array, ""
 
 
 def _untrained(game: Game, player: Player, data: Observations, key: Key[Array, ""]) -> PlayerState:
+    first = data.training.first
     params = player.model.normalise(player.model.init(key), data.statistics)
-    params = initial_states.with_states(player, params, data.training.first)
-    starts = beginnings(states(game.physics, data.training.first, data.scale))
-    steps = data.training.steps
+    params = initial_states.with_states(player, params, first)
+    starts = beginnings(states(game.physics, first, data.scale))
     return PlayerState(
         params=params,
         solver=player.solver.init(params, game.schedule.cycles),
@@ -156,5 +159,6 @@ def _untrained(game: Game, player: Player, data: Observations, key: Key[Array, "
         best=jax.tree.map(jnp.copy, params),  # not the same buffers: the state is donated
         best_error=jnp.asarray(jnp.inf, real()),
         best_cycle=jnp.asarray(0, jnp.int32),
-        recorded=None if data.whole else player.model.predict(params, starts, steps),
+        recorded=None if data.whole else player.model.predict(params, starts, data.training.steps),
+        prior=priors.untold(first) if initial_states.estimates(player, first) else None,
     )

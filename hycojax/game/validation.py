@@ -34,16 +34,10 @@ def validated(
     )
     error = jnp.where(due, error, own.error)
     better = due & (error < own.best_error)
-    new, old = (own.params, error, cycle + 1), (own.best, own.best_error, own.best_cycle)
-    best, best_error, best_cycle = jax.tree.map(lambda n, o: jnp.where(better, n, o), new, old)
-    return replace(
-        own,
-        error=error,
-        best=best,
-        best_error=best_error,
-        best_cycle=best_cycle,
-        recorded=recorded,
-    )
+    new = {"best": own.params, "best_error": error, "best_cycle": cycle + 1}
+    old = {name: getattr(own, name) for name in new}
+    best = jax.tree.map(lambda n, o: jnp.where(better, n, o), new, old)
+    return replace(own, error=error, recorded=recorded, **best)
 
 
 def predictions(

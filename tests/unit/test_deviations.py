@@ -15,7 +15,7 @@ import hycojax as hj
 from hycojax.data.observations import Dense, First, Observations, Observed, Statistics
 from hycojax.grid import filters
 from hycojax.grid.domain import PERIODIC
-from hycojax.inference import marginal
+from hycojax.inference import marginal, priors
 from hycojax.inference.deviations import doubts
 from hycojax.models.model import beginnings
 from hycojax.models.pde import Unconstrained
@@ -61,7 +61,8 @@ def case(kind, spacing=1):
     seen[:, 1 if kind == "known" else 0 :, ::spacing] = True
     weights = rng.uniform(0.5, 1.5, seen.shape).astype(np.float32)
     sizes = np.linspace(0.5, 2.0, spectrum.size).astype(np.float32)  # of the search's numbers
-    prior = {"spectrum": (spectrum * sizes,), "sizes": (sizes,), "start": q}
+    about = {"spectrum": (spectrum * sizes,), "sizes": (sizes,), "shells": (filters.shells(BOX),)}
+    prior = {**about, "start": q}
     prior = prior if kind == "estimated" else {}
     size, root = root_of(sizes), root @ root_of(sizes)
     measured = np.ones(shape, bool) if kind == "measured" else None
@@ -106,6 +107,20 @@ def dense(own):
         x = jnp.asarray(own.point)
         off, jacobian = (np.asarray(f(x)) for f in (own.residuals, jax.jacfwd(own.residuals)))
     return off, jacobian, jacobian.T @ jacobian + own.sure
+
+
+def in_shells(own):
+    """Return S Pi S of each shell: its part of what the prior adds to the curvature."""
+    size, shells = own.first.sizes[0], own.first.shells[0]
+    roots = [root_of(np.where(shells == number, size, 0)) for number in range(filters.SHELLS)]
+    return [np.kron(np.eye(SYSTEMS), root.T @ root) for root in roots]
+
+
+def observations(own):
+    """Return the measurements of a case as a search sees them."""
+    seen = Observed(own.parts, own.first, None, np.zeros((SYSTEMS, STEPS + 1), bool))
+    numbers = Statistics(jnp.zeros(1), jnp.full(1, SCALE), jnp.ones(1))
+    return Observations(seen, seen, numbers, jnp.float32(NOISE), whole=False)
 
 
 @pytest.mark.parametrize(
@@ -162,17 +177,63 @@ def test_the_uncertainty_of_first_states_has_the_slope_of_its_determinant(monkey
     step[0] = 1e-3
     ends = [half_log_determinant(own.point + sign * step) for sign in (1, -1)]
     expected = (ends[0] - ends[1]) / 2e-3
-    monkeypatch.setattr(marginal, "_VECTORS", 300)  # two are enough in a search, on the average
-    seen = Observed(own.parts, own.first, None, np.zeros((SYSTEMS, STEPS + 1), bool))
-    numbers = Statistics(jnp.zeros(1), jnp.full(1, SCALE), jnp.ones(1))
-    data = Observations(seen, seen, numbers, jnp.float32(NOISE), whole=False)
-    program = jax.jit(marginal.slope, static_argnums=(0, 1))
-    slope = program(PHYSICS, Unconstrained(PHYSICS), data, own.params)
+    monkeypatch.setattr(marginal, "_SAMPLES", 300)  # two are enough in a search, on the average
+    data, factors = observations(own), priors.untold(own.first)
+    program = jax.jit(marginal.uncertain, static_argnums=(0, 1))
+    slope, shaped = program(PHYSICS, Unconstrained(PHYSICS), data, own.params, factors)
     np.testing.assert_allclose(slope["diffusivity"], expected, rtol=0.05)
     assert set(slope) == {"diffusivity"}
     assert expected < -0.1
-    measured = replace(data, training=replace(seen, first=case("measured").first))
-    assert marginal.slope(PHYSICS, Unconstrained(PHYSICS), measured, own.params) is None
+    _, _, curvature = dense(own)
+    inverse, q = np.linalg.inv(curvature[1:, 1:]), own.point[1:]
+    waves = SYSTEMS * filters.waves_in_shells(BOX)
+    gamma = [n - np.trace(part @ inverse) for n, part in zip(waves, in_shells(own), strict=True)]
+    square = [q @ part @ q for part in in_shells(own)]
+    step = (np.array(square) + 0.5) / (np.array(gamma) + 0.5)
+    np.testing.assert_allclose(shaped[0] ** 2, np.clip(step, 0.1, 10), rtol=0.2)
+    measured = replace(data.training, first=case("measured").first)
+    about = Unconstrained(PHYSICS), replace(data, training=measured), own.params, None
+    assert marginal.uncertain(PHYSICS, *about) == (None, None)
+
+
+def test_a_prior_that_is_learned_is_the_likeliest(monkeypatch):
+    """Five sensors: other factors of the shells have less evidence, by dense algebra."""
+    monkeypatch.setattr(priors, "_LEAST", 1e-3)
+    own, noise, rng = case("estimated").first, 0.05, np.random.default_rng(3)
+    field = root_of(own.spectrum[0])
+    places = rng.normal(size=(SYSTEMS, 5, CELLS)) / np.sqrt(CELLS)
+    values = (3 * places @ field @ rng.normal(size=(SYSTEMS, CELLS, 1)))[..., 0]
+    values += noise * rng.normal(size=values.shape)
+    signs = np.sign(rng.normal(size=(200, SYSTEMS, 5 + CELLS)))
+    step = jax.jit(priors.learned, static_argnums=0)
+    factors = priors.untold(own)
+    for _ in range(40):
+        now = priors.shaped(own, factors)
+        size = root_of(now.sizes[0])
+        best, ends = [], []
+        for place, value, e in zip(places, values, np.moveaxis(signs, 1, 0), strict=True):
+            read = place @ field / noise
+            right = np.concatenate([read, size]).T  # of measurements and prior
+            solve = np.linalg.inv(right @ right.T) @ right
+            best.append(solve[:, :5] @ value / noise)
+            ends.append(e @ solve.T)
+        arrays = np.stack(best), np.stack(ends, 1), signs[..., 5:]
+        factors = step(BOX, now, factors, *(np.float32(a)[..., None] for a in arrays))
+
+    def evidence(factors):
+        spread = root_of(own.spectrum[0] / priors.shaped(own, factors).sizes[0])
+        found = 0.0
+        for place, value in zip(places, values, strict=True):
+            covariance = place @ spread @ spread.T @ place.T + noise**2 * np.eye(5)
+            square = value @ np.linalg.solve(covariance, value)
+            found -= (np.linalg.slogdet(covariance)[1] + square) / 2
+        return found
+
+    best = evidence(factors)
+    assert best > evidence(priors.untold(own)) + 1
+    for shell in np.unique(own.shells[0]):
+        for other in (0.7, 1.4):
+            assert evidence(factors.at[0, shell].multiply(other)) < best + 0.05
 
 
 def test_the_grid_s_part_of_an_error_is_told(cell_means):

@@ -62,3 +62,22 @@ def test_walls_reflect():
     images = sum(matern(d, length) for d in (one - other, one + other, 2 - one - other))
     expected = images / np.diag(images).mean()
     np.testing.assert_allclose(found, expected, atol=5e-3)
+
+
+@BOUNDARIES
+@pytest.mark.parametrize("dims", SHAPES)
+def test_each_wave_is_in_a_shell(dims, boundary):
+    """A wave that is put into the box by hand comes back from its shell alone, and whole."""
+    domain = Domain(SHAPES[dims], (1.0, 2.0, 1.5)[:dims], boundary)
+    shells, waves = filters.shells(domain), filters.waves_in_shells(domain)
+    assert waves.sum() == np.prod(domain.shape)
+    assert shells.max() < filters.SHELLS
+    along = np.reshape(np.arange(domain.shape[0]) + 0.5, (-1, *(1,) * (dims - 1)))
+    turns = 2 if boundary is PERIODIC else 1
+    for number in range(3):
+        wave = np.cos(turns * np.pi * number * along / domain.shape[0])
+        wave = np.broadcast_to(wave, domain.shape).astype(np.float32)
+        length = max(domain.size) * number / domain.size[0]  # over the longest wave's
+        expected = np.searchsorted([0.5, 1.5, 2.5, 3.5, 4.5, 6.08, 8.2], length)
+        own = filters.filtered(domain, np.where(shells == expected, 1.0, 0.0), wave)
+        np.testing.assert_allclose(own, wave, atol=1e-5)

@@ -225,6 +225,7 @@ def test_trials_come_back_from_disk(grid, tmp_path):
         measured=np.ones(values[:, 0].shape, bool),
         spectrum=(np.arange(3.0, dtype=np.float32),),
         sizes=(np.arange(4.0, dtype=np.float32),),
+        shells=(np.arange(4, dtype=np.int32),),
         start=values[:, 1],
         ties=((0, 0, 0.5, 1.0),),
         kind="estimated",
@@ -251,7 +252,7 @@ def test_trials_come_back_from_disk(grid, tmp_path):
                 same(own, again)
             elif name == "parts":
                 [same(*pair) for pair in zip(own, again, strict=True)]
-            elif name in ("spectrum", "sizes"):
+            elif name in ("spectrum", "sizes", "shells"):
                 np.testing.assert_array_equal(own, again)
             elif isinstance(own, np.ndarray):
                 np.testing.assert_array_equal(own, again)
