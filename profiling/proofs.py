@@ -27,7 +27,16 @@ from rich.markdown import Markdown
 from hycojax import commandline
 from hycojax.errors import InputError, StoppedError
 from hycojax.run.directory import write_json
-from profiling import chaotic, clock, cooperation, hidden, kelvin, own_recordings, surrogates
+from profiling import (
+    chaotic,
+    clock,
+    cooperation,
+    exact_recordings,
+    hidden,
+    kelvin,
+    own_recordings,
+    surrogates,
+)
 
 _ROOT = Path(__file__).parents[1]
 _BEGINNING = """\
@@ -54,6 +63,7 @@ class Proof:
 
 PROOFS = (
     Proof("cooperation", "Cooperation", cooperation.prove, cooperation.FILES),
+    Proof("exact", "What the step alone does to a parameter", exact_recordings.prove),
     Proof("recordings-heat", "Heat from another solver", own_recordings.prove_heat),
     Proof("recordings-burgers", "Burgers from another solver", own_recordings.prove_burgers),
     Proof("recordings-patterns", "Patterns from another solver", own_recordings.prove_patterns),
