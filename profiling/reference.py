@@ -170,7 +170,8 @@ def at(name: str, nodes: Float[np.ndarray, "... x y"], place: np.ndarray) -> np.
 def _heat(length: float, cells: int, dt: float, diffusivity: float) -> Any:
     import exponax as ex
 
-    return ex.stepper.Diffusion(2, length, cells, dt, diffusivity=diffusivity)
+    tensor = diffusivity * jnp.eye(2)  # of a number it would ask whether it is a float
+    return ex.stepper.Diffusion(2, length, cells, dt, diffusivity=tensor)
 
 
 def _advection(length: float, cells: int, dt: float, coefficient: float) -> Any:
