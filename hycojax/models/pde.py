@@ -22,6 +22,7 @@ from hycojax.grid.domain import Boundary, Channel, Domain, Grid, with_channels
 from hycojax.grid.transfers import prolonged
 from hycojax.kernels import derivatives
 from hycojax.kernels.precision import check_size
+from hycojax.kernels.repetition import repeated
 from hycojax.models import coefficients as own
 from hycojax.models.model import Starts, Stepper, rollouts
 from hycojax.settings.checked import Checked
@@ -110,10 +111,7 @@ class PDE(Checked, ABC):
         self, at: Setting, values: dict[str, Any], state: Float[Array, "*shape channels"]
     ) -> Float[Array, "*shape channels"]:
         """Return the state `at.pieces` steps later."""
-        step = partial(self.step, at, values)
-        if at.pieces == 1:
-            return step(state)
-        return jax.lax.scan(lambda s, _: (step(s), None), state, length=at.pieces)[0]
+        return repeated(partial(self.step, at, values), at.pieces)(state)
 
     def admissible(
         self, domain: Grid, state: Float[Array, "*shape channels"]

@@ -68,10 +68,3 @@ def third_order(tendency: Callable[[Any], Any], dt: float) -> Callable[[Any], An
         return jax.lax.scan(lambda now, share: (stage(u, now, share), None), u, shares)[0]
 
     return step
-
-
-def repeated(step: Callable[[State], State], count: int) -> Callable[[State], State]:
-    """Return so many steps as one function."""
-    if count == 1:
-        return step
-    return lambda u: jax.lax.scan(lambda v, _: (step(v), None), u, length=count)[0]

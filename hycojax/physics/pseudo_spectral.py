@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
 from hycojax.grid.domain import Boundary, Grid
+from hycojax.kernels.repetition import repeated
 from hycojax.models.pde import PDE, Setting
 from hycojax.physics import integrators
 from hycojax.physics.operators.fourier import Fourier
@@ -87,7 +88,7 @@ def march(
 
     step = integrators.lawson(linear, rate_of_state, at.dt)
     evolving = modes[jnp.array(dynamic)] if static else modes
-    after = fourier.values(integrators.repeated(step, at.pieces)(evolving))
+    after = fourier.values(repeated(step, at.pieces)(evolving))
     if static:
         return state.at[..., jnp.array(dynamic)].set(jnp.moveaxis(after, 0, -1))
     return jnp.moveaxis(after, 0, -1)
