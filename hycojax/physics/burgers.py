@@ -16,7 +16,7 @@ from hycojax.grid.random_fields import random_field
 from hycojax.models.coefficients import Coefficient, coefficient
 from hycojax.models.pde import PDE, Setting
 from hycojax.physics import phi, pseudo_spectral
-from hycojax.physics.operators import advect, diffuse
+from hycojax.physics.operators import advect, diffuse, shocks
 from hycojax.physics.operators.fourier import Fourier
 from hycojax.physics.pseudo_spectral import Modes, PseudoSpectral
 from hycojax.physics.stages import diffusion_stages
@@ -29,6 +29,8 @@ class Fronts(enum.Enum):
     """Wave by wave, of order 4: for fronts that the grid resolves."""
     LIMITED = "limited"
     """By MacCormack's method, of order 2: nothing overshoots, every step is stable."""
+    CONSERVED = "conserved"
+    """As fluxes between cells, of order 2: nothing overshoots, and shocks move at their speed."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,8 @@ class Burgers(PseudoSpectral):
     diffusion: of order 2 (G. Strang, SIAM J. Numer. Anal. 5, 1968).
 
     State: velocity u [m/s], means over cells. Good values: fronts of width nu / u no thinner than
-    two cells; for thinner ones `fronts` = "limited".
+    two cells; for thinner ones `fronts` = "limited", for shocks, whose viscosity may be 0,
+    "conserved" (`operators.shocks`).
     """
 
     viscosity: Coefficient = coefficient(1.0, unit="m²/s", low=0.0, varies=True)
@@ -63,9 +66,12 @@ class Burgers(PseudoSpectral):
     def step_rate(
         self, domain: Grid, values: dict[str, Any], largest: Float[Array, " dims"]
     ) -> Any:
-        """Return the rate at which waves are carried, in 1/s."""
-        limited = self.fronts is Fronts.LIMITED
-        return 0.0 if limited else pseudo_spectral.courant_rate(domain, list(largest))
+        """Return the rate at which waves are carried, in 1/s; twice that of fluxes."""
+        if self.fronts is Fronts.LIMITED:
+            return 0.0
+        if self.fronts is Fronts.CONSERVED:
+            return 2 * sum(speed / d for speed, d in zip(largest, domain.dx, strict=True))
+        return pseudo_spectral.courant_rate(domain, list(largest))
 
     def linear(self, fourier: Fourier, values: dict[str, Any]) -> Float[Array, " *modes"]:
         """Return the decay by viscosity, in 1/s."""
@@ -124,6 +130,9 @@ def _carried(at: Setting, state: Array, fronts: Fronts) -> Array:
         fourier = Fourier(at.domain, state.dtype)
         rate = lambda _: lambda waves: -carried(fourier, waves)  # noqa: E731
         return pseudo_spectral.march(fourier, 0.0, rate, replace(at, pieces=1), state)
+    if fronts is Fronts.CONSERVED:
+        velocity = jnp.moveaxis(state, -1, 0)
+        return jnp.moveaxis(shocks.self_carried(velocity, at.domain.dx, at.dt), 0, -1)
     with phi.precision(state):
         velocity = phi.centered_vector(at.domain, list(jnp.moveaxis(state, -1, 0)))
         return jnp.stack(phi.components(advect.self_advect(velocity, at.dt)), axis=-1)

@@ -55,8 +55,9 @@ def test_cole_hopf_is_met_wave_by_wave_in_space(cell_means):
         Burgers(Waves(0.02, 0.0), pieces=1),
         Burgers(0.02, fronts="limited"),
         Burgers(Waves(0.02, 0.0), fronts="limited"),
+        Burgers(0.02, fronts="conserved"),
     ],
-    ids=["field", "limited", "limited-field"],
+    ids=["field", "limited", "limited-field", "conserved"],
 )
 @pytest.mark.usefixtures("double")
 def test_split_steps_are_of_second_order(pde, order, cell_means):
@@ -89,8 +90,52 @@ def test_momentum_along_the_flow_is_kept():
     assert abs(end.mean() - state.mean()) < 5e-3
 
 
-def test_a_mirrored_flow_stays_mirrored():
-    model = Burgers().on(box((16, 12), 100.0), 1.0)
+def shock_at(fronts, time=0.4):
+    """Return the step from 1 to 0 m/s after a time, its places, and where it is."""
+    model = Burgers(viscosity=0.0, fronts=fronts).on(box((100,)), time / 40)
+    (x,) = model.domain.centers()
+    start = np.where((x > 0.1) & (x < 0.4), 1.0, 0.0)
+    end = np.asarray(jax.jit(lambda s: rollout(model, {}, s, 40)[-1, :, 0])(start[:, None]))
+    front = np.flatnonzero((end > 0.5) & (np.roll(end, -1) <= 0.5))
+    assert len(front) == 1
+    return start, end, x[front[0]] + model.domain.dx[0] / 2
+
+
+def test_a_shock_moves_at_its_speed():
+    """Half of the jump, by Rankine and Hugoniot: from 0.4 m in 0.4 s to 0.6 m.
+
+    Behind it a rarefaction opens, u = (x - 0.1 m) / t. Along paths the same step stays behind.
+    """
+    start, end, place = shock_at("conserved")
+    assert abs(place - 0.6) < 0.01
+    np.testing.assert_allclose(end.sum(), start.sum(), rtol=5e-5)
+    assert end.min() > -5e-5
+    assert end.max() < 1 + 5e-5
+    opening = slice(20, 40)  # x from 0.2 to 0.4 m
+    x = (np.arange(100) + 0.5)[opening] / 100
+    np.testing.assert_allclose(end[opening], (x - 0.1) / 0.4, atol=0.02)
+    assert abs(shock_at("limited")[2] - 0.6) > 0.05
+
+
+@pytest.mark.usefixtures("double")
+@pytest.mark.parametrize("fronts", ["resolved", "limited", "conserved"])
+def test_a_flow_that_turns_is_carried_the_same(fronts):
+    """A vortex in 2D in a short step, against u . grad u by hand; of second order at least."""
+    errors = []
+    for n in (32, 64):
+        model = Burgers(viscosity=0.0, fronts=fronts, pieces=1).on(box((n, n)), 1e-5)
+        x, y = (K * axis for axis in model.domain.centers())
+        u = np.stack([np.sin(y), 0.5 * np.sin(x) + 0.3], -1)
+        rate = -K * np.stack([u[..., 1] * np.cos(y), 0.5 * u[..., 0] * np.cos(x)], -1)
+        found = (np.asarray(jax.jit(model.forward)({}, jnp.asarray(u))) - u) / 1e-5
+        errors.append(np.linalg.norm(found - rate) / np.linalg.norm(rate))
+    assert errors[1] < 0.03
+    assert errors[1] < max(errors[0] / 2.5, 1e-4)
+
+
+@pytest.mark.parametrize("fronts", ["resolved", "conserved"])
+def test_a_mirrored_flow_stays_mirrored(fronts):
+    model = Burgers(fronts=fronts).on(box((16, 12), 100.0), 1.0)
     state = model.sample(jax.random.key(0))
 
     def mirror(s):

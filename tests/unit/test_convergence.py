@@ -7,6 +7,7 @@ import hycojax as hj
 
 LINE = hj.Domain((16,), (32.0,), hj.PERIODIC)
 BOX = hj.Domain((16, 16), (32.0, 32.0), hj.PERIODIC)
+TANK = hj.Domain((16, 16), (32.0, 32.0), hj.CLOSED)
 #: A PDE, its box and interval, and its orders in time and space: at least so much. The limited
 #: schemes interpolate once a step, so that more steps on one grid make them no better.
 CASES = {
@@ -21,7 +22,18 @@ CASES = {
         0.9,
         2.0,
     ),
+    "burgers-conserved": (
+        hj.physics.Burgers(viscosity=2.0, fronts="conserved"),
+        LINE,
+        2.0,
+        1.8,
+        1.8,
+    ),
     "gray-scott": (hj.physics.GrayScott(), BOX, 8.0, 3.8, 3.8),
+    "heat-field": (hj.physics.Heat(diffusivity=hj.Waves(1.0, 0.3)), BOX, 2.0, 2.0, 1.8),
+    "inviscid-burgers": (hj.physics.InviscidBurgers(), LINE, 0.5, 0.6, 1.8),
+    "navier-stokes": (hj.physics.NavierStokes(viscosity=0.5), TANK, 1.0, 2.0, 1.8),
+    "smoke": (hj.physics.Smoke(buoyancy=0.1, viscosity=1.0), TANK, 1.0, 2.0, 1.8),
     "kolmogorov": (hj.physics.Kolmogorov(viscosity=0.5), BOX, 1.0, 3.8, 6.0),
 }
 
