@@ -4,8 +4,9 @@
     python -m hycojax.compare experiments/gray_scott.py
 
 Feed and kill are known. The recordings come from a grid twice as fine, with half the time step.
-Physical mode, seed 0: D_u and D_v 3 % off; test nRMSE 0.020. A time step is made in four pieces:
-in one its splitting alone would be 8 % off, and the diffusivities would make up for it.
+The PDE is solved on such a grid too (`finer=2`), the network lives on the domain's. Physical mode,
+seed 0: D_u and D_v 0.03 % off; test nRMSE of the PDE 0.002. On the domain's own grid they are 2.2
+and 2.4 % off and it is 0.029: a patch of catalyst is a few cells wide there, and the summary warns.
 """
 
 import hycojax as hj
@@ -25,6 +26,7 @@ experiment = hj.Experiment(
             diffusivity_u=hj.Unknown(start=0.4), diffusivity_v=hj.Unknown(start=0.2)
         ),
         solver=hj.LBFGS(iterations=10, tolerance=1e-5),
+        finer=2,
         weights=hj.Weights(data=1.0, interaction=1.0, balance=hj.Balance.ERRORS),
     ),
     synthetic=hj.Synthetic(

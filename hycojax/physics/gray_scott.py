@@ -45,7 +45,7 @@ class GrayScott(PseudoSpectral):
     Source: J. E. Pearson, "Complex patterns in a simple system", Science 261 (1993).
     """
 
-    usual = 0.7
+    usual = 0.77
 
     diffusivity_u: Coefficient = coefficient(0.16, unit="m²/s", low=0.0)
     """Diffusivity D_u, in m^2/s."""

@@ -169,24 +169,23 @@ def not_finite(player: str, found: dict[str, Prediction]) -> list[str]:
 def unstable(
     physics: BoundPDE, params: dict[str, Array], found: dict[str, Prediction]
 ) -> list[str]:
-    """Return a sentence on each kind of trial whose rollouts leave the limit of a stable step.
+    """Return a sentence if rollouts leave the limit of a stable step: on those that do most.
 
     Args:
         physics: The PDE on its domain.
         params: Values of its unknown coefficients.
-        found: What it predicts.
+        found: What it predicts, by kind of trial.
     """
-    told = []
-    for kind, prediction in found.items():
-        stress = float(physics.stress(params, np.nan_to_num(prediction.values)))
-        if stress > 1:
-            pieces = math.ceil(stress * physics.at.pieces)
-            told.append(
-                f"physical: {called(kind)} rollouts become so fast that a step of "
-                f"{physics.at.dt:.3g} s is {stress:.2g} times the longest that is known to be "
-                f"stable: set physical.model.pieces = {pieces}"
-            )
-    return told
+    finite = {kind: np.nan_to_num(own.values) for kind, own in found.items()}
+    stress = {kind: float(physics.stress(params, own)) for kind, own in finite.items()}
+    kind = max(stress, key=stress.get, default=None)
+    if kind is None or stress[kind] <= 1:
+        return []
+    return [
+        f"physical: {called(kind)} rollouts become so fast that a step of {physics.at.dt:.3g} s is "
+        f"{stress[kind]:.2g} times the longest that is known to be stable: set "
+        f"physical.model.pieces = {math.ceil(stress[kind] * physics.at.pieces)}"
+    ]
 
 
 def _prediction(
