@@ -249,10 +249,10 @@ def _eddies(key: Key[Array, ""]) -> Array:
     """Return the vorticity of long waves of a stream function, of a mean square speed of 1."""
     square = sum(k**2 for k in _wave_vector(_FINE))
     vorticity = jnp.fft.ifft2(square * jnp.fft.fft2(_waves(1, 4)(key))).real
-    return vorticity / jnp.sqrt(jnp.mean(jnp.sum(_velocity(vorticity) ** 2, -3)))
+    return vorticity / jnp.sqrt(jnp.mean(jnp.sum(velocity(vorticity) ** 2, -3)))
 
 
-def _velocity(vorticity: Float[Array, "... 1 x y"]) -> Float[Array, "... 2 x y"]:
+def velocity(vorticity: Float[Array, "... 1 x y"]) -> Float[Array, "... 2 x y"]:
     """Return the velocity; exponax's vorticity is d_y u - d_x v."""
     kx, ky = _wave_vector(vorticity.shape[-1])
     square = jnp.where(kx**2 + ky**2 > 0, kx**2 + ky**2, 1)
@@ -260,7 +260,7 @@ def _velocity(vorticity: Float[Array, "... 1 x y"]) -> Float[Array, "... 2 x y"]
     return jnp.stack([jnp.fft.ifft2(1j * k * stream).real for k in (ky, -kx)], -3)
 
 
-def _vorticity(velocity: Float[Array, "2 x y"]) -> Float[Array, "1 x y"]:
+def vorticity(velocity: Float[Array, "2 x y"]) -> Float[Array, "1 x y"]:
     """Return exponax's vorticity, d_y u - d_x v."""
     kx, ky = _wave_vector(velocity.shape[-1])
     u, v = jnp.fft.fft2(velocity)
@@ -316,8 +316,8 @@ PROBLEMS = {
         stepper=_kolmogorov,
         draw=_eddies,
         known={"forcing": -0.5},
-        recorded=_velocity,
-        entered=_vorticity,
+        recorded=velocity,
+        entered=vorticity,
         faces=True,
     ),
 }
