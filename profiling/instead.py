@@ -4,8 +4,8 @@
 
 The centre quarter of four systems with 5 % noise, first states known, the search begins three times
 too high: our physical mode, and SciPy's L-BFGS-B over exponax's step (`peer`), which makes as many
-pieces of an interval as ours. Times are of all that a call does: ours holds the network's absence,
-standard deviations and predictions too. A second call with another seed finds all compiled.
+pieces of an interval as ours. Our times are of all that `hj.fit` does, standard deviations
+included; a second call, with another seed, finds all compiled.
 """
 
 from __future__ import annotations

@@ -94,11 +94,7 @@ def experiment(case: Case, start: float, seed: int, cycles: int | None = None) -
         name=f"{case.name}-{case.seen}",
         domain=hj.Domain((CELLS, CELLS), (problem.length, problem.length), hj.PERIODIC),
         interval=problem.interval,
-        physical=hj.Physical(
-            pde,
-            hj.LBFGS(iterations=int(__import__("os").environ.get("ITS", "100")), memory=30),
-            trusting,
-        ),
+        physical=hj.Physical(pde, hj.LBFGS(iterations=100, memory=30), trusting),
         synthetic=hj.Synthetic(
             hj.networks.UNet(levels=2, features=12),
             hj.Adam(4e-3, updates=40),
@@ -209,9 +205,7 @@ def _film(
         mask[0] = True
     if case.first == "known":
         values[0], sigmas[0] = exact[0], 0.0
-    problem = PROBLEMS[case.name]
-    where = problem.interval * np.arange(FRAMES + 1), reference.places(case.name, channel)
-    return hj.Film(problem.channels[channel], None, *where, np.where(mask, values, np.nan), sigmas)
+    return reference.film(case.name, channel, np.where(mask, values, np.nan), sigmas)
 
 
 def _sensors(
@@ -237,9 +231,7 @@ def _first_frame(
     exact = reference.means(case.name, channel, nodes[:1])
     noisy = exact + sigma * rng.normal(size=exact.shape)
     values, own = (exact, 0.0) if case.first == "known" else (noisy, sigma)
-    where = np.zeros(1), reference.places(case.name, channel)
-    name = PROBLEMS[case.name].channels[channel]
-    return [hj.Film(name, None, *where, values, np.full(values.shape, own))]
+    return [reference.film(case.name, channel, values, np.full(values.shape, own))]
 
 
 if __name__ == "__main__":

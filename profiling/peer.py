@@ -6,7 +6,6 @@ knows what a mean over a cell is.
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +15,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 from scipy.optimize import minimize
 
-from profiling import reference
+from profiling import clock, reference
 from profiling.reference import PROBLEMS
 
 
@@ -27,7 +26,7 @@ class Found:
     Attributes:
         errors: Of each coefficient, relative to the truth.
         seconds: Of the search, compiled.
-        compile: Seconds before that.
+        compile: Seconds of the compilation before it.
         evaluations: Of the loss with its gradient.
     """
 
@@ -48,29 +47,24 @@ def search(
     """Return what fits windows that start from known states, from so many times the truth."""
     true = PROBLEMS[name].unknown
     with jax.enable_x64(True):
-        began = time.perf_counter()
         nodes = reference.nodes_of(name, jnp.asarray(starts, jnp.float64))
         states = jax.vmap(PROBLEMS[name].entered)(nodes)
         given = states, jnp.asarray(targets, jnp.float64)
 
         def loss(logarithms: Float[Array, " coefficient"]) -> Float[Array, ""]:
-            unknown = {
-                n: start * t * jnp.exp(z)
-                for (n, t), z in zip(true.items(), logarithms, strict=True)
-            }
+            factors = start * jnp.exp(logarithms)
+            unknown = {n: t * f for (n, t), f in zip(true.items(), factors, strict=True)}
             return _loss(name, unknown, *given, jnp.asarray(seen), pieces)
 
-        both, origin = jax.jit(jax.value_and_grad(loss)), np.zeros(len(true))
-        both(jnp.asarray(origin))
-        compiled = time.perf_counter()
-        end = minimize(
-            lambda z: tuple(np.asarray(a, float) for a in both(jnp.asarray(z))),
-            origin,
-            jac=True,
-            method="L-BFGS-B",
-        )
+        origin = np.zeros(len(true))
+        both, compile_seconds = clock.compiled(jax.value_and_grad(loss), (jnp.asarray(origin),))
+
+        def for_scipy(z: np.ndarray) -> tuple[np.ndarray, ...]:
+            return jax.device_get(both(jnp.asarray(z)))
+
+        seconds, end = clock.timed(lambda: minimize(for_scipy, origin, jac=True, method="L-BFGS-B"))
     errors = {n: float(start * np.exp(z)) - 1 for n, z in zip(true, end.x, strict=True)}
-    return Found(errors, time.perf_counter() - compiled, compiled - began, int(end.nfev))
+    return Found(errors, seconds, compile_seconds, int(end.nfev))
 
 
 def _loss(
@@ -85,6 +79,6 @@ def _loss(
     def whole(state: Array) -> Array:
         return PROBLEMS[name].recorded(roll(state))
 
-    predicted = reference.held_by(name, jax.vmap(whole)(states))
+    predicted = reference.over_cells(name, jax.vmap(whole)(states), states.shape[-1], jnp)
     off = jnp.where(seen[..., None], predicted - targets, 0)
     return 1e3 * jnp.sum(off**2) / jnp.sum(jnp.where(seen[..., None], targets, 0) ** 2)

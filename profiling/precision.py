@@ -195,7 +195,7 @@ def _ours(name: str, cells: int, pieces: int) -> Callable[[Array], Array]:
 
 def _phiflow(name: str, cells: int, pieces: int) -> Callable[[Array], Array]:
     model = _model(name, cells, PROBLEMS[name].interval / pieces, 1)
-    step = getattr(phiflow_steps, name)
+    step = getattr(phiflow_steps, PROBLEMS[name].pde.__module__.rsplit(".", 1)[-1])
     numbers = values(model.coefficients, {})
     return _repeated(lambda s: step(model, numbers, s), INTERVALS * pieces)
 

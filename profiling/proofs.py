@@ -33,6 +33,7 @@ from profiling import (
     cooperation,
     exact_recordings,
     hidden,
+    instead,
     kelvin,
     own_recordings,
     surrogates,
@@ -64,6 +65,7 @@ class Proof:
 PROOFS = (
     Proof("cooperation", "Cooperation", cooperation.prove, cooperation.FILES),
     Proof("exact", "What the step alone does to a parameter", exact_recordings.prove),
+    Proof("instead", "What a user would pick instead", instead.prove),
     Proof("recordings-heat", "Heat from another solver", own_recordings.prove_heat),
     Proof("recordings-burgers", "Burgers from another solver", own_recordings.prove_burgers),
     Proof("recordings-patterns", "Patterns from another solver", own_recordings.prove_patterns),

@@ -22,7 +22,6 @@ from rich.console import Console
 from rich.markdown import Markdown
 
 import hycojax as hj
-from hycojax.kernels.repetition import repeated
 from hycojax.report.comparison import table
 from profiling import clock, reference
 
@@ -92,22 +91,19 @@ def _exponax(dims: int, cells: int, steps: int, pieces: int) -> Callable[[Array]
     about = dims, LENGTH, cells, DT / pieces
     if dims == 3:
         stepper = ex.stepper.NavierStokesVelocity(*about, diffusivity=VISCOSITY, order=4)
-        return repeated(stepper, steps * pieces)
+        return ex.repeat(stepper, steps * pieces)
     stepper = ex.stepper.NavierStokesVorticity(*about, diffusivity=VISCOSITY, order=4)
-    return lambda u: reference.velocity(repeated(stepper, steps * pieces)(reference.vorticity(u)))
+    return lambda u: reference.velocity(ex.repeat(stepper, steps * pieces)(reference.vorticity(u)))
 
 
 def _held(nodes: np.ndarray) -> np.ndarray:
     """Return means over lower faces of a velocity at nodes, `[*cells, component]`."""
     dims, cells = nodes.ndim - 1, nodes.shape[-1]
-    k = np.fft.fftfreq(cells, 1 / cells)
-    over = np.sinc(k / cells) * np.exp(1j * np.pi * k / cells)
     found = []
     for component, own in enumerate(nodes):
-        waves = np.fft.fftn(own)
-        for axis in set(range(dims)) - {component}:
-            waves = waves * np.expand_dims(over, [a for a in range(dims) if a != axis])
-        found.append(np.fft.ifftn(waves).real)
+        faces = [axis == component for axis in range(dims)]
+        factors = reference.waves_of_means(cells, cells, faces)
+        found.append(np.fft.ifftn(np.fft.fftn(own) * factors).real)
     return np.stack(found, -1)
 
 

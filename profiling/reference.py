@@ -6,7 +6,7 @@ It is needed for the proofs only: pip install '.[test]' has it.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -94,48 +94,41 @@ def refined(nodes: Float[Array, "channel x y"], cells: int) -> Float[Array, "cha
 
 
 def means(
-    name: str, channel: int, nodes: Float[np.ndarray, "... x y"], cells: int = CELLS
-) -> Float[np.ndarray, "... x y"]:
+    name: str, channel: int, nodes: Float[Array, "... x y"], cells: int = CELLS, xp: Any = np
+) -> Float[Array, "... x y"]:
     """Return the exact means of a channel over a model's cells: what a pixel of a camera sees.
 
-    Of a component of a vector on faces the means are over the lower faces across its axis.
+    Of a component of a vector on faces the means are over the lower faces across its axis. `xp` is
+    `numpy`, or `jax.numpy` in a program.
     """
-    averaged = np.fft.ifft2(
-        np.fft.fft2(nodes) * mean_of_waves(name, channel, cells, nodes.shape[-1])
-    )
+    factors = _factors(name, channel, cells, nodes.shape[-1])
+    averaged = xp.fft.ifft2(xp.fft.fft2(nodes) * factors)
     step = nodes.shape[-1] // cells
     return averaged.real[..., ::step, ::step]
 
 
-def mean_of_waves(name: str, channel: int, cells: int, nodes: int) -> Array:
-    """Return the factors of the waves of a grid's nodes that make means over a model's cells."""
-    problem = PROBLEMS[name]
-    h = problem.length / cells
-    k = 2 * np.pi * np.fft.fftfreq(nodes, problem.length / nodes)
-    over = np.sinc(k * h / 2 / np.pi) * np.exp(1j * k * h / 2)
-    across = [problem.faces and channel == axis for axis in range(2)]
-    x, y = (np.ones_like(over) if face else over for face in across)
-    return x[:, None] * y
+def waves_of_means(cells: int, nodes: int, faces: Sequence[bool]) -> np.ndarray:
+    """Return the factors of the waves of a grid's nodes that make means over a model's cells.
+
+    Along an axis of which `faces` is true the value on the lower face is taken.
+    """
+    turns = np.fft.fftfreq(nodes, 1 / nodes) / cells
+    over = np.sinc(turns) * np.exp(1j * np.pi * turns)
+    return functools.reduce(np.multiply.outer, [over**0 if face else over for face in faces])
+
+
+def _factors(name: str, channel: int, cells: int, nodes: int) -> np.ndarray:
+    faces = [PROBLEMS[name].faces and channel == axis for axis in range(2)]
+    return waves_of_means(cells, nodes, faces)
 
 
 def nodes_of(name: str, held: Float[Array, "... x y channel"]) -> Float[Array, "... channel x y"]:
     """Return values at the nodes of the model's own grid, from means over its cells."""
     cells = held.shape[-2]
     waves = [
-        jnp.fft.fft2(held[..., c]) / mean_of_waves(name, c, cells, cells)
-        for c in range(held.shape[-1])
+        jnp.fft.fft2(held[..., c]) / _factors(name, c, cells, cells) for c in range(held.shape[-1])
     ]
     return jnp.fft.ifft2(jnp.stack(waves, -3)).real
-
-
-def held_by(name: str, nodes: Float[Array, "... channel x y"]) -> Float[Array, "... x y channel"]:
-    """Return means over the cells of the nodes' own grid: the inverse of `nodes_of`."""
-    cells = nodes.shape[-1]
-    waves = [
-        jnp.fft.fft2(nodes[..., c, :, :]) * mean_of_waves(name, c, cells, cells)
-        for c in range(nodes.shape[-3])
-    ]
-    return jnp.fft.ifft2(jnp.stack(waves, -1), axes=(-3, -2)).real
 
 
 def places(name: str, channel: int, cells: int = CELLS) -> tuple[np.ndarray, np.ndarray]:
@@ -152,11 +145,24 @@ def states(name: str, count: int) -> Float[np.ndarray, "simulation time x y chan
 
 
 def over_cells(
-    name: str, nodes: Float[np.ndarray, "... channel x y"], cells: int = CELLS
-) -> Float[np.ndarray, "... x y channel"]:
-    """Return the means of all channels over a model's cells."""
+    name: str, nodes: Float[Array, "... channel x y"], cells: int = CELLS, xp: Any = np
+) -> Float[Array, "... x y channel"]:
+    """Return the `means` of all channels over a model's cells."""
     channels = range(nodes.shape[-3])
-    return np.stack([means(name, c, nodes[..., c, :, :], cells) for c in channels], -1)
+    return xp.stack([means(name, c, nodes[..., c, :, :], cells, xp) for c in channels], -1)
+
+
+def film(
+    name: str,
+    channel: int,
+    values: Float[np.ndarray, "time x y"],
+    sigma: Float[np.ndarray, "time x y"],
+) -> hj.Film:
+    """Return what a camera has recorded of a channel, from time 0 on, a pixel a cell."""
+    problem = PROBLEMS[name]
+    times = problem.interval * np.arange(len(values))
+    where = times, places(name, channel, values.shape[-1])
+    return hj.Film(problem.channels[channel], None, *where, values, sigma)
 
 
 def at(name: str, nodes: Float[np.ndarray, "... x y"], place: np.ndarray) -> np.ndarray:
@@ -181,10 +187,11 @@ def _advection(length: float, cells: int, dt: float, coefficient: float) -> Any:
     return ex.stepper.AdvectionDiffusion(2, length, cells, dt, velocity=velocity, diffusivity=0.0)
 
 
-def _with_flow(path: Float[Array, "time 1 x y"]) -> Float[Array, "time 3 x y"]:
+def _with_flow(tracer: Float[Array, "... 1 x y"]) -> Float[Array, "... 3 x y"]:
     """Return a tracer with the flow that carries it."""
-    flow = jnp.broadcast_to(jnp.array(_FLOW)[:, None, None], (len(path), 2, *path.shape[2:]))
-    return jnp.concatenate([path, flow], 1)
+    *several, _, x, y = tracer.shape
+    flow = jnp.broadcast_to(jnp.array(_FLOW)[:, None, None], (*several, 2, x, y))
+    return jnp.concatenate([tracer, flow], -3)
 
 
 def _burgers(length: float, cells: int, dt: float, viscosity: float) -> Any:
