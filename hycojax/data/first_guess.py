@@ -159,7 +159,8 @@ def _with_prior(
         sizes.append(_sizes(waves, amplitude, c, role, grid, found, noise))
         spectra.append(waves * sizes[-1])
         given = not amplitude or prior.amplitude is not None or prior.length is not None
-        shells.append(filters.shells(grid) + (filters.SHELLS if given else 0))
+        own = filters.shells(grid)
+        shells.append(np.full_like(own, filters.SHELLS) if given else own)
     about = {"spectrum": spectra, "sizes": sizes, "shells": shells, "ties": ties}
     first = First(mean, **{name: tuple(own) for name, own in about.items()}, kind="estimated")
     return replace(first, start=_start(physics, first, Role(near, role.static), found))

@@ -85,8 +85,8 @@ class First:
         spectrum: What makes a field of the numbers of a search, by channel: the factor of each
             wave; None without a prior.
         sizes: The same for normal numbers, those of the prior; None without a prior.
-        shells: The shell of each wave, by channel, beyond the last where the user gives the prior;
-            None without a prior.
+        shells: The shell of each wave, by channel (`grid.filters`), the number of shells where the
+            user gives the prior; None without a prior.
         start: Numbers of the prior's mean given what is measured first; None without a prior.
         ties: Of channels that follow from another one: (channel, other, factor, offset).
         kind: "known", "measured" or "estimated".

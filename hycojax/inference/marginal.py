@@ -24,8 +24,9 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
 from hycojax.data import first_guess
-from hycojax.data.observations import Observations
+from hycojax.data.observations import First, Observations
 from hycojax.data.operators import distances
+from hycojax.grid.domain import Grid
 from hycojax.inference import priors
 from hycojax.inference.first_states import LEAST_NOISE, states
 from hycojax.kernels import derivatives
@@ -58,8 +59,8 @@ def uncertain(
     full, they leave little to be uncertain of.
 
     The derivative is 1/2 tr(A^-1 dA / dtheta), by samples x of covariance A^-1: the mean of
-    1/2 |J x|^2, differentiated at fixed x. They are x = A^-1 (J^T e + S e'), with random signs e
-    and e'; pairs v and A^-1 v would tell the trace too, with ten times the error.
+    1/2 |J x|^2, differentiated at fixed x. Pairs v and A^-1 v would tell the trace too, with ten
+    times the error.
     """
     first = priors.shaped(data.training.first, prior)
     parts, scale = data.training.parts, data.scale
@@ -76,25 +77,7 @@ def uncertain(
         return [distances(part, path, scale) / least for part in parts]
 
     near = derivatives.linearised(lambda q: residuals(coefficients, q), start)
-
-    def spread(v: Array) -> Array:
-        return first_guess.normal(grid, first, v)
-
-    def curvature(v: Array) -> Array:
-        return near.backward(near.forward(v)) + spread(spread(v))
-
-    def solve(right: Array) -> Array:
-        cg, about = jax.scipy.sparse.linalg.cg, partial(first_guess.covariance, grid, first)
-        return cg(curvature, right, tol=_TOLERANCE, maxiter=_STEPS, M=about)[0]
-
-    def sample(signs: tuple[Array, Array]) -> Array:
-        return solve(near.backward(structured(signs[0])) + spread(signs[1]))
-
-    flat, structured = ravel_pytree(near.value)
-    shapes = ((_SAMPLES, *a.shape) for a in (flat, start))
-    keys = jax.random.split(jax.random.key(0))
-    signs = [jax.random.rademacher(k, s, flat.dtype) for k, s in zip(keys, shapes, strict=True)]
-    samples = jax.lax.map(sample, signs)
+    samples, signs = _sampled(grid, first, near, start)
 
     def half_trace(theta: dict[str, Array]) -> Array:
         def square(x: Array) -> Array:
@@ -109,4 +92,33 @@ def uncertain(
 
     found = jax.grad(half_trace)(coefficients)
     leaning = jax.tree.map(lambda g: jnp.where(jnp.isfinite(g), g, 0), found)
-    return leaning, priors.learned(grid, first, prior, start, samples, signs[1])
+    return leaning, priors.learned(grid, first, prior, start, samples, signs)
+
+
+def _sampled(
+    grid: Grid,
+    first: First,
+    near: derivatives.Linearised,
+    start: Float[Array, "simulation *shape channels"],
+) -> tuple[Array, Array]:
+    """Return samples of first states about `start`, of covariance A^-1, and the signs e'.
+
+    They are x = A^-1 (J^T e + S e') with random signs e and e', and P = S^2.
+    """
+
+    def spread(v: Array) -> Array:
+        return first_guess.normal(grid, first, v)
+
+    def curvature(v: Array) -> Array:
+        return near.backward(near.forward(v)) + spread(spread(v))
+
+    def sample(signs: tuple[Array, Array]) -> Array:
+        right = near.backward(structured(signs[0])) + spread(signs[1])
+        cg, about = jax.scipy.sparse.linalg.cg, partial(first_guess.covariance, grid, first)
+        return cg(curvature, right, tol=_TOLERANCE, maxiter=_STEPS, M=about)[0]
+
+    flat, structured = ravel_pytree(near.value)
+    shapes = ((_SAMPLES, *a.shape) for a in (flat, start))
+    keys = jax.random.split(jax.random.key(0))
+    signs = [jax.random.rademacher(k, s, flat.dtype) for k, s in zip(keys, shapes, strict=True)]
+    return jax.lax.map(sample, signs), signs[1]

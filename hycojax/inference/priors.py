@@ -42,8 +42,8 @@ def shaped(first: First, factors: Float[Array, "channels shell"] | None) -> Firs
     """Return first states with the prior multiplied by factors."""
     if factors is None or first.sizes is None:
         return first
-    known = jnp.concatenate([factors, jnp.ones_like(factors)], 1)  # beyond: as the user says
-    by = [own[shell] for own, shell in zip(known, first.shells, strict=True)]
+    padded = jnp.pad(factors, ((0, 0), (0, 1)), constant_values=1)  # the last: as the user says
+    by = [own[shell] for own, shell in zip(padded, first.shells, strict=True)]
     sizes = tuple(size / rho for size, rho in zip(first.sizes, by, strict=True))
     return replace(first, sizes=sizes)
 

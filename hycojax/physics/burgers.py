@@ -66,7 +66,7 @@ class Burgers(PseudoSpectral):
     def step_rate(
         self, domain: Grid, values: dict[str, Any], largest: Float[Array, " dims"]
     ) -> Any:
-        """Return the rate at which waves are carried, in 1/s; twice that of fluxes."""
+        """Return the rate that limits a step, in 1/s: of waves, or twice the Courant number."""
         if self.fronts is Fronts.LIMITED:
             return 0.0
         if self.fronts is Fronts.CONSERVED:
