@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,6 +17,9 @@ from hycojax.data.formats import layouts
 from hycojax.data.formats.layouts import Layout
 from hycojax.data.recordings import Film, Points, Reading, Recorded, Recordings, System
 from hycojax.errors import InputError
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 #: What libraries raise for a file that is damaged.
 _DAMAGED = (OSError, EOFError, KeyError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error)
@@ -48,18 +52,48 @@ class Files(Reading, Recorded):
             InputError: A file can't be read, or lacks something; the message says which, and what.
         """
         found = layouts.paths(self.path)
-        parts = [self._read(path, len(found) > 1) for path in found]
+        parts = [self._read(*pair) for pair in zip(found, _names(found), strict=True)]
         return replace(parts[0], systems=tuple(s for part in parts for s in part.systems))
 
-    def _read(self, path: Path, several: bool) -> Recordings:
+    def _read(self, path: Path, name: str) -> Recordings:
         with _named(path, self.layout):
             only = set(self.channels.values())
-            data = layouts.open_file(path, self.layout, only, self.group)
+            data = _opened(path, self.layout, only, self.group)
             try:
-                return systems.recordings(data, self, path.stem if several else "")
+                return systems.recordings(data, self, name)
             finally:
                 for one in data:
                     one.close()
+
+
+def _names(paths: Sequence[Path]) -> list[str]:
+    """Return what the systems of files are called after: the parts of their paths that differ.
+
+    One file has no need of a name.
+    """
+    if len(paths) == 1:
+        return [""]
+    parts = [(*path.parts[:-1], path.stem) for path in paths]
+    if len({len(own) for own in parts}) > 1 or len(set(parts)) < len(parts):
+        return [str(path) for path in paths]
+    differ = [len(set(column)) > 1 for column in zip(*parts, strict=True)]
+    return ["/".join(p for p, d in zip(own, differ, strict=True) if d) for own in parts]
+
+
+def _opened(
+    path: Path, layout: Layout | None, only: Collection[str], group: str | None
+) -> list[xr.Dataset]:
+    """Return what a file holds as Datasets.
+
+    Raises:
+        InputError: It can't be read.
+    """
+    try:
+        return layouts.open_file(path, layout, only, group)
+    except InputError:
+        raise
+    except Exception as error:  # libraries raise whatever a damaged file makes them meet
+        raise InputError(layouts.told(error, layout)) from error
 
 
 @contextmanager
@@ -77,7 +111,8 @@ def _named(path: Path, layout: Layout | None) -> Iterator[None]:
 class Together(Recorded):
     """Several instruments that see the same systems, as a film and a few probes.
 
-    Systems are matched by name if all have the same names, else by their order.
+    Systems are matched by name if all have the same names, by their order if none has a name of
+    another instrument: films `run-1.nc`, `run-2.nc` and probes `run-1.csv`, `run-2.csv`.
     """
 
     instruments: tuple[Files | Recordings, ...]
@@ -119,7 +154,14 @@ def _matched(parts: Sequence[Sequence[System]]) -> list[Sequence[System]]:
                 f"instruments[{number}] sees {len(part)} systems, instruments[0] {len(first)}: "
                 "each must see all of them"
             )
-        found.append([own[name] for name in first] if set(own) == set(first) else part)
+        unique = len(own) == len(part) and len(set(first)) == len(first)
+        same = set(own) & set(first)
+        if unique and same and same != set(first):
+            raise InputError(
+                f"instruments[{number}] sees {', '.join(own)}, instruments[0] {', '.join(first)}: "
+                "only some of these are the same: give the same systems equal names"
+            )
+        found.append([own[name] for name in first] if unique and same else part)
     return found
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,12 +14,14 @@ import numpy as np
 from hycojax.data.instruments import Gaussian
 from hycojax.data.recordings import Film, Points, Recordings, System
 from hycojax.data.systems import SYSTEMS
-from hycojax.data.variables import AXES
+from hycojax.data.variables import AXES, belongs, role
 from hycojax.settings.values import as_json
 
 if TYPE_CHECKING:
     import xarray as xr
 
+#: Dimensions that are no coordinates.
+_AXES = re.compile(r"(measurement|frame)(_\d+)?")
 #: What one instrument saw of a channel, by the number of the system.
 _Slot = dict[int, Film | Points]
 
@@ -59,13 +62,23 @@ def _names(recordings: Recordings) -> dict[str, _Slot]:
             key = _shared(series)
             slots.setdefault((key, again[key]), {})[number] = series
             again[key] += 1
-    counts: Counter[str] = Counter()
-    names = {}
-    for slot in slots.values():
-        channel = next(iter(slot.values())).channel
-        counts[channel] += 1
-        names[_numbered(channel, counts[channel])] = slot
+    channels = [next(iter(slot.values())).channel for slot in slots.values()]
+    numbers = [name for system in recordings.systems for name in system.numbers]
+    names: dict[str, _Slot] = {}
+    for channel, slot in zip(channels, slots.values(), strict=True):
+        names[_variable(channel, {*names, *numbers, *channels} - {channel}, names)] = slot
     return names
+
+
+def _variable(name: str, others: Collection[str], taken: Collection[str]) -> str:
+    """Return a name for a variable: its own, or with a number if something else is called so.
+
+    What reads as a coordinate, or as what belongs to another variable, is no name for a variable.
+    """
+    taken_by_axes = role(name) or _AXES.fullmatch(name)
+    own = "variable" if taken_by_axes or belongs(name, others) else name
+    names = (_numbered(own, i) for i in itertools.count(1))
+    return next(n for n in names if n not in taken and (n == name or n not in others))
 
 
 def _numbered(name: str, number: int) -> str:
@@ -185,7 +198,11 @@ def _units(unit: str | None) -> dict[str, str]:
 
 def _numbers(found: _Labels, systems: Sequence[System]) -> None:
     """Add the known numbers, NaN where a system has none."""
-    for name in dict.fromkeys(n for system in systems for n in system.numbers):
-        values = [system.numbers.get(name, np.nan) for system in systems]
-        unit = next((s.units[name] for s in systems if name in s.units), None)
-        found.variables[name] = (("simulation",), np.array(values), _units(unit))
+    keys = [(name, system.units.get(name)) for system in systems for name in system.numbers]
+    names = {name for name, _ in keys}
+    for name, unit in dict.fromkeys(keys):
+        alike = [s if s.units.get(name) == unit else None for s in systems]
+        values = [np.nan if s is None else s.numbers.get(name, np.nan) for s in alike]
+        free = _variable(name, {*names, *found.variables} - {name}, found.variables)
+        about = {} if free == name else {"channel": name}
+        found.variables[free] = (("simulation",), np.array(values), _units(unit) | about)

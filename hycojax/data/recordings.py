@@ -257,7 +257,8 @@ class Recordings(Recorded):
         A variable without times is a static field, one without places a known number.
 
         Args:
-            data: The Dataset. NaN: not seen; `NAME_sigma`: standard deviation of the noise of NAME.
+            data: The Dataset. NaN, and what its attributes call missing (CF's `_FillValue`): not
+                seen; `NAME_sigma`: standard deviation of the noise of NAME.
             channels: Name of the variable for each channel; None: all, their names are equal.
             options: Further fields of `Reading`, as `sigma` or `validation`.
 
@@ -265,12 +266,14 @@ class Recordings(Recorded):
             InputError: They can't be understood; the message says where, and what to do.
         """
         from hycojax.data import systems  # it knows this module
+        from hycojax.data.formats import netcdf
 
         if not hasattr(data, "data_vars"):
             raise InputError(
                 f"{type(data).__name__}: a Dataset is needed, with a name for each channel"
             )
-        return systems.recordings([data], Reading(channels=dict(channels or {}), **options))
+        reading = Reading(channels=dict(channels or {}), **options)
+        return systems.recordings([netcdf.decoded(data)], reading)
 
     @classmethod
     def from_points(

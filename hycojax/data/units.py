@@ -103,12 +103,23 @@ def _scale(unit: str, target: str) -> tuple[float, float]:
 
     one, other = _parsed(unit), _parsed(target)
     try:
-        offset = float(_registry().Quantity(0.0, one).to(other).magnitude)
+        offset = _converted(0.0, one, other)
         own, wanted = (_difference(u) if offset else u for u in (one, other))
-        factor = float(_registry().Quantity(1.0, own).to(wanted).magnitude)
-        return float(f"{factor:.15g}"), offset  # g/l is kg/m³, without a rounding error
+        factor = _converted(1.0, own, wanted)
+        straight = np.isclose(_converted(2.0, one, other), 2 * factor + offset, rtol=1e-6)
     except pint.DimensionalityError as error:
         raise InputError(f"values in {unit!r} do not convert to {target!r}") from error
+    if not straight:
+        raise InputError(
+            f"values in {unit!r} become {target!r} by no factor, as of decibels: convert them "
+            "before, and their errors too"
+        )
+    return float(f"{factor:.15g}"), offset  # g/l is kg/m³, without a rounding error
+
+
+def _converted(value: float, unit: Any, target: Any) -> float:
+    with np.errstate(divide="ignore"):  # of the logarithm of 0
+        return float(_registry().Quantity(value, unit).to(target).magnitude)
 
 
 def _difference(unit: Any) -> Any:

@@ -69,10 +69,17 @@ class Source:
         for dim in self.data.dims:
             if self.roles_of(dim) == "simulation":
                 own = self.data.variables.get(dim)
-                found |= dict.fromkeys(range(self.data.sizes[dim]) if own is None else _plain(own))
+                labels = range(self.data.sizes[dim]) if own is None else _labels(dim, own.values)
+                if len(set(labels)) < len(labels):
+                    again = next(label for label in labels if list(labels).count(label) > 1)
+                    raise InputError(
+                        f"{dim}: {again!r} is there twice: each needs a label of its own"
+                    )
+                found |= dict.fromkeys(labels)
         for name, own in self.roles.items():
             if own == "simulation" and name not in self.data.dims:
-                found |= dict.fromkeys(_plain(np.unique(self.data.variables[name].values)))
+                labels = _labels(name, self.data.variables[name].values)
+                found |= dict.fromkeys(_plain(np.unique(labels)))
         return list(found) or [0]
 
     def roles_of(self, dim: str) -> str | None:
@@ -108,11 +115,26 @@ def _roles(data: xr.Dataset) -> dict[str, str]:
     found = {str(name): role(str(name), line.attrs) for name, line in lines.items()}
     if "time" in found:
         found.pop("t", None)  # which may be a temperature, then
-    return {name: own for name, own in found.items() if own}
+    plain = {(own, data.variables[name].dims) for name, own in found.items() if name == own}
+
+    def tells(name: str, own: str | None) -> bool:
+        """Whether it is a coordinate: x_1 is none where x lies along the same."""
+        return own is not None and (name == own or (own, data.variables[name].dims) not in plain)
+
+    return {name: own for name, own in found.items() if tells(name, own)}
 
 
 def _plain(labels: Any) -> list[Any]:
     return np.asarray(labels).tolist()
+
+
+def _labels(name: str, values: np.ndarray) -> list[Any]:
+    """Return the labels of simulations, which all must have one."""
+    labels = _plain(np.ravel(values))
+    for number, label in enumerate(labels):
+        if label is None or label != label or label == "":
+            raise InputError(f"{name}: number {number} has no label")
+    return labels
 
 
 def _seconds(durations: np.ndarray) -> np.ndarray:
@@ -131,7 +153,8 @@ def _clock(data: xr.Dataset, roles: Mapping[str, str]) -> np.datetime64 | None:
 def _chosen(data: xr.Dataset, roles: Mapping[str, str], reading: Reading) -> dict[str, str]:
     """Return the channel, or number, that each variable is read as, by the variable's name."""
     own = _own(data, roles)
-    numbers = {name: name for name in own if is_number(data.variables[name].dims, roles)}
+    there = [name for name in own if is_number(data.variables[name].dims, roles)]
+    numbers = {name: data.variables[name].attrs.get("channel", name) for name in there}
     if not reading.channels:
         own = [name for name in own if not _runs(name, data, roles)]
         series = {n: data.variables[n].attrs.get("channel", n) for n in own if n in data.data_vars}
@@ -142,7 +165,7 @@ def _chosen(data: xr.Dataset, roles: Mapping[str, str], reading: Reading) -> dic
         found = [n for n in there if name in (n, data.variables[n].attrs.get("channel"))]
         if not found:
             known = dict.fromkeys([*own, *data.attrs.get(NAMES, ())])
-            known = [n for n in known if not (role(n) or _belongs(n, known))]
+            known = [n for n in known if not (role(n) or belongs(n, known))]
             raise InputError(
                 f"there is no variable {name} for the channel {channel}{nearest(name, known)}"
             )
@@ -157,10 +180,10 @@ def _numeric(data: xr.Dataset, roles: Mapping[str, str]) -> list[str]:
 def _own(data: xr.Dataset, roles: Mapping[str, str]) -> list[str]:
     """Return the names of variables with numbers, without those that tell of another one."""
     there = _numeric(data, roles)
-    return [name for name in there if not _belongs(name, there)]
+    return [name for name in there if not belongs(name, there)]
 
 
-def _belongs(name: str, there: Iterable[str]) -> bool:
+def belongs(name: str, there: Iterable[str]) -> bool:
     """Return whether a variable tells of another one: its standard deviation, its bounds."""
     other, _, kind = name.rpartition("_")
     return (kind == "sigma" and other in there) or kind in ("bnds", "bounds")
@@ -317,12 +340,14 @@ def _at(values: np.ndarray, index: int, dims: tuple[str, ...], dim: str) -> np.n
 
 def _coordinate(source: Source, wanted: str, dims: tuple[str, ...], pick: Pick) -> Labelled | None:
     """Return the dimensions and values of times or places along some dimensions; None: none."""
-    best = None
-    for name, own in source.roles.items():
-        along = source.data.variables[name].dims
-        if own == wanted and set(along) <= set(dims) and (best is None or along):
-            best = name
-    return None if best is None else pick(source.data.variables[best].dims, source.coordinate(best))
+    there = {n: source.data.variables[n].dims for n, own in source.roles.items() if own == wanted}
+    found = {name: along for name, along in there.items() if set(along) <= set(dims)}
+    found = {name: along for name, along in found.items() if along} or found
+    if len(found) > 1:
+        raise InputError(
+            f"{' and '.join(found)} both tell the {wanted} along {', '.join(dims)}: leave one out"
+        )
+    return next((pick(along, source.coordinate(name)) for name, along in found.items()), None)
 
 
 def _check_dimensions(
@@ -363,8 +388,13 @@ def _sigma(source: Source, name: str, pick: Pick) -> np.ndarray | None:
 def _like(source: Source, name: str, beside: str) -> np.ndarray:
     """Return standard deviations in the unit of the values that they belong to."""
     values, own = source.data.variables[beside].values, source.data.variables[beside].attrs
-    if "units" not in own or unit(source, name) is None:
+    if "units" not in own:
         return values
+    if unit(source, name) is None:
+        raise InputError(
+            f"{beside} is in {own['units']}, but {name} has no unit: give "
+            f"units={{{source.chosen[name]!r}: ...}}"
+        )
     try:
         factor = units.scale(str(own["units"]), unit(source, name))[0]  # without an offset
     except InputError as error:

@@ -46,6 +46,18 @@ def test_missing_dimensions():
     refused(xr.Dataset({"u": at}, {"x": at, "y": at}), "u: a coordinate time is missing")
 
 
+def test_labels_of_simulations():
+    for labels in ([7, 7], ["a", "a"]):
+        refused(dataset(simulation=labels), f"simulation: {labels[0]!r} is there twice")
+    refused(dataset(simulation=[0.0, np.nan]), "simulation: number 1 has no label")
+    refused(dataset(simulation=["a", ""]), "simulation: number 1 has no label")
+
+
+def test_two_coordinates_of_one_kind():
+    two = dataset().drop_vars("x").assign_coords(x_1=("x", X), x_2=("x", X))
+    refused(two, "x_1 and x_2 both tell the x along")
+
+
 def test_times_that_do_not_increase():
     refused(
         dataset(time=[0.0, 2.0, 1.0]),
@@ -103,6 +115,25 @@ def test_arrays_that_do_not_belong_together():
         Recordings.from_arrays({"time": TIME, "x": X, "u": np.ones((7, 7))})
     with pytest.raises(InputError, match="the array x with places along an axis is missing"):
         Recordings.from_arrays({"time": TIME, "u": np.ones((3, 4))})
+    places = dict(zip("xy", np.meshgrid(X, X), strict=True))
+    with pytest.raises(InputError, match=r"x: an array \(4, 4\), where .* numpy.meshgrid takes it"):
+        Recordings.from_arrays({"time": TIME, **places, "u": np.ones((3, 4, 4))})
+    films = {"time": TIME, "x": X, "u": np.ones((2, 3, 4))}
+    with pytest.raises(InputError, match=r"inflow: an array \(5,\) does not lie along .*2 of sim"):
+        Recordings.from_arrays(films | {"inflow": np.ones(5)})
+    with pytest.raises(InputError, match=r"the arrays do not belong together: .*simulation"):
+        Recordings.from_arrays(films | {"simulation": np.arange(5)})
+
+
+def test_arrays_that_may_lie_along_several_axes():
+    """As many simulations as times, or as cells: an order of axes is guessed nowhere."""
+    square = {"time": TIME, "x": np.arange(3.0), "u": np.ones((3, 3, 3))}
+    with pytest.raises(InputError, match=r"f: an array \(3,\) may lie along .* or \(x\), as there"):
+        Recordings.from_arrays(square | {"f": np.ones(3)})
+    with pytest.raises(
+        InputError, match=r"f: an array \(3, 3\) may lie along \(simulation, time\)"
+    ):
+        Recordings.from_arrays(square | {"f": np.ones((3, 3))})
 
 
 @pytest.mark.parametrize(
@@ -231,7 +262,7 @@ FILES = {
     "i.hdf5": ({"write": lambda path: well(path, length=5)}, "u: 5 along x, where it has 4 values"),
     "j.hdf5": ({"write": lambda path: well(path, mask=0)}, r"all: a mask \(0,\) for x"),
     "h.nc": ({"write": no_dates}, "its times are no dates .* give them in seconds"),
-    "b.csv": ({"text": b"\xff\xfe\xff time"}, "it is no text: a table is needed"),
+    "b.csv": ({"text": b"\xff\xfe\xff time"}, r"it is no table in UTF-8 \(byte 0xff after 0"),
 }
 
 
@@ -248,6 +279,22 @@ def test_a_file_of_another_layout_than_the_one_asked_for(tmp_path):
     dataset().to_netcdf(tmp_path / "a.nc", engine="h5netcdf")
     with pytest.raises(InputError, match="it can't be read as the_well: "):
         Files(tmp_path / "a.nc", layout="the_well").read()
+
+
+def test_a_damaged_file_is_read_or_refused(tmp_path):
+    """Whatever its library meets behind a flipped bit: 300 of them, in what describes the data."""
+    dataset().to_netcdf(tmp_path / "a.nc", engine="h5netcdf")
+    whole, rng, refusals = (tmp_path / "a.nc").read_bytes(), np.random.default_rng(0), 0
+    for place in rng.integers(len(whole), size=300):
+        flipped = bytearray(whole)
+        flipped[place] ^= 1 << int(rng.integers(8))
+        (tmp_path / "b.nc").write_bytes(flipped)
+        try:
+            Files(tmp_path / "b.nc").read()
+        except InputError as error:
+            refusals += 1
+            assert str(error).startswith(f"{tmp_path / 'b.nc'}: ")
+    assert refusals > 20
 
 
 def test_files_that_are_not_there(tmp_path):

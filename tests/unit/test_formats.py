@@ -411,6 +411,31 @@ def rich():
     return Recordings((left, right))
 
 
+def misnamed():
+    """Recordings whose names are those of other things: of coordinates, numbers, deviations."""
+    film, probe = films().systems[0].series[0], points().systems[0].series[0]
+    sure = dataclasses.replace(film, sigma=np.asarray(0.5))
+    names = ("u_2", "u_sigma", "x", "z", "t", "time", "measurement", "frame", "inflow")
+    more = [dataclasses.replace(film, channel=name) for name in names]
+    points_z = dataclasses.replace(probe, channel="z", sigma=None)
+    series = tuple(sorted((sure, probe, *more, points_z), key=lambda s: s.channel))
+    one = System("one", series, {"inflow": 1.0, "x": 2.0}, {"inflow": "l/min"})
+    two = System("two", (film,), {"inflow": 3.0}, {"inflow": "m³/s"})
+    return Recordings((one, two, System("three", (film,), {"inflow": 4.0})))
+
+
+def test_nothing_gets_lost_by_its_name():
+    found = Recordings.from_xarray(misnamed().to_xarray())
+    for own, other in zip(found.systems, misnamed().systems, strict=True):
+        assert (own.numbers, own.units) == (other.numbers, other.units)
+        rest = list(own.series)
+        for wanted in other.series:
+            matches = [s for s in rest if (type(s), s.channel) == (type(wanted), wanted.channel)]
+            same(matches[0], wanted)
+            rest.remove(matches[0])
+        assert not rest
+
+
 @pytest.mark.parametrize("made", [films, points, rich])
 @pytest.mark.parametrize("how", ["memory", "netcdf", "zarr"])
 def test_what_is_written_is_read_with_the_same_bits(made, how, tmp_path):
@@ -506,6 +531,21 @@ def test_fill_values_of_whole_numbers_are_not_seen(tmp_path):
     np.testing.assert_array_equal(film.values, ds["u"].values)
 
 
+def test_what_attributes_call_missing_is_not_seen():
+    """A Dataset that was opened without decoding it keeps CF's attributes."""
+    about = {"_FillValue": -1, "scale_factor": 0.5, "add_offset": 10.0}
+    counts = np.arange(60, dtype=np.int16).reshape(3, 4, 5)
+    counts[0, 0, 0] = -1
+    times = ("time", TIME, {"units": "seconds since 2026-03-01"})
+    ds = xr.Dataset({"u": (("time", "x", "y"), counts, about)}, {"time": times, "x": X, "y": Y})
+    (system,) = Recordings.from_xarray(ds).systems
+    (film,) = system.series
+    assert np.isnan(film.values[0, 0, 0])
+    np.testing.assert_allclose(film.values[1], 10 + counts[1] / 2)
+    np.testing.assert_array_equal(film.times, TIME)
+    assert system.clock.startswith("2026-03-01")
+
+
 def test_numbers_of_a_recording():
     ds = dataset().assign(inflow=("simulation", [0.1, np.nan]), depth=2.0)
     ds["inflow"].attrs["units"] = "l/s"
@@ -595,6 +635,57 @@ def test_instruments_that_see_the_same_systems(tmp_path):
         Together((films(), Recordings(points().systems[:1]))).read()
     with pytest.raises(ValueError, match=r"instruments\[0\].validation: give it to Together"):
         Together((Files("a.nc", validation=Share(0.2)), points()))
+
+
+def in_folders(path, order):
+    """Write a film and probes of two tanks into a folder each."""
+    for number, name in enumerate(order):
+        (path / name).mkdir()
+        films().to_xarray().isel(simulation=[number]).to_netcdf(
+            path / name / "film.nc", engine="h5netcdf"
+        )
+        table = pd.DataFrame(TABLE).drop(columns="simulation")
+        table[TABLE["simulation"] == number].to_csv(path / name / "probes.csv", index=False)
+
+
+@pytest.mark.parametrize("order", [("tank2", "tank10"), ("left", "right")])
+def test_files_of_equal_names_in_folders_are_of_the_same_systems(order, tmp_path):
+    in_folders(tmp_path, order)
+    both = Together((Files(tmp_path / "*/film.nc"), Files(tmp_path / "*/probes.csv")))
+    data = both.read()
+    assert tuple(system.name for system in data.systems) == order
+    for found, film, probe in zip(data.systems, films().systems, points().systems, strict=True):
+        same(found.series[0], film.series[0])
+        same(found.series[2], probe.series[0])
+
+
+def test_numbers_in_names_of_files_are_numbers(tmp_path):
+    for number in (10, 9, 100):
+        dataset().isel(simulation=[0]).to_netcdf(tmp_path / f"{number}.nc", engine="h5netcdf")
+    names = [system.name for system in Files(tmp_path / "*.nc").read().systems]
+    assert names == ["9", "10", "100"]
+
+
+def named(recordings, *names):
+    pairs = zip(recordings.systems, names, strict=True)
+    return Recordings(tuple(dataclasses.replace(s, name=name) for s, name in pairs))
+
+
+def test_systems_are_matched_by_name_or_by_order():
+    turned = Recordings(points().systems[::-1])
+    cases = {
+        ("a", "b"): (("a", "b"), points()),
+        ("b", "a"): (("a", "b"), turned),  # by name
+        ("c", "d"): (("a", "b"), points()),
+        ("c", "c"): (("a", "b"), points()),
+        ("a", "a"): (("a", "a"), points()),
+    }
+    for own, (first, wanted) in cases.items():
+        data = Together((named(films(), *first), named(points(), *own))).read()
+        for found, probe in zip(data.systems, wanted.systems, strict=True):
+            same(found.series[2], probe.series[0])
+    with pytest.raises(InputError, match=r"\[1\] sees a, c, instruments\[0\] a, b: only some of"):
+        Together((named(films(), "a", "b"), named(points(), "a", "c"))).read()
 
 
 def test_instruments_with_dates_get_one_clock():

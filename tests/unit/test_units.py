@@ -42,6 +42,9 @@ def test_factors_and_offsets(unit, target, factor, offset):
     ("unit", "target", "message"),
     [
         ("m", "s", "values in 'm' do not convert to 's'"),
+        ("dB", "1", "values in 'dB' become '1' by no factor, as of decibels: convert them before"),
+        ("dBm", "W", "values in 'dBm' become 'W' by no factor"),
+        ("W", "dBm", "values in 'W' become 'dBm' by no factor"),
         ("furlongs per", "m", "the unit 'furlongs per' can't be understood: write it like"),
     ],
 )

@@ -71,7 +71,7 @@ def labelled(arrays: Mapping[str, Any]) -> xr.Dataset:
     """
     import xarray as xr
 
-    arrays = {name: np.asarray(values) for name, values in tables.with_time(arrays).items()}
+    arrays = {n: tables.filled(v) for n, v in tables.with_time(arrays, arrays).items()}
     rows = {values.shape for values in arrays.values() if values.ndim}
     if len(rows) == 1 and len(next(iter(rows))) == 1 and {"time", "x"} <= set(arrays):
         return tables.labelled({n: v for n, v in arrays.items() if v.ndim})
@@ -82,30 +82,58 @@ def labelled(arrays: Mapping[str, Any]) -> xr.Dataset:
             f"the array {missing} with places along an axis is missing: there are "
             f"{', '.join(arrays)}"
         )
-    lengths = {name: len(arrays[name]) for name in ("time", *space) if name in arrays}
-    variables = {
-        name: (_dims(name, values.shape, lengths, space), values) for name, values in arrays.items()
-    }
-    return xr.Dataset(variables)
+    lengths = {n: _length(n, arrays[n]) for n in ("time", *space) if n in arrays}
+    lengths = {name: length for name, length in lengths.items() if length is not None}
+    films = {v.shape[0] for n, v in arrays.items() if n not in lengths and v.ndim == len(space) + 2}
+    lengths |= {"simulation": films.pop()} if len(films) == 1 else {}
+    variables = {n: (_dims(n, v.shape, lengths, tuple(space)), v) for n, v in arrays.items()}
+    try:
+        return xr.Dataset(variables)
+    except ValueError as error:
+        raise InputError(f"the arrays do not belong together: {error}") from error
+
+
+def _length(name: str, values: np.ndarray) -> int | None:
+    """Return the number of values of a coordinate; None: it is the time of one frame.
+
+    Raises:
+        InputError: It has no axis of its own, as the places that `meshgrid` makes.
+    """
+    if not values.ndim and name == "time":
+        return None
+    if values.ndim != 1:
+        raise InputError(
+            f"{name}: an array {values.shape}, where one of the coordinate along its own axis is "
+            "needed, as numpy.meshgrid takes it"
+        )
+    return len(values)
 
 
 def _dims(
-    name: str, shape: tuple[int, ...], lengths: Mapping[str, int], space: list[str]
+    name: str, shape: tuple[int, ...], lengths: Mapping[str, int], space: tuple[str, ...]
 ) -> tuple[str, ...]:
-    """Return the dimensions of an array: those of space last, as far as its lengths are theirs."""
-    if name in lengths:
+    """Return the dimensions of an array: those whose lengths it has.
+
+    Raises:
+        InputError: It may lie along others as well, or has no such lengths.
+    """
+    if name in (*lengths, "simulation") and len(shape) == 1:
         return (name,)
-    if len(shape) < 2 and (len(shape) < len(space) or shape != (lengths["x"],)):
-        return ("simulation",)[: len(shape)]
-    leading = shape[: len(shape) - len(space)]
-    own = {0: (), 2: ("simulation", "time")}.get(len(leading))
-    if len(leading) == 1:
-        own = ("time",) if leading[0] == lengths.get("time") else ("simulation",)
-    dims = None if own is None else (*own, *space)
-    if dims is None or any(n != lengths.get(d, n) for n, d in zip(shape, dims, strict=True)):
-        told = ", ".join(f"{n} of {axis}" for axis, n in lengths.items())
+    leading = ((), ("time",), ("simulation",), ("simulation", "time"))
+    found = [own for own in (*leading, *((*d, *space) for d in leading)) if len(own) == len(shape)]
+    found = [d for d in found if all(n == lengths.get(a, n) for n, a in zip(shape, d, strict=True))]
+    if "simulation" not in lengths:  # of one simulation, unless nothing else fits
+        found = [own for own in found if "simulation" not in own] or found
+    if len(found) == 1:
+        return found[0]
+    told = ", ".join(f"{n} of {axis}" for axis, n in lengths.items())
+    if found:
+        either = " or ".join(f"({', '.join(own)})" for own in found)
         raise InputError(
-            f"{name}: an array {shape} does not lie along (simulation, time, {', '.join(space)}): "
-            f"there are {told}"
+            f"{name}: an array {shape} may lie along {either}, as there are {told}: name its "
+            "dimensions in a Dataset, or store a NetCDF file"
         )
-    return dims
+    raise InputError(
+        f"{name}: an array {shape} does not lie along (simulation, time, {', '.join(space)}): "
+        f"there are {told}"
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import errno
 import glob
+import re
 import zipfile
 from collections.abc import Collection
 from pathlib import Path
@@ -37,7 +38,7 @@ class Layout(enum.Enum):
 
 
 def paths(pattern: str) -> list[Path]:
-    """Return the files that a path, or a pattern with *, ? and [], stands for, sorted.
+    """Return the files that a path, or a pattern with *, ? and [], stands for, in their order.
 
     Raises:
         InputError: There is none.
@@ -45,12 +46,18 @@ def paths(pattern: str) -> list[Path]:
     one = Path(pattern).expanduser()
     if one.exists():
         return [one]
-    found = sorted(map(Path, glob.glob(str(one), recursive=True)))
+    found = sorted(map(Path, glob.glob(str(one), recursive=True)), key=_order)
     if not found and glob.has_magic(pattern):
         raise InputError(f"no file matches {pattern}")
     if not found:
         raise InputError(f"there is no file {pattern}")
     return found
+
+
+def _order(path: Path) -> list[tuple[bool, int, str]]:
+    """Return what files are sorted by: run-2 comes before run-10."""
+    parts = re.findall(r"\d+|\D+", str(path))
+    return [(not p.isdecimal(), int(p) if p.isdecimal() else 0, p) for p in parts]
 
 
 def open_file(
@@ -103,6 +110,8 @@ def detect(path: Path) -> Layout:
         return Layout.LABELLED
     if start.startswith(b"PK"):
         return Layout.ARRAYS
+    if start.lstrip()[:1] in b"<{[" and start.strip():
+        raise InputError("its layout is unknown: it looks like HTML, XML or JSON, not like a table")
     if b"\0" not in start:
         return Layout.TABLE
     raise InputError(
@@ -140,6 +149,7 @@ def told(error: BaseException, layout: Layout | None = None) -> str:
     if number == errno.EACCES:
         return "it may not be read: its permissions forbid it"
     if isinstance(error, UnicodeDecodeError):
-        return "it is no text: a table is needed"
+        found = f"byte {error.object[error.start]:#x} after {error.start} others"
+        return f"it is no table in UTF-8 ({found}): if it is a table, store it in UTF-8"
     asked = "" if layout is None else f" as {layout.value}"
     return f"it can't be read{asked}: it is truncated, damaged or of another kind ({text})"

@@ -33,14 +33,18 @@ def read(path: Path, only: Collection[str], group: str | None = None) -> list[xr
     Raises:
         InputError: There is no such group, or nothing in it.
     """
-    data = _decoded(_stored(path, only, group))
+    data = decoded(_stored(path, only, group))
     if not data.variables:
         raise InputError(f"no variable is in {group or 'its root'}{_advice(path)}")
     return [data]
 
 
-def _decoded(data: xr.Dataset) -> xr.Dataset:
-    """Return what CF's conventions make of variables: NaN for what is missing, dates."""
+def decoded(data: xr.Dataset) -> xr.Dataset:
+    """Return what CF's conventions make of variables: NaN for what is missing, dates.
+
+    Raises:
+        InputError: Its times are no dates of a calendar that can be read.
+    """
     import xarray as xr  # loaded where a file is used
 
     try:  # durations stay numbers with a unit, which are converted as all others are

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +13,15 @@ import numpy as np
 from hycojax.errors import InputError
 
 if TYPE_CHECKING:
+    import pandas as pd
     import xarray as xr
 
 _COORDINATES = ("time", "x", "y", "z", "simulation")
 #: The name of a column with its unit: "temperature [K]", "time (ms)".
 _WITH_UNIT = re.compile(r"(.*?)\s*[\[(]([^\])]*)[\])]\s*")
 _SEPARATORS = (",", ";", "\t")
+#: A field of a table that is separated by semicolons: a number with this decimal mark.
+_DECIMAL = {mark: re.compile(rf"(?:^|;) *[+-]?\d*{re.escape(mark)}\d") for mark in ",."}
 
 
 def read(path: Path) -> list[xr.Dataset]:
@@ -31,14 +35,50 @@ def read(path: Path) -> list[xr.Dataset]:
     with path.open(encoding="utf-8-sig") as file:
         first = next((line for line in file if line.strip() and not line.startswith("#")), "")
         separator = max(_SEPARATORS, key=first.count)
-        _check_once([name.strip() for name in first.split(separator)])
-        point = "," if separator == ";" and any("," in line for line in file) else "."
+        _check_once([name for name in map(str.strip, first.split(separator)) if name])
+        point = _decimal_mark(file) if separator == ";" else "."
+    options = {"comment": "#", "skipinitialspace": True, "encoding": "utf-8-sig"}
     try:
-        options = {"comment": "#", "skipinitialspace": True, "encoding": "utf-8-sig"}
-        table = pd.read_csv(path, sep=separator, decimal=point, **options)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            # A row that is longer than the names must not make its first field a label.
+            table = pd.read_csv(path, sep=separator, decimal=point, index_col=False, **options)
+    except pd.errors.ParserWarning as error:
+        raise InputError(
+            f"its rows have more fields than its line of names ({first.strip()}): name each "
+            "column; numbers are written with decimal points where commas separate them"
+        ) from error
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise InputError(f"it is no table: {error}") from error
-    return [labelled(table)]
+        raise InputError(f"it is no table: {' '.join(str(error).split())}") from error
+    return [labelled(_named(table))]
+
+
+def _decimal_mark(lines: Iterable[str]) -> str:
+    """Return the decimal mark of a table's numbers.
+
+    Raises:
+        InputError: There are both.
+    """
+    found = {}
+    for number, line in enumerate(lines, 2):
+        for mark in _DECIMAL:
+            if mark not in found and not line.startswith("#") and _DECIMAL[mark].search(line):
+                found[mark] = number
+    if len(found) > 1:
+        raise InputError(
+            f"it has a decimal comma in line {found[',']} and a decimal point in line "
+            f"{found['.']}: one of them is needed"
+        )
+    return next(iter(found), ".")
+
+
+def _named(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table without columns that have no name: they must be empty, or count the rows."""
+    for name in [name for name in table if str(name).startswith("Unnamed: ")]:
+        values = table.pop(name)
+        if not (values.isna().all() or values.tolist() == list(range(len(values)))):
+            raise InputError(f"column {int(str(name).split()[1]) + 1} has no name: give it one")
+    return table
 
 
 def labelled(table: Any) -> xr.Dataset:
@@ -52,18 +92,21 @@ def labelled(table: Any) -> xr.Dataset:
     """
     import xarray as xr
 
-    columns, units = map(with_time, _columns(table))
+    columns, units = _columns(table)
+    units, columns = with_time(units, columns), with_time(columns, columns)
     for name in ("time", "x"):
         if name not in columns:
             raise InputError(f"the column {name} is missing: there are {', '.join(columns)}")
     if "channel" in columns:
-        columns = _one_a_channel(columns)
+        columns, units = _one_a_channel(columns, units)
     channels = [n for n in columns if n not in (*_COORDINATES, "sigma")]
     if not channels:
         raise InputError("there is no column of a channel, or the pair channel, value")
     if "sigma" in columns:
-        sigma = columns.pop("sigma")
-        columns |= {f"{n}_sigma": sigma for n in channels if not n.endswith("_sigma")}
+        own = [f"{n}_sigma" for n in channels if not n.endswith("_sigma")]
+        own = [name for name in own if name not in columns]
+        columns |= dict.fromkeys(own, columns.pop("sigma"))
+        units |= dict.fromkeys(own, units["sigma"]) if "sigma" in units else {}
     coordinates = {n: v for n, v in columns.items() if n in _COORDINATES}
     return xr.Dataset(
         {n: _labelled(n, v, units) for n, v in columns.items() if n not in coordinates},
@@ -77,10 +120,10 @@ def _check_once(names: Sequence[str]) -> None:
             raise InputError(f"the column {name} is there twice")
 
 
-def with_time(columns: Mapping[str, Any]) -> dict[str, Any]:
-    """Return columns by name; t is the time if nothing is called so."""
-    known = "t" if "time" not in columns else "time"
-    return {"time" if name == known else name: values for name, values in columns.items()}
+def with_time(about: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
+    """Return what is said of columns; t is the time if none of the names is called so."""
+    known = "t" if "time" not in names else "time"
+    return {"time" if name == known else name: own for name, own in about.items()}
 
 
 def _coordinate(name: str) -> str:
@@ -103,7 +146,7 @@ def _columns(table: Any) -> tuple[dict[str, np.ndarray], dict[str, str]]:
         own = match[1] if match else str(name).strip()
         _check_once([*columns, own])
         units |= {own: match[2]} if match else {}
-        columns[own] = _values(own, np.asarray(table[name]))
+        columns[own] = _values(own, filled(table[name]))
     lengths = {name: len(values) for name, values in columns.items()}
     if len(set(lengths.values())) > 1:
         raise InputError(f"the columns have different lengths: {lengths}")
@@ -112,22 +155,50 @@ def _columns(table: Any) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     return columns, units
 
 
+def filled(values: Any) -> np.ndarray:
+    """Return an array in which what is masked, or missing in pandas' own types, is NaN or NaT."""
+    import pandas as pd
+
+    if isinstance(values, np.ma.MaskedArray):
+        if values.dtype.kind in "iub":
+            values = values.astype(np.float64)
+        if values.dtype.kind in "fcMm":
+            return values.filled(np.nan if values.dtype.kind in "fc" else "NaT")
+        values = values.astype(object).filled(np.nan)
+    values = np.asarray(values)
+    if values.dtype.kind != "O":
+        return values
+    return np.where(pd.isna(values), np.array(np.nan, object), values)
+
+
 def _values(name: str, values: np.ndarray) -> np.ndarray:
     """Return a column as numbers, dates, or the names of simulations and channels."""
     if values.ndim != 1:
         raise InputError(f"the column {name} has {values.ndim} axes: one is needed")
-    if values.dtype.kind in "iufMm" or name in ("simulation", "channel"):
-        return values.astype(str) if values.dtype.kind == "O" else values
-    if name == "time":
-        return _dates(values)
+    if name in ("simulation", "channel"):
+        return _labels(name, values)
+    if values.dtype.kind in "iufMm":
+        return values
     try:
         return values.astype(np.float64)
     except (TypeError, ValueError) as error:
+        if name == "time":
+            return _dates(values)
         row = next(i for i, value in enumerate(values) if not _is_number(value))
         raise InputError(
             f"the column {name} has {str(values[row])!r} in row {row + 1}: a number is needed, or "
             "nothing where nothing is seen"
         ) from error
+
+
+def _labels(name: str, values: np.ndarray) -> np.ndarray:
+    """Return the names, or numbers, of simulations or channels, which each row must have."""
+    empty = values != values if values.dtype.kind in "fO" else np.zeros(values.shape, bool)
+    values = values.astype(str) if values.dtype.kind in "OS" else values
+    empty |= np.char.strip(values) == "" if values.dtype.kind == "U" else False
+    if empty.any():
+        raise InputError(f"the column {name} is empty in row {int(np.argmax(empty)) + 1}")
+    return values
 
 
 def _is_number(value: Any) -> bool:
@@ -151,11 +222,16 @@ def _dates(values: np.ndarray) -> np.ndarray:
     return dates.tz_localize(None).to_numpy().astype("datetime64[ns]")
 
 
-def _one_a_channel(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def _one_a_channel(
+    columns: dict[str, np.ndarray], units: dict[str, str]
+) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """Return the pair channel, value as a column a channel, NaN in the rows of the others."""
     if "value" not in columns:
         raise InputError("the column value is missing beside the column channel")
-    channel, value = columns.pop("channel"), columns.pop("value").astype(np.float64)
-    for name in dict.fromkeys(channel.tolist()):
-        columns[str(name)] = np.where(channel == name, value, np.nan)
-    return columns
+    rest = {n: v for n, v in columns.items() if n not in ("channel", "value")}
+    channel, value = columns["channel"], columns["value"].astype(np.float64)
+    names = list(dict.fromkeys(channel.tolist()))
+    _check_once([*rest, *map(str, names)])
+    own = {str(name): np.where(channel == name, value, np.nan) for name in names}
+    unit = dict.fromkeys(own, units["value"]) if "value" in units else {}
+    return rest | own, units | unit
