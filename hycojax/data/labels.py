@@ -144,8 +144,8 @@ class _Labels:
             "time": (np.concatenate([s.times for s in slot.values()]), {"units": "s"}),
             **{a: (p, {"units": "m"}) for a, p in zip(AXES, places, strict=False)},
         }
-        for role, (values, attributes) in along.items():
-            self.coordinates[self._free(role)] = ((dim,), values, attributes)
+        for own, (values, attributes) in along.items():
+            self.coordinates[self._free(own)] = ((dim,), values, attributes)
         self._add(name, one, ((dim,), np.concatenate([s.values for s in slot.values()])))
         if one.sigma is not None:
             each = [np.broadcast_to(s.sigma, s.values.shape) for s in slot.values()]
@@ -175,20 +175,20 @@ class _Labels:
         self.coordinates[self._free("time")] = (("simulation", dim), table, about)
         return dim
 
-    def _axis(self, role: str, values: np.ndarray, unit: str) -> str:
+    def _axis(self, kind: str, values: np.ndarray, unit: str) -> str:
         """Return the dimension along which values lie: the one that does already, or a new one."""
-        key = (role, values.tobytes())
+        key = (kind, values.tobytes())
         if key not in self._known:
-            name = self._free(role)
+            name = self._free(kind)
             self._known[key] = name
             self.coordinates[name] = ((name,), values, {"units": unit})
         return self._known[key]
 
-    def _free(self, role: str) -> str:
+    def _free(self, kind: str) -> str:
         """Return a name that nothing has yet. `simulation` is the dimension of all simulations."""
         used = {*self.coordinates, *(d for dims, *_ in self.variables.values() for d in dims)}
         used |= {d for dims, *_ in self.coordinates.values() for d in dims} | {"simulation"}
-        names = (_numbered(role, i) for i in itertools.count(1))
+        names = (_numbered(kind, i) for i in itertools.count(1))
         return next(name for name in names if name not in used)
 
 

@@ -9,6 +9,7 @@ import pytest
 import xarray as xr
 
 from hycojax.data.files import Files
+from hycojax.data.formats import netcdf
 from hycojax.data.recordings import Film, Points, Reading, Recorded, Recordings, System
 from hycojax.errors import InputError
 
@@ -281,20 +282,17 @@ def test_a_file_of_another_layout_than_the_one_asked_for(tmp_path):
         Files(tmp_path / "a.nc", layout="the_well").read()
 
 
-def test_a_damaged_file_is_read_or_refused(tmp_path):
-    """Whatever its library meets behind a flipped bit: 300 of them, in what describes the data."""
+@pytest.mark.parametrize("kind", [AttributeError, TypeError, IndexError, MemoryError])
+def test_whatever_a_library_meets_in_a_damaged_file_is_one_message(kind, tmp_path, monkeypatch):
+    """A flipped bit can make a reference to a name that is None, for one."""
+
+    def meets(*arguments):
+        raise kind("of no\nuse")
+
     dataset().to_netcdf(tmp_path / "a.nc", engine="h5netcdf")
-    whole, rng, refusals = (tmp_path / "a.nc").read_bytes(), np.random.default_rng(0), 0
-    for place in rng.integers(len(whole), size=300):
-        flipped = bytearray(whole)
-        flipped[place] ^= 1 << int(rng.integers(8))
-        (tmp_path / "b.nc").write_bytes(flipped)
-        try:
-            Files(tmp_path / "b.nc").read()
-        except InputError as error:
-            refusals += 1
-            assert str(error).startswith(f"{tmp_path / 'b.nc'}: ")
-    assert refusals > 20
+    monkeypatch.setattr(netcdf, "_dims", meets)
+    with pytest.raises(InputError, match=r"a\.nc: it can't be read: it is trunc.* \(of no use\)"):
+        Files(tmp_path / "a.nc").read()
 
 
 def test_files_that_are_not_there(tmp_path):
