@@ -103,7 +103,8 @@ def load(path: Path) -> Experiment:
     try:
         found = getattr(classes.import_file(path), "experiment", None)
     except Exception as error:
-        told = f"{path}{_line(error, path)}: {type(error).__name__}: {error}"
+        kind = "" if isinstance(error, InputError) else f"{type(error).__name__}: "
+        told = f"{path}{_line(error, path)}: {kind}{error}"
         raise InputError(told + _first_design(path)) from error
     if not isinstance(found, Experiment):
         raise InputError(f"{path} defines no `experiment = Experiment(...)`")

@@ -76,7 +76,8 @@ def compare(
 
     A run that diverges is left out, and counted. With simulated data, errors are taken against the
     truth, and the parameters have errors too. Recordings have no truth: errors are then those on
-    the measurements that are set aside ("held_out", or "test" if these are of other systems).
+    the measurements that are set aside as a "test", or else for the validation ("held_out", or
+    "test" if these are of other systems).
 
     Args:
         experiment: What to fit. Its mode is not used: both players train.

@@ -30,6 +30,8 @@ class Options:
     """What they may be recordings of: a class of hycojax.physics, or FILE.py:CLASS."""
     write: Path | None = None
     """Where a first experiment with that PDE is written."""
+    group: str | None = None
+    """The group of a NetCDF, HDF5 or Zarr file; None: the root."""
     picture: Path | None = None
     """Where a picture of the first system is written; None: beside the file."""
 
@@ -42,7 +44,7 @@ def main(arguments: list[str]) -> None:
     kind, module = (None, None) if options.pde is None else find(options.pde)
     console = Console(markup=False, highlight=False)
     paths = layouts.paths(options.file)
-    recordings = Files(options.file).read()
+    recordings = Files(options.file, group=options.group).read()
     console.print(f"{options.file}: {_layout(paths)}")
     show(recordings, console)
     console.print(
@@ -122,7 +124,13 @@ def _plan(
         raise InputError(f"--write: {target} is there already: give another name")
     if module and target.resolve().parent != Path(options.pde.rpartition(":")[0]).resolve().parent:
         raise InputError(f"--write: put {target.name} beside {module}.py, which it imports")
-    words = first_experiment.text(found, options.file, target.name, kind, module)
+    if missing := [name for name, prior in found.unseen.items() if prior is None]:
+        raise InputError(
+            f"--write: {', '.join(missing)} is static in {kind.__name__}, and the file has nothing "
+            "of it: add it as a field or as a number"
+        )
+    source = first_experiment.Source(options.file, options.group)
+    words = first_experiment.text(found, source, target.name, kind, module)
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(words, encoding="utf-8")
     console.print(

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from hycojax import commandline
 from hycojax.data.files import Files
 from hycojax.data.recordings import Reading
-from hycojax.data.states import whole_states
+from hycojax.data.states import at_frame, whole_states
 from hycojax.errors import InputError
 from hycojax.result import Result, load
 from hycojax.run import directory as directories
@@ -32,6 +32,10 @@ class Options:
     """Intervals."""
     out: Path
     """The NetCDF file to write."""
+    group: str | None = None
+    """The group of the file that holds the initial states; None: the root."""
+    frame: int | None = None
+    """Number of the frame in the file that is the initial state, from 0; None: there is one only."""
     model: Literal["synthetic", "physical"] | None = None
     """Which model predicts; None: the network if it was trained, else the PDE."""
 
@@ -43,7 +47,7 @@ def main(arguments: list[str]) -> None:
         raise InputError(f"--out: {options.out} is there already: give another name")
     result = load(options.run_dir)
     try:
-        states = initial_states(result, options.initial)
+        states = initial_states(result, options.initial, options.group, options.frame)
         found = result.predict(states, options.steps, options.model)
     except InputError:
         raise
@@ -56,7 +60,9 @@ def main(arguments: list[str]) -> None:
     print(f"{options.out}: {sizes}, by the {found.attrs['model']} model")
 
 
-def initial_states(result: Result, path: Path) -> Float[np.ndarray, "... *shape channels"]:
+def initial_states(
+    result: Result, path: Path, group: str | None = None, frame: int | None = None
+) -> Float[np.ndarray, "... *shape channels"]:
     """Return the state in a file, or several along a first axis.
 
     Channels may have the names that they have in the recordings of the run.
@@ -66,8 +72,9 @@ def initial_states(result: Result, path: Path) -> Float[np.ndarray, "... *shape 
     """
     data = result.experiment.data
     known = (data.channels, data.units) if isinstance(data, Reading) else ({}, {})
-    recordings = Files(path).read()
+    recordings = Files(path, group=group).read()
     try:
+        recordings = recordings if frame is None else at_frame(recordings, frame)
         found = whole_states(recordings, result.experiment.physics.domain, *known)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error

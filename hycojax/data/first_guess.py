@@ -144,11 +144,7 @@ def _with_prior(
         prior = setting.priors.get(channel.name, Prior())
         amplitude = 0.0
         if isinstance(prior, Tie):
-            if prior.channel not in names:
-                raise InputError(
-                    f"first.priors: {channel.name} is tied to {prior.channel!r}, "
-                    "which is no channel"
-                )
+            _check_tie(channel.name, prior, setting, names)
             ties.append((c, names.index(prior.channel), prior.factor, prior.offset))
         elif not channel.static:
             own = [t for t in near if t.channel == c]
@@ -164,6 +160,19 @@ def _with_prior(
     about = {"spectrum": spectra, "sizes": sizes, "shells": shells, "ties": ties}
     first = First(mean, **{name: tuple(own) for name, own in about.items()}, kind="estimated")
     return replace(first, start=_start(physics, first, Role(near, role.static), found))
+
+
+def _check_tie(name: str, tie: Tie, setting: Estimated, names: list[str]) -> None:
+    """Check that a channel is tied to another one, which stands by itself."""
+    why = None
+    if tie.channel not in names:
+        why = f"no channel; there are {', '.join(names)}"
+    elif tie.channel == name:
+        why = "itself"
+    elif isinstance(setting.priors.get(tie.channel), Tie):
+        why = "tied as well: tie both to a channel that stands by itself"
+    if why:
+        raise InputError(f"first.priors: {name} is tied to {tie.channel}, which is {why}")
 
 
 def _sizes(

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from hycojax.data.instruments import Instrument, Mean, Student, Value
+from hycojax.data import operators
+from hycojax.data.instruments import Instrument, Line, Mean, Student, Value
 from hycojax.data.recordings import Film, Points, Recordings, System
 from hycojax.errors import InputError
 from hycojax.grid.domain import Grid
@@ -81,13 +82,20 @@ def tables(recordings: Recordings, grid: Grid, interval: float) -> list[Table]:
 
 def _begin(recordings: Recordings, system: System) -> float:
     """Return the time of the first state of a system."""
-    times = [float(np.min(s.times)) for s in system.series if s.times is not None]
-    earliest = min(times, default=0.0)
+    times = [np.min(_seen(s)) for s in system.series if s.times is not None and _seen(s).size]
+    earliest = float(min(times, default=0.0))
     if recordings.begin is not None and earliest < recordings.begin - 1e-9 * abs(earliest):
         raise InputError(
             f"begin = {recordings.begin}: {system.name} was measured before it, at {earliest:g} s"
         )
     return earliest if recordings.begin is None else recordings.begin
+
+
+def _seen(series: Film | Points) -> np.ndarray:
+    """Return the times at which something is seen: frames of NaN alone are none."""
+    if isinstance(series, Points):
+        return series.times
+    return series.times[np.isfinite(series.values).reshape(len(series.times), -1).any(1)]
 
 
 def _lines(
@@ -102,6 +110,7 @@ def _lines(
     """Return the lines of what an instrument saw of a channel."""
     if series.times is None:
         raise InputError(f"{series.channel} of {name}: it evolves, but has no axis of time")
+    _check_instrument(series, grid, name)
     time = (np.asarray(series.times, float) - begin) / interval
     time = np.where(np.abs(time - np.round(time)) < SAME, np.round(time), time)
     if isinstance(series, Film):
@@ -203,6 +212,24 @@ def _check_inside(place: np.ndarray, grid: Grid, series: Film | Points, name: st
             f"{series.channel} of {name}: {int(outside.sum())} places lie outside the box, as "
             f"({at}) m of measurement {which}; set domain.origin and domain.size"
         )
+
+
+def _check_instrument(series: Film | Points, grid: Grid, name: str) -> None:
+    """Check that an instrument suits the axes of the box, and how it ends."""
+    instrument, wrong = series.instrument, None
+    if isinstance(instrument, Mean) and len(instrument.widths) not in (1, grid.dims):
+        wrong = f"widths = {instrument.widths}: {len(instrument.widths)} lengths, the box has "
+        wrong += f"{grid.dims} axes"
+    elif isinstance(instrument, Line) and instrument.axis >= grid.dims:
+        wrong = f"axis = {instrument.axis}: the box has {grid.dims} axes, numbered from 0"
+    elif instrument is not None:
+        try:
+            operators.order_of(instrument, grid)
+        except ValueError as error:
+            wrong = str(error)
+    if wrong:
+        kind = type(instrument).__name__
+        raise InputError(f"{series.channel} of {name}: instrument {kind}, {wrong}")
 
 
 def static_fields(recordings: Recordings, grid: Grid) -> np.ndarray:

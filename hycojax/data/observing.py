@@ -74,13 +74,13 @@ def seen(recordings: Recordings, physics: BoundPDE, seed: int) -> Seen:
     told += boundaries.told(recordings, grid.boundary) + recordings.left_out
     told += _unused(recordings, grid)
     every = Role(tables(recordings, grid, physics.interval), static_fields(recordings, grid))
+    _check_precision(every.tables, grid)
     frames = _frames(every, grid, physics.interval)
-    rest, test = divided(every, recordings.test, seed)
-    learned, held = divided(rest, recordings.validation, seed + 1)
+    learned, held, test = _divided(every, recordings, seed)
     if not held.tables:
         raise InputError("validation: nothing is set aside; choose a larger share")
     found = statistics(parts(learned, grid, frames), learned.static)
-    _check_size(found, grid)
+    _check_spread(found, grid)
     noise, known = _noise(learned.tables, found)
     held_out = not isinstance(recordings.validation, Systems)
 
@@ -110,6 +110,20 @@ def seen(recordings: Recordings, physics: BoundPDE, seed: int) -> Seen:
     return Seen(observations, kept, physics.interval, (*told, said, sigma))
 
 
+def _divided(every: Role, recordings: Recordings, seed: int) -> tuple[Role, Role, Role]:
+    """Return what is learned from, and what is set aside for the validation and as a test.
+
+    Whole systems are set aside first: a part of the others is a test of systems that are trained
+    on.
+    """
+    if isinstance(recordings.validation, Systems) and not isinstance(recordings.test, Systems):
+        rest, held = divided(every, recordings.validation, seed + 1)
+        learned, test = divided(rest, recordings.test, seed)
+        return learned, held, test
+    rest, test = divided(every, recordings.test, seed)
+    return *divided(rest, recordings.validation, seed + 1), test
+
+
 def _unused(recordings: Recordings, grid: Grid) -> list[str]:
     """Return a sentence on known numbers that no channel of the model stands for, if any."""
     known = dict.fromkeys(name for system in recordings.systems for name in system.numbers)
@@ -134,14 +148,17 @@ def _frames(every: Role, grid: Grid, interval: float) -> int:
     return frames
 
 
-def _check_size(found: Statistics, grid: Grid) -> None:
-    """Check that values are numbers that training can compute with."""
+def _check_precision(tables: list[Table], grid: Grid) -> None:
+    """Check that values and their errors are of a size that training can compute with."""
+    for table in tables:
+        name = grid.channels[table.channel].name
+        check_size(f"values of {name}", float(np.abs(table.value).max()))
+        check_size(f"sigma of {name}", float(np.nanmax(table.sigma, initial=0)))
+
+
+def _check_spread(found: Statistics, grid: Grid) -> None:
+    """Check that training can compute with the mean of values and with their spread about it."""
     for channel, mean, std in zip(grid.channels, found.mean, found.std, strict=True):
-        if not np.isfinite([mean, std]).all():
-            raise InputError(
-                f"{channel.name}: its values are too large for the precision at hand: use larger "
-                "units"
-            )
         check_size(f"values of {channel.name}", float(max(abs(mean), std)), float(std))
 
 

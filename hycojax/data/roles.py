@@ -32,8 +32,10 @@ def divided(whole: Role, split: Split | None, seed: int) -> tuple[Role, Role]:
             )
         return _systems(tables, static, 0, left), _systems(tables, static, left, len(static))
     if isinstance(split, LastPart):
-        end = max(t.time.max() for t in tables)
-        aside = [t.time > (1 - split.share) * end for t in tables]
+        end = np.zeros(len(static))
+        for t in tables:
+            np.maximum.at(end, t.system, t.time)
+        aside = [t.time > (1 - split.share) * end[t.system] for t in tables]
     else:
         rng = np.random.default_rng(seed)
         aside = [(rng.uniform(size=len(t.time)) < split.share) & (t.time > 0) for t in tables]

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from hycojax.data import lines
-from hycojax.data.recordings import Film, Recordings, System
+from hycojax.data.recordings import Film, Points, Recordings, System
 from hycojax.data.units import in_units
 from hycojax.data.variables import nearest
 from hycojax.errors import InputError
@@ -45,6 +45,25 @@ def whole_states(
         for s in found.systems
     ]
     return np.stack(states).astype(real())
+
+
+def at_frame(recordings: Recordings, number: int) -> Recordings:
+    """Return recordings of which each film has one frame only: that of a number, from 0.
+
+    Raises:
+        InputError: A film has no such frame.
+    """
+
+    def one(series: Film | Points) -> Film | Points:
+        if not isinstance(series, Film) or series.times is None:
+            return series
+        if not 0 <= number < len(series.times):
+            raise InputError(f"{series.channel}: frame {number} of {len(series.times)}, from 0")
+        own = slice(number, number + 1)
+        return replace(series, times=series.times[own], values=series.values[own], sigma=None)
+
+    systems = (replace(s, series=tuple(map(one, s.series))) for s in recordings.systems)
+    return replace(recordings, systems=tuple(systems))
 
 
 def _named(system: System, names: Mapping[str, str], units: Mapping[str, str]) -> System:

@@ -24,8 +24,6 @@ from hycojax.settings.numbers import join, split
 
 #: Kinds of trials, those first that tell most.
 KINDS = ("test", "held_out", "recorded")
-#: Trials of the systems that were trained on: a player may know their first states better.
-TRAINED = ("recorded", "held_out")
 
 
 @dataclass(frozen=True)
@@ -40,6 +38,7 @@ class Trial:
         truth: What happened, in full; None if nobody knows.
         parts: What was measured; nothing of systems that are known in full.
         mask: What of a truth was seen.
+        trained: Whether its systems were trained on: a player may know their first states better.
     """
 
     first: First
@@ -49,6 +48,7 @@ class Trial:
     truth: Float[np.ndarray, "simulation time *shape channels"] | None = None
     parts: tuple[Part, ...] = ()
     mask: Bool[np.ndarray, " time *shape"] | None = None
+    trained: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def simulated_trials(
     scale, noise = np.asarray(data.scale), float(data.noise)
     known, path = data.training, simulations["training"]
     steps = path.shape[1] - 1
-    found = {"recorded": Trial(known.first, steps, scale, noise, path, known.parts, mask)}
+    found = {"recorded": Trial(known.first, steps, scale, noise, path, known.parts, mask, True)}
     if "test" in simulations:
         path = simulations["test"]
         found["test"] = Trial(First(path[:, 0]), steps, scale, noise, path, mask=mask)
@@ -88,17 +88,18 @@ def simulated_trials(
 def measured_trials(data: Observations, test: Observed | None) -> dict[str, Trial]:
     """Return what models are tried on where nobody knows a truth.
 
-    That are the "recorded" measurements and those that were "held_out" of the same systems, or
-    those of other systems as "test".
+    That are the "recorded" measurements, and those that are set aside as a "test"; if none are,
+    those of the validation, as "held_out" of the same systems or as a "test" of others.
     """
     scale, noise = np.asarray(data.scale), float(data.noise)
 
     def trial(own: Observed) -> Trial:
-        return Trial(own.first, own.steps, scale, noise, parts=own.parts)
+        trained = own.first is data.training.first
+        return Trial(own.first, own.steps, scale, noise, parts=own.parts, trained=trained)
 
-    aside = data.validation if test is None else test
-    same = aside.first is data.training.first
-    return {"recorded": trial(data.training), "held_out" if same else "test": trial(aside)}
+    aside = trial(data.validation if test is None else test)
+    kind = "held_out" if test is None and aside.trained else "test"
+    return {"recorded": trial(data.training), kind: aside}
 
 
 def predictions(
@@ -116,9 +117,9 @@ def predictions(
         tried: The trials.
     """
     return {
-        kind: _prediction(physics, model, params, states if kind in TRAINED else None, trial)
+        kind: _prediction(physics, model, params, states if trial.trained else None, trial)
         for kind, trial in tried.items()
-        if kind in TRAINED or isinstance(model, Stepper)
+        if trial.trained or isinstance(model, Stepper)
     }
 
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import jax
 import numpy as np
 
 from hycojax.data import boundaries
@@ -18,7 +19,7 @@ from hycojax.data.units import in_units, scale
 from hycojax.errors import InputError
 from hycojax.grid.domain import CLOSED, PERIODIC, Boundary, Channel, Domain
 from hycojax.models.coefficients import Unknown, quantities
-from hycojax.models.pde import PDE
+from hycojax.models.pde import PDE, BoundPDE
 
 #: Cells along an axis at most, by the number of axes; a multiple of this many are taken.
 _MOST, _MULTIPLE = {1: 256, 2: 64, 3: 32}, 4
@@ -58,6 +59,12 @@ experiment = hj.Experiment(
     data=hj.Files({data}),
 )
 '''
+#: The first states of channels that nobody sees.
+_FIRST = """
+        # Nothing is seen of {names}: these are the mean and the spread of states that hycojax draws
+        # for this PDE. Give what you know, or tie a channel to another one (hj.Tie).
+        first=hj.Estimated(priors={{{priors}}}),
+    """
 
 
 @dataclass(frozen=True)
@@ -69,7 +76,8 @@ class Plan:
         interval: Time between frames, in seconds.
         starts: Start of each coefficient.
         channels: Name of the variable for each channel, where these differ.
-        unseen: Channels of the PDE that nothing is seen of.
+        unseen: Channels of the PDE that nothing is seen of, with mean and standard deviation of
+            what the PDE's own initial states have; None: it is static, so that it must be given.
         assumed: What was assumed of units, and of how the box ends.
     """
 
@@ -77,8 +85,17 @@ class Plan:
     interval: float
     starts: dict[str, float]
     channels: dict[str, str]
-    unseen: tuple[str, ...]
+    unseen: dict[str, tuple[float, float] | None]
     assumed: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where recordings are."""
+
+    path: str
+    group: str | None = None
+    """The group of the file; None: its root."""
 
 
 def plan(recordings: Recordings, kind: type[PDE]) -> Plan:
@@ -97,30 +114,41 @@ def plan(recordings: Recordings, kind: type[PDE]) -> Plan:
     length, duration = float(np.mean(domain.size)), _duration(recordings)
     starts = {name: _start(kind, name, length, duration) for name in quantities(kind())}
     try:
-        kind(**{name: Unknown(start=start) for name, start in starts.items()}).on(domain, interval)
+        model = kind(**{name: Unknown(start=start) for name, start in starts.items()})
+        physics = model.on(domain, interval)
     except ValueError as error:
         raise InputError(f"{kind.__name__} can't be fitted to this: {error}") from error
     seen = _names(recordings)
-    unseen = tuple(c.name for c in wanted if channels.get(c.name, c.name) not in seen)
+    unseen = {n: p for n, p in _usual(physics).items() if channels.get(n, n) not in seen}
     renamed = {channel: name for channel, name in channels.items() if channel != name}
     return Plan(domain, interval, starts, renamed, unseen, tuple(assumed))
 
 
-def text(found: Plan, path: str, file: str, kind: type[PDE], module: str | None) -> str:
+def _usual(physics: BoundPDE) -> dict[str, tuple[float, float] | None]:
+    """Return mean and standard deviation of each channel of a PDE's own states; None: static."""
+    states = np.asarray(physics.sample(jax.random.key(0)), float)
+    found = {}
+    for number, channel in enumerate(physics.domain.channels):
+        own = states[..., number]
+        mean, spread = (float(f"{f(own):.2g}") for f in (np.mean, np.std))
+        found[channel.name] = None if channel.static else (mean, spread or abs(mean) or 1.0)
+    return found
+
+
+def text(found: Plan, source: Source, file: str, kind: type[PDE], module: str | None) -> str:
     """Return the text of an experiment file.
 
     Args:
         found: What it is made of.
-        path: Where the recordings are.
+        source: Where the recordings are.
         file: Name of the file itself.
         kind: The PDE.
         module: Name of the module that the PDE is imported from; None: it is one of hycojax.
     """
     domain = found.domain
-    channels = ", ".join(f'"{channel}": "{name}"' for channel, name in found.channels.items())
     own = f"from {module} import {kind.__name__}\n" if module else ""
     return _TEXT.format(
-        path=path,
+        path=source.path,
         file=file,
         imports=f"{own}\nimport hycojax as hj".strip(),
         name=re.sub(r"[^A-Za-z0-9_-]+", "-", file.removesuffix(".py")).strip("-_") or "first",
@@ -134,8 +162,25 @@ def text(found: Plan, path: str, file: str, kind: type[PDE], module: str | None)
             f"            {name}=hj.Unknown(start={start!r}),"
             for name, start in found.starts.items()
         ),
-        data=f'"{path}"' + (f", channels={{{channels}}}" if channels else ""),
+        data=_data(found, source),
     )
+
+
+def _data(found: Plan, source: Source) -> str:
+    """Return the arguments of `Files`."""
+    words = [f'"{source.path}"']
+    words += [f'group="{source.group}"'] if source.group else []
+    pairs = ", ".join(f'"{channel}": "{name}"' for channel, name in found.channels.items())
+    words += [f"channels={{{pairs}}}"] if pairs else []
+    if not found.unseen:
+        return ", ".join(words)
+    priors = ", ".join(
+        f'"{name}": hj.Prior(mean={prior[0]!r}, amplitude={prior[1]!r})'
+        for name, prior in found.unseen.items()
+        if prior is not None
+    )
+    first = _FIRST.format(names=", ".join(found.unseen), priors=priors)
+    return "".join(f"\n        {word}," for word in words) + first
 
 
 def _names(recordings: Recordings) -> list[str]:

@@ -10,7 +10,7 @@ from matplotlib.animation import FuncAnimation
 from matplotlib.figure import Figure
 
 from hycojax.grid.domain import Grid
-from hycojax.report import evaluation, figures, residuals
+from hycojax.report import figures, residuals
 
 
 def draw(result: Any, folder: Path) -> None:
@@ -61,8 +61,7 @@ def _beside_recording(result: Any) -> _Drawn:
     The first recorded system is shown with all that was measured of it, what is held out too.
     """
     grid, interval = result.experiment.physics.domain, result.experiment.interval
-    kinds = [kind for kind in evaluation.TRAINED if kind in result.tried]
-    parts = tuple(part for kind in kinds for part in result.tried[kind].parts)
+    parts = tuple(part for trial in result.tried.values() if trial.trained for part in trial.parts)
     steps = result.tried["recorded"].steps
     seen = residuals.frames(grid, steps, parts, system=0)
     points = residuals.measured(grid, residuals.between(parts))

@@ -40,7 +40,7 @@ def write(
 
     groups: dict[str, xr.Dataset] = {}
     for kind, trial in tried.items():
-        about = {"steps": trial.steps, "noise": trial.noise}
+        about = {"steps": trial.steps, "noise": trial.noise, "trained": int(trial.trained)}
         groups[f"/{kind}"] = xr.Dataset(attrs=about)
         groups[f"/{kind}/first"] = _plain(trial.first)
         groups[f"/{kind}/about"] = _arrays({"scale": trial.scale, "mask": trial.mask})
@@ -85,6 +85,7 @@ def _trial(grid: Grid, group: Any) -> Trial:
         truth=None if truth is None else labelled.from_xarray(grid, truth),
         parts=tuple(_part(children[f"part_{i}"]) for i in range(numbers)),
         mask=mask,
+        trained=bool(group.attrs["trained"]),
     )
 
 

@@ -233,6 +233,26 @@ def test_predict_takes_the_names_and_units_of_the_recordings(here, command):
     np.testing.assert_allclose(one["temperature"], other["temperature"], atol=1e-3)
 
 
+def test_predict_takes_a_frame_of_a_group(here, capsys, command):
+    """As of a file that `generate` wrote."""
+    data = xr.load_dataset("initial.nc", engine="h5netcdf")
+    frames = [data, data + 1, data + 9]
+    film = xr.concat([own.drop_vars("time") for own in frames], "time")
+    film = film.assign_coords(time=4.0 * np.arange(3))
+    film["temperature"].attrs = data["temperature"].attrs
+    tree = xr.DataTree.from_dict({"/test": film})
+    tree.to_netcdf("film.nc", engine="h5netcdf")
+    words = ("run", "--initial", "film.nc", "--group", "test", "--steps", "2", "--out")
+    assert command(predict.main, *words, "a.nc", "--frame", "0") == 0
+    expected = hj.load("run").predict(data, 2)
+    found = xr.load_dataset("a.nc", engine="h5netcdf")
+    np.testing.assert_allclose(found["temperature"], expected["temperature"], atol=1e-4)
+    assert command(predict.main, *words, "b.nc", "--frame", "3") == 2
+    assert "film.nc: temperature: frame 3 of 3, from 0" in capsys.readouterr().err
+    assert command(predict.main, *words, "b.nc") == 2
+    assert "3 frames were given as an initial state" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

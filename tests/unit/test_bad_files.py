@@ -257,7 +257,7 @@ FILES = {
     "f.hdf5": ({"write": no_y}, r"y-coordinate is missing, .*density \(2, 3, 4, 4\)"),
     "g.hdf5": ({"write": no_grid}, r"0000/grid/t is missing, .* hj\.Recordings\.from_xarray\("),
     "b.hdf5": ({"write": spherical}, "its grid is spherical: only Cartesian ones"),
-    "c.nc": ({"write": in_groups}, "no variable is in its root: give group=..., one of a/b"),
+    "c.nc": ({"write": in_groups}, "no variable is in its root: choose one of the groups a/b"),
     "a.csv": ({"text": b"time,x,u\n0,1,2,3,4\n1,2\n3,4,5,6,7,8\n"}, "it is no table|missing"),
     "c.csv": ({"text": b"time,x,u,u\n0,1,2,3\n"}, "the column u is there twice"),
     "i.hdf5": ({"write": lambda path: well(path, length=5)}, "u: 5 along x, where it has 4 values"),
@@ -301,7 +301,7 @@ def test_files_that_are_not_there(tmp_path):
     with pytest.raises(InputError, match=r"no file matches .*\*\.nc"):
         Files(str(tmp_path / "*.nc")).read()
     in_groups(tmp_path / "a.nc")
-    with pytest.raises(InputError, match="there is no group c: give group"):
+    with pytest.raises(InputError, match="there is no group c: choose one of the groups a/b"):
         Files(str(tmp_path / "a.nc"), group="c").read()
     np.savez(tmp_path / "a.npz", x=X)
     with pytest.raises(InputError, match="only labelled files have groups, this is arrays"):

@@ -1,12 +1,15 @@
 """What is said of recordings: noise, the box, facts, what is odd, a first experiment."""
 
 import dataclasses
+from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 import xarray as xr
 
-from hycojax import inspect
+from hycojax import fitting, inspect
+from hycojax.commandline import load
 from hycojax.data.extent import box
 from hycojax.data.noise import noise_estimate, noise_of_lines
 from hycojax.data.recordings import Film, Points, Recordings, System
@@ -262,6 +265,42 @@ def test_a_pde_of_the_users_own(command, tmp_path):
     words = (tmp_path / "mine.py").read_text()
     assert "from own_pde import Mine" in words
     assert "model=Mine(" in words
+
+
+def moving(channel, **fields):
+    return dataclasses.replace(film(0.02, np.float32), channel=channel, **fields)
+
+
+def test_a_first_experiment_for_a_channel_that_nobody_sees_suits_its_recordings(command, capsys):
+    """It gives the prior that is needed: of the states that the package draws for the PDE."""
+    known(moving("v", unit="1")).to_xarray().to_netcdf("v.nc", engine="h5netcdf")
+    command(["v.nc", "--pde", "gray-scott", "--write", "mine.py"])
+    assert "u: nothing is seen of it" in capsys.readouterr().out
+    experiment, found = fitting.settled(load(Path("mine.py")))
+    (prior,) = experiment.data.first.priors.values()
+    states = np.stack([experiment.physics.sample(jax.random.key(i))[..., 0] for i in range(5)])
+    assert prior.mean == pytest.approx(states.mean(), abs=0.5 * states.std())
+    assert prior.amplitude == pytest.approx(states.std(), rel=0.5)
+    assert found.known.training.first.kind == "estimated"
+
+
+def test_a_first_experiment_is_not_written_without_what_is_static(command, capsys):
+    known(moving("density", unit="1")).to_xarray().to_netcdf("a.nc", engine="h5netcdf")
+    command(["a.nc", "--pde", "smoke"])
+    message = "source is static in Smoke, and the file has nothing of it: add it as a field"
+    with pytest.raises(InputError, match=message):
+        command(["a.nc", "--pde", "smoke", "--write", "mine.py"])
+    assert not Path("mine.py").exists()
+
+
+def test_a_group_of_a_file(command, capsys):
+    tree = xr.DataTree.from_dict({"/test/truth": xr.load_dataset("tank.nc")})
+    tree.to_netcdf("tree.nc", engine="h5netcdf")
+    with pytest.raises(InputError, match="choose one of the groups test/truth"):
+        command(["tree.nc"])
+    command(["tree.nc", "--group", "test/truth", "--pde", "heat", "--write", "mine.py"])
+    assert "T, film" in capsys.readouterr().out
+    assert load(Path("mine.py")).data.read().systems[0].series[0].channel == "temperature"
 
 
 @pytest.mark.parametrize(

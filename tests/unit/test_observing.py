@@ -14,6 +14,7 @@ from hycojax.data.observations import Dense, Rows
 from hycojax.data.observing import interval_of, seen
 from hycojax.errors import InputError
 from hycojax.inference.losses import misfit
+from hycojax.report import evaluation
 
 X = np.arange(8) + 0.5
 TIMES = np.arange(7.0)
@@ -294,6 +295,52 @@ def test_the_last_part_of_the_time_is_set_aside():
         np.testing.assert_array_equal(np.flatnonzero(part.seen.any((0, 2, 3))), frames)
 
 
+def test_the_last_part_is_that_of_each_system():
+    """The shorter one too has a part that is not learned from."""
+    short = film(times=TIMES[:4], shift=1.0)
+    known = look(film(), short, validation=hj.LastPart(0.4)).known
+    (learned,), (held,) = known.training.parts, known.validation.parts
+    np.testing.assert_array_equal(learned.seen[..., 0, 0].sum(1), [4, 2])
+    np.testing.assert_array_equal(held.seen[..., 0, 0].sum(1), [3, 2])
+
+
+@pytest.mark.parametrize("test", [hj.Share(0.3), hj.LastPart(0.3)])
+def test_a_part_of_the_systems_that_are_trained_on_may_be_the_test(test):
+    """Though the validation has whole systems, of which nothing is lost then."""
+    systems = [film(shift=s, sigma=0.1) for s in range(3)]
+    shown = look(*systems, validation=hj.Systems(1), test=test)
+    (learned,), (kept,), (held,) = (
+        own.parts for own in (shown.known.training, shown.test, shown.known.validation)
+    )
+    assert shown.test.first is shown.known.training.first
+    assert learned.seen.shape[0] == kept.seen.shape[0] == 2
+    assert held.seen.shape[0] == 1
+    assert not (learned.seen & kept.seen).any()
+    assert (learned.seen | kept.seen).all()
+    assert held.seen[:, 1:].all()
+    tried = evaluation.measured_trials(shown.known, shown.test)
+    assert list(tried) == ["recorded", "test"]
+    assert tried["test"].trained
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "trained"),
+    [
+        ({}, "held_out", True),
+        ({"test": hj.LastPart(0.3)}, "test", True),
+        ({"test": hj.Share(0.3)}, "test", True),
+        ({"test": hj.Systems(1)}, "test", False),
+        ({"validation": hj.Systems(1)}, "test", False),
+    ],
+)
+def test_what_the_final_figures_are_of(options, kind, trained):
+    shown = look(*[film(shift=s, sigma=0.1) for s in range(3)], **options)
+    tried = evaluation.measured_trials(shown.known, shown.test)
+    assert set(tried) == {"recorded", kind}
+    assert tried["recorded"].trained
+    assert tried[kind].trained is trained
+
+
 def test_whole_systems_are_set_aside():
     """The last ones: of what they start from nothing is compared."""
     shown = look(
@@ -368,10 +415,15 @@ def test_a_channel_that_the_model_does_not_have_is_refused():
     [
         (film(times=TIMES[:1]), 1.0, "nothing is recorded after the first state: see `begin`"),
         (film(), 1e-9, "interval = 1e-09: the recordings last 6000000000 of them, which no memo"),
-        (replace(film(), values=1e200 * film().values), 1.0, "temperature: its values are too lar"),
+        (replace(film(), values=1e200 * film().values), 1.0, r"values of temperature: 2.\d+e\+201"),
+        (
+            replace(points(), values=1e39 * points().values),
+            1.0,
+            "values of temperature: .* use oth",
+        ),
+        (film(sigma=1e39), 1.0, r"sigma of temperature: 1e\+39 is out of the range"),
     ],
 )
-@pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid value")
 def test_what_no_computer_can_fit_is_one_message(own, interval, message):
     with pytest.raises(InputError, match=message):
         look(own, physics=HEAT.on(BOX, interval))
@@ -382,6 +434,36 @@ def test_numbers_that_the_model_does_not_take_are_told():
     told = seen(hj.Recordings((system,)), LINE, 0).told
     assert "numbers that the model has no channel for: inflow, depth" in told
     assert not any("no channel for" in sentence for sentence in look(film()).told)
+
+
+def test_a_recording_begins_where_something_is_seen_first():
+    """A film whose first frames are empty is the table of its values."""
+    own = film(times=TIMES + 3, sigma=0.1)
+    own.values[:2] = np.nan
+    x, t = np.meshgrid(X, TIMES + 3)
+    there = np.isfinite(own.values).ravel()
+    table = hj.Points(
+        "temperature", "K", t.ravel()[there], x.reshape(-1, 1)[there], own.values.ravel()[there]
+    )
+    for given in (own, table):
+        known = look(given, validation=hj.LastPart(0.3), first=hj.Estimated()).known
+        assert known.training.steps == 4
+    assert look(own).known.training.first.kind == "measured"
+
+
+@pytest.mark.parametrize("own", [film(), points()], ids=["film", "points"])
+@pytest.mark.parametrize(
+    ("instrument", "message"),
+    [
+        (hj.Mean((1.0, 1.0)), r"Mean, widths = \(1.0, 1.0\): 2 lengths, the box has 1 axes"),
+        (hj.Line(axis=1), "Line, axis = 1: the box has 1 axes, numbered from 0"),
+        (hj.Blur(0.1, order=hj.Order.SPECTRAL), "Blur, order = spectral: the box is closed"),
+    ],
+)
+def test_an_instrument_that_does_not_suit_the_box_is_named(own, instrument, message):
+    box = replace(BOX, boundary=hj.CLOSED)
+    with pytest.raises(InputError, match=f"temperature of simulation 0: instrument {message}"):
+        look(replace(own, instrument=instrument), physics=HEAT.on(box, 1.0))
 
 
 def test_nothing_seen_is_refused():
@@ -540,10 +622,13 @@ def test_a_channel_that_nobody_sees_needs_a_prior_or_a_tie():
         look(own, physics=TWO)  # the rule takes hj.Estimated() too
     for name, prior, message in (
         ("w", hj.Prior(), "the model has no channel 'w'"),
-        ("u", hj.Tie("w"), "u is tied to 'w', which is no channel"),
+        ("u", hj.Tie("w"), "u is tied to w, which is no channel; there are u, v"),
+        ("u", hj.Tie("u"), "u is tied to u, which is itself"),
     ):
         with pytest.raises(InputError, match=message):
             find(**{name: prior})
+    with pytest.raises(InputError, match="u is tied to v, which is tied as well"):
+        find(u=hj.Tie("v"), v=hj.Tie("u"))
     alone = find(u=hj.Prior(mean=1.0, amplitude=0.1))
     np.testing.assert_allclose(alone.first.mean[..., 0], 1.0)
     assert not alone.parts[0].seen[..., 0].any()

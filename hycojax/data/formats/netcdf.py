@@ -156,4 +156,4 @@ def _advice(path: Path) -> str:
     if path.is_file() and h5py.is_hdf5(path):
         with h5py.File(path, "r") as file:
             file.visititems(note)
-    return f": give group=..., one of {', '.join(found)}" if found else ""
+    return f": choose one of the groups {', '.join(found)}" if found else ""
