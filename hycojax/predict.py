@@ -35,7 +35,7 @@ class Options:
     group: str | None = None
     """The group of the file that holds the initial states; None: the root."""
     frame: int | None = None
-    """Number of the frame in the file that is the initial state, from 0; None: there is one only."""
+    """Number of the frame that is the initial state, from 0; None: the file has one only."""
     model: Literal["synthetic", "physical"] | None = None
     """Which model predicts; None: the network if it was trained, else the PDE."""
 
