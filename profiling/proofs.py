@@ -30,6 +30,7 @@ from hycojax.run.directory import write_json
 from profiling import (
     chaotic,
     clock,
+    closed_flows,
     cooperation,
     exact_recordings,
     hidden,
@@ -65,6 +66,7 @@ class Proof:
 PROOFS = (
     Proof("cooperation", "Cooperation", cooperation.prove, cooperation.FILES),
     Proof("exact", "What the step alone does to a parameter", exact_recordings.prove),
+    Proof("closed", "What the step does to flows between walls", closed_flows.prove),
     Proof("instead", "What a user would pick instead", instead.prove),
     Proof("recordings-heat", "Heat from another solver", own_recordings.prove_heat),
     Proof("recordings-burgers", "Burgers from another solver", own_recordings.prove_burgers),
