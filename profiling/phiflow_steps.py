@@ -118,10 +118,11 @@ def inviscid_burgers(model: BoundPDE, values: dict, state: Array) -> Array:
 def heat(model: BoundPDE, values: dict, state: Array) -> Array:
     """Return `Heat`'s next state."""
     temperature = centered(model.domain, state[..., 0])
-    if np.ndim(values["diffusivity"]):
-        local = centered(model.domain, values["diffusivity"])
+    if np.ndim(values["diffusivity"]) or not _periodic(model.domain):
+        local = np.broadcast_to(values["diffusivity"], model.domain.shape)
         highest = _highest(model, "diffusivity")
-        temperature = explicit(temperature, local, model.interval, highest)
+        there = centered(model.domain, local)
+        temperature = explicit(temperature, there, model.interval, highest)
     else:
         temperature = fourier(temperature, values["diffusivity"], model.interval)
     return jnp.stack(components(temperature), axis=-1)
@@ -198,9 +199,9 @@ def _buoyant(model, values, moving, inflow, buoyancy) -> tuple[phi.Field, phi.Fi
 
 
 def _highest(model: BoundPDE, name: str) -> float:
-    """Return the upper bound of an unknown coefficient, or the value of a known one."""
+    """Return the upper bound of an unknown coefficient, or the highest value of a known one."""
     own = dict(model.coefficients)[name]
-    return float(getattr(own, "high", own))
+    return float(own.high if hasattr(own, "high") else np.max(own))
 
 
 def _channels(state: Array) -> list[Array]:
