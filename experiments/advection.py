@@ -4,7 +4,8 @@
     python -m hycojax.compare experiments/advection.py
 
 The flow is known but for a factor on it. The recordings come from a grid twice as fine, with half
-the time step. Physical mode, seed 0: factor 7 % off, which makes up for the coarse grid's error.
+the time step. Physical mode, seed 0: factor 1.0 % off, 0.5 % of which are the coarse grid's, as the
+summary tells; test nRMSE of the PDE 0.19, as the flow draws the tracer out to less than a cell.
 """
 
 import hycojax as hj

@@ -119,6 +119,7 @@ class Together(Recorded):
     """What each of them has recorded; how it is used is said here, not there."""
 
     def __post_init__(self):
+        super().__post_init__()
         if not self.instruments:
             raise ValueError("instruments: at least one is needed")
         for i, part in enumerate(self.instruments):

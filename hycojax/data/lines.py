@@ -36,6 +36,9 @@ class Table:
         degrees: Of Student's t; None: the errors are normal.
         points: Whether the values of cells are those at their centres; else they are what the model
             holds.
+        held: Number of the cell of each line, flat, whose own number was measured between frames;
+            None: it was not.
+        series: Which of the instruments of a system it is.
     """
 
     channel: int
@@ -48,10 +51,12 @@ class Table:
     instrument: Instrument | None
     degrees: float | None
     points: bool = False
+    held: np.ndarray | None = None
+    series: int = 0
 
     def only(self, kept: np.ndarray) -> Table:
         """Return some of the lines."""
-        names = ("system", "time", "place", "cell", "value", "sigma")
+        names = ("system", "time", "place", "cell", "value", "sigma", "held")
         found = {n: getattr(self, n) for n in names}
         return replace(self, **{n: None if v is None else v[kept] for n, v in found.items()})
 
@@ -66,7 +71,7 @@ def tables(recordings: Recordings, grid: Grid, interval: float) -> list[Table]:
     found = []
     for number, system in enumerate(recordings.systems):
         begin = _begin(recordings, system)
-        for series in system.series:
+        for which, series in enumerate(system.series):
             if series.channel not in names:
                 raise InputError(
                     f"{series.channel}: the model has no such channel; it has {', '.join(names)}: "
@@ -74,7 +79,8 @@ def tables(recordings: Recordings, grid: Grid, interval: float) -> list[Table]:
                 )
             channel = names.index(series.channel)
             if not grid.channels[channel].static:
-                found += _lines(series, number, channel, grid, begin, interval, system.name)
+                own = _lines(series, number, channel, grid, begin, interval, system.name)
+                found += [replace(table, series=which) for table in own]
     if not any(len(t.value) for t in found):
         raise InputError("nothing is seen: all values are missing")
     return [t for t in found if len(t.value)]
@@ -144,7 +150,8 @@ def _film_lines(
     whole = table.time == np.round(table.time)  # the others lie between frames
     between = table.only(~whole)
     place = centres(grid, channel)[between.cell]
-    return [table.only(whole), replace(between, cell=None, place=place)]
+    held = None if points else between.cell  # a pixel sees the same whenever it is read
+    return [table.only(whole), replace(between, cell=None, place=place, held=held)]
 
 
 def _is_own(instrument: Instrument | None, grid: Grid, channel: int) -> bool:
@@ -289,6 +296,7 @@ def _first_frame(film: Film, grid: Grid, channel: int, of: str) -> np.ndarray:
 
 def site(table: Table) -> np.ndarray:
     """Return a number for each place."""
-    if table.cell is not None:
-        return table.cell
+    cells = table.held if table.cell is None else table.cell
+    if cells is not None:
+        return cells
     return np.unique(table.place, axis=0, return_inverse=True)[1].reshape(-1)

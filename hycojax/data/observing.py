@@ -29,6 +29,8 @@ from hycojax.models.pde import BoundPDE
 
 #: Noise, over the scale, of measurements of which nothing tells how much they have.
 _UNKNOWN = 0.05
+#: The same, of measurements that seem to be exact.
+_LEAST = 1e-6
 #: Numbers in the frames of all systems.
 _MOST = 2**32
 
@@ -81,11 +83,16 @@ def seen(recordings: Recordings, physics: BoundPDE, seed: int) -> Seen:
         raise InputError("validation: nothing is set aside; choose a larger share")
     found = statistics(parts(learned, grid, frames), learned.static)
     _check_spread(found, grid)
-    noise, known = _noise(learned.tables, found)
+    learned, held, test = (
+        _with_relative(role, recordings.relative_sigma, found) for role in (learned, held, test)
+    )
+    guesses = _guesses(learned.tables, found)
+    learned, held, test = (_filled(role, guesses, found) for role in (learned, held, test))
+    noise, known = _noise(learned.tables, found), not guesses
     held_out = not isinstance(recordings.validation, Systems)
 
     def observed(role: Role) -> Observed:
-        return _observed(role, grid, frames, found, noise if known else 0.0)
+        return _observed(role, grid, frames, found, noise)
 
     training, validation = observed(learned), observed(held)
     first = first_guess.first_states(recordings.first, physics, learned, training, found, noise)
@@ -195,21 +202,46 @@ def _observed(role: Role, grid: Grid, frames: int, found: Statistics, noise: flo
     return Observed(tuple(built), first, states, exact)
 
 
-def _noise(tables: list[Table], found: Statistics) -> tuple[float, bool]:
-    """Return the mean noise over the scale, and whether it is known for all values."""
-    precision, count, known = 0.0, 0, True
+def _with_relative(role: Role, share: float | None, found: Statistics) -> Role:
+    """Return a role in which a sigma that is unknown is a share of the channel's spread."""
+    if share is None:
+        return role
+    spread = {t.channel: share * float(found.std[t.channel]) for t in role.tables}
+    return Role([_with_sigma(t, spread[t.channel]) for t in role.tables], role.static)
+
+
+def _guesses(tables: list[Table], found: Statistics) -> dict[tuple[int, int], float]:
+    """Return sigma of each instrument for each channel, where it is not known, by its values."""
+    squares: dict[tuple[int, int], list[float]] = {}
     for table in tables:
-        sigma, scale = table.sigma, float(found.std[table.channel])
-        unknown = np.isnan(sigma)
-        if unknown.any():
-            known = False
-            guess = noise_of_lines(
-                table.value[unknown],
-                table.system[unknown],
-                table.time[unknown],
-                site(table)[unknown],
-            )
-            sigma = np.where(unknown, _UNKNOWN * scale if guess is None else guess, sigma)
-        relative = np.maximum(sigma[sigma > 0] / scale, 1e-6)  # without those that are exact
+        unknown = table.only(np.isnan(table.sigma))
+        if not len(unknown.value):
+            continue
+        guess = noise_of_lines(unknown.value, unknown.system, unknown.time, site(unknown))
+        own = _UNKNOWN * float(found.std[table.channel]) if guess is None else guess
+        squares.setdefault((table.channel, table.series), []).append(own**2)
+    return {key: float(np.sqrt(np.mean(own))) for key, own in squares.items()}
+
+
+def _filled(role: Role, guesses: dict[tuple[int, int], float], found: Statistics) -> Role:
+    """Return a role in which each sigma that is unknown is a guess; it is never 0, as if exact."""
+    filled = []
+    for table in role.tables:
+        scale = float(found.std[table.channel])
+        guess = guesses.get((table.channel, table.series), _UNKNOWN * scale)
+        filled.append(_with_sigma(table, max(guess, _LEAST * scale)))
+    return Role(filled, role.static)
+
+
+def _with_sigma(table: Table, sigma: float) -> Table:
+    return replace(table, sigma=np.where(np.isnan(table.sigma), sigma, table.sigma))
+
+
+def _noise(tables: list[Table], found: Statistics) -> float:
+    """Return the mean noise over the scale of all that is not exact; 0 if all is."""
+    precision, count = 0.0, 0
+    for table in tables:
+        relative = table.sigma / float(found.std[table.channel])
+        relative = relative[relative > 1.001 * _LEAST]
         precision, count = precision + np.sum(relative**-2.0), count + len(relative)
-    return (float(np.sqrt(count / precision)) if count else 0.0), known
+    return float(np.sqrt(count / precision)) if count else 0.0

@@ -12,7 +12,7 @@ from hycojax.data import operators
 from hycojax.data.lines import Table
 from hycojax.data.observations import Dense, Part, Rows, Statistics
 from hycojax.data.roles import Role
-from hycojax.grid.domain import Grid
+from hycojax.grid.domain import Grid, Holding
 from hycojax.kernels.precision import real
 
 #: Return (mean sigma / sigma)^2 of each line.
@@ -36,12 +36,11 @@ def parts(
 
 
 def _weights(table: Table, found: Statistics | None, noise: float) -> np.ndarray:
-    """Return (mean sigma / sigma)^2 of each line; 1 if that is not known."""
+    """Return (mean sigma / sigma)^2 of each line; 1 without statistics, or if all are exact."""
     if found is None or not noise:
         return np.ones(len(table.value))
     relative = table.sigma / float(found.std[table.channel])
-    weights = (noise / np.maximum(relative, 1e-6)) ** 2
-    return np.where(np.isnan(weights), 1.0, np.minimum(weights, 1e6))
+    return np.minimum((noise / np.maximum(relative, 1e-6)) ** 2, 1e6)
 
 
 def _dense_parts(
@@ -108,10 +107,7 @@ def _row_parts(
     """Return rows, a part for each refinement and length of a row."""
     groups: dict[tuple, list[tuple[Table, np.ndarray, np.ndarray, np.ndarray]]] = {}
     for table in tables:
-        place, row = np.unique(table.place, axis=0, return_inverse=True)
-        cells, coefficients = operators.rows(grid, table.channel, place, table.instrument)
-        finer = operators.refinement(table.instrument, grid)
-        holding = operators.holding(table.instrument, grid)
+        finer, holding, row, cells, coefficients = _read(table, grid)
         groups.setdefault((finer, holding, cells.shape[1]), []).append(
             (table, row.reshape(-1), cells, coefficients)
         )
@@ -119,6 +115,20 @@ def _row_parts(
         replace(_rows(own, frames, systems, weigh, finer), holding=holding)
         for (finer, holding, _), own in groups.items()
     ]
+
+
+def _read(
+    table: Table, grid: Grid
+) -> tuple[int, Holding | None, np.ndarray, np.ndarray, np.ndarray]:
+    """Return refinement and holding of rows, the row of each line, and entries and weights."""
+    if table.held is not None:  # the numbers of the state as they are
+        cell, row = np.unique(table.held, return_inverse=True)
+        entries = (cell * len(grid.channels) + table.channel).astype(np.int32)[:, None]
+        return 1, None, row, entries, np.ones(entries.shape, real())
+    place, row = np.unique(table.place, axis=0, return_inverse=True)
+    rows = operators.rows(grid, table.channel, place, table.instrument)
+    finer = operators.refinement(table.instrument, grid)
+    return finer, operators.holding(table.instrument, grid), row, *rows
 
 
 def _rows(

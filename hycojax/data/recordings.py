@@ -58,6 +58,7 @@ class Film(Checked):
     def __post_init__(self):
         frames = () if self.times is None else (len(self.times),)
         wanted = (*frames, *map(len, self.places))
+        _make_floating(self)
         if self.values.shape != wanted:
             raise ValueError(
                 f"{self.channel}: {self.values.shape} values, where times and places are {wanted}"
@@ -98,6 +99,7 @@ class Points(Checked):
     noise: Noise = Gaussian()
 
     def __post_init__(self):
+        _make_floating(self)
         count = self.values.shape
         if len(count) != 1 or self.times.shape != count or self.places.shape[:-1] != count:
             raise ValueError(
@@ -152,6 +154,12 @@ class Use(Checked):
     begin: float | None = field(default=None, kw_only=True)
     """Time of the first states, in seconds; None: that of the earliest measurement of each
     system."""
+    relative_sigma: float | None = field(default=None, kw_only=True)
+    """Standard deviation of the noise, where the data and `sigma` say none: as a share of that of
+    the channel's values, those that are learned from."""
+
+    def __post_init__(self):
+        check_sigma("relative_sigma", self.relative_sigma)
 
 
 @dataclass(frozen=True)
@@ -182,17 +190,15 @@ class Reading(Use):
     """Units by channel, and of `time`, `x`, `y`, `z`, in place of those that the data give."""
     sigma: dict[str, float] = field(default_factory=dict, kw_only=True)
     """Standard deviation of the noise by channel, in the unit of its values."""
-    relative_sigma: float | None = field(default=None, kw_only=True)
-    """The same, as a share of the standard deviation of the channel's values, for all others."""
     instrument: Instrument | None = field(default=None, kw_only=True)
     """What a measurement is of the state; None: as the data say, else the value there."""
     noise: Noise | None = field(default=None, kw_only=True)
     """How the errors are distributed; None: as the data say, else normally."""
 
     def __post_init__(self):
-        for name, value in {**self.sigma, "relative_sigma": self.relative_sigma}.items():
-            if value is not None and value < 0:
-                raise ValueError(f"sigma: {name} = {value}: it must not be negative")
+        super().__post_init__()
+        for name, value in self.sigma.items():
+            check_sigma(f"sigma: {name}", value)
 
 
 @dataclass(frozen=True)
@@ -203,6 +209,7 @@ class Recordings(Recorded):
     """What was recorded, a system each."""
 
     def __post_init__(self):
+        super().__post_init__()
         if not self.systems:
             raise ValueError("systems: at least one is needed")
         found: dict[int, str] = {}
@@ -329,6 +336,16 @@ def axes(series: Film | Points) -> int:
     return len(series.places) if isinstance(series, Film) else series.places.shape[1]
 
 
+def check_sigma(name: str, value: float | None) -> None:
+    """Check that a standard deviation is none, or not negative.
+
+    Raises:
+        ValueError: It is.
+    """
+    if value is not None and not value >= 0:
+        raise ValueError(f"{name} = {value}: it must not be negative")
+
+
 def check_increasing(values: np.ndarray, name: str) -> None:
     """Check that coordinates are finite and increase.
 
@@ -345,6 +362,14 @@ def check_increasing(values: np.ndarray, name: str) -> None:
             f"{name}: it must increase, but number {at + 1} is {values[at + 1]:.12g} after "
             f"{values[at]:.12g}"
         )
+
+
+def _make_floating(series: Film | Points) -> None:
+    """Make whole numbers floating: in other units they are no whole numbers."""
+    for name in ("values", "sigma"):
+        own = getattr(series, name)
+        if own is not None and np.asarray(own).dtype.kind in "iub":
+            object.__setattr__(series, name, np.asarray(own, np.float64))
 
 
 def _check_finite(film: Film) -> None:

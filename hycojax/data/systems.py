@@ -7,14 +7,14 @@ whichever file has carried them.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hycojax.data import variables
-from hycojax.data.recordings import Film, Points, Reading, Recordings, System
+from hycojax.data.recordings import Film, Points, Reading, Recordings, System, Use
 from hycojax.data.variables import Source, Variable
 from hycojax.errors import InputError
 
@@ -40,8 +40,8 @@ def recordings(data: Sequence[xr.Dataset], reading: Reading, name: str = "") -> 
         found = [system for one in data for system in _systems(Source(one, reading), name)]
         if len(data) > 1:
             found = [replace(s, name=_called(name, i)) for i, s in enumerate(found)]
-        given = {f: getattr(reading, f) for f in ("validation", "test", "first", "begin")}
-        return Recordings(tuple(_with_sigma(found, reading)), **given)
+        given = {f.name: getattr(reading, f.name) for f in fields(Use)}
+        return Recordings(tuple(_with_sigma(found, reading.sigma)), **given)
     except InputError:
         raise
     except ValueError as error:
@@ -197,22 +197,11 @@ def _points(own: Variable) -> Points | None:
     )
 
 
-def _with_sigma(systems: Sequence[System], reading: Reading) -> list[System]:
+def _with_sigma(systems: Sequence[System], given: Mapping[str, float]) -> list[System]:
     """Give series the standard deviations that are asked for, where the data state none."""
-    given = dict(reading.sigma)
-    if reading.relative_sigma is not None:
-        unknown = {s.channel for system in systems for s in system.series if s.sigma is None}
-        for channel in unknown - set(given):
-            given[channel] = reading.relative_sigma * _deviation(systems, channel)
 
     def known(series: Film | Points) -> Film | Points:
         stated = series.sigma is not None or series.channel not in given
         return series if stated else replace(series, sigma=np.asarray(given[series.channel]))
 
     return [replace(s, series=tuple(map(known, s.series))) for s in systems]
-
-
-def _deviation(systems: Sequence[System], channel: str) -> float:
-    """Return the standard deviation of all that is seen of a channel."""
-    values = [s.values.ravel() for system in systems for s in system.series if s.channel == channel]
-    return float(np.nanstd(np.concatenate(values), dtype=np.float64))

@@ -38,7 +38,8 @@ def convert(values: Any, unit: str, target: str) -> np.ndarray:
     factor, offset = scale(unit, target)
     if (factor, offset) == (1.0, 0.0):
         return values
-    return (values.astype(np.float64) * factor + offset).astype(values.dtype)
+    kind = values.dtype if values.dtype.kind == "f" else np.float64
+    return (values.astype(np.float64) * factor + offset).astype(kind)
 
 
 def in_units(recordings: Recordings, units: Mapping[str, str]) -> tuple[Recordings, list[str]]:

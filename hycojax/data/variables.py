@@ -388,6 +388,7 @@ def _sigma(source: Source, name: str, pick: Pick) -> np.ndarray | None:
 def _like(source: Source, name: str, beside: str) -> np.ndarray:
     """Return standard deviations in the unit of the values that they belong to."""
     values, own = source.data.variables[beside].values, source.data.variables[beside].attrs
+    values = values if values.dtype in (np.float32, np.float64) else _floats(values)
     if "units" not in own:
         return values
     if unit(source, name) is None:

@@ -16,6 +16,7 @@ from hycojax.data.labelled import to_xarray
 from hycojax.data.observing import seen
 from hycojax.data.recordings import Film, Points, Recordings, System
 from hycojax.data.splits import LastPart, Share
+from hycojax.data.units import in_units
 from hycojax.errors import InputError
 from hycojax.grid.domain import CLOSED, PERIODIC, Channel, Domain, vector_channels, with_channels
 from hycojax.models.coefficients import Unknown
@@ -475,9 +476,11 @@ def test_standard_deviations():
     u, v = data.systems[1].series
     assert u.sigma.shape == (3, 1, 1)
     assert v.sigma.shape == ()
-    u, v = Recordings.from_xarray(ds, relative_sigma=0.1).systems[0].series
+    data = Recordings.from_xarray(ds, relative_sigma=0.1)
+    u, v = data.systems[0].series
     assert u.sigma.shape == (3, 1, 1)
-    assert v.sigma == pytest.approx(0.1 * np.nanstd(V))
+    assert v.sigma is None  # which is known once it is known what is learned from
+    assert data.relative_sigma == 0.1
     assert Recordings.from_xarray(dataset()).systems[0].series[0].sigma is None
 
 
@@ -492,6 +495,28 @@ def test_standard_deviations_have_units_of_their_own():
     ds = ds.assign(u=ds["u"].assign_attrs(units="degC"))
     u = Recordings.from_xarray(ds).systems[1].series[0]
     np.testing.assert_allclose(u.sigma.ravel(), [1, 2, 3])  # a difference has no offset
+
+
+@pytest.mark.parametrize("kind", ["memory", "table", "film"])
+def test_whole_numbers_are_numbers(kind):
+    """An error of 500 mK is 0.5 K, not 0 K, which would be exact."""
+    if kind == "memory":
+        probe = points().systems[0].series[0]
+        whole = {"values": np.full(4, 300, int), "sigma": np.full(4, 500, int), "unit": "mK"}
+        own = dataclasses.replace(probe, **whole)
+    elif kind == "table":
+        rows = {"time": [0, 1], "x": [1, 2], "u [mK]": [300, 300], "u_sigma [mK]": [500, 500]}
+        own = Recordings.from_points(rows).systems[0].series[0]
+    else:
+        ds = dataset()
+        ds["u"] = ds["u"].astype(int).assign_attrs(units="mK") * 0 + 300
+        ds["u"].attrs["units"] = "K"
+        ds["u_sigma"] = ("time", [500, 500, 500], {"units": "mK"})
+        own = Recordings.from_xarray(ds).systems[0].series[0]
+    system = System("one", (own,))
+    (found,) = in_units(Recordings((system,)), {"u": "K"})[0].systems[0].series
+    np.testing.assert_allclose(found.sigma, 0.5 * np.ones_like(found.sigma))
+    np.testing.assert_allclose(found.values, 300.0 if kind == "film" else 0.3)
 
 
 def test_lengths_and_times_become_metres_and_seconds():

@@ -239,6 +239,60 @@ def test_noise_that_nobody_states_is_estimated_and_not_sure():
     assert not any("by the values alone" in sentence for sentence in look(film(sigma=0.1)).told)
 
 
+def test_an_instrument_whose_noise_nobody_states_counts_by_its_values():
+    """It takes nothing from what is stated of others: a film a hundred times as precise."""
+    rng = np.random.default_rng(0)
+    sure = film(sigma=0.001)
+    times, places = np.repeat(np.linspace(0, 6, 60), 5), np.tile(np.linspace(0.3, 7.7, 5), 60)
+    rough = points(times, places)
+    rough = replace(rough, values=rough.values + 0.1 * rng.normal(size=300))
+    stated = replace(rough, sigma=np.full(300, 0.1))
+
+    def ratio(*series):
+        """Return how much more a value of the film counts than one of the probes."""
+        parts = look(series).known.training.parts
+        film_part = next(part for part in parts if isinstance(part, Dense))
+        probes = next(part for part in parts if isinstance(part, Rows))
+        weights = np.asarray(probes.weights)
+        return film_part.weights[film_part.seen].mean() / weights[weights > 0].mean()
+
+    np.testing.assert_allclose(ratio(sure, rough), ratio(sure, stated), rtol=0.4)
+    assert ratio(sure, stated) == pytest.approx(1e4, rel=1e-3)
+
+
+def test_a_relative_sigma_is_a_share_of_the_spread_of_what_is_learned_from():
+    """What is set aside as a test has no say in it."""
+    own, other = film(), film()
+    other.values[5:] *= 3.0
+    test = hj.LastPart(0.3)
+    one, same = (look(f, test=test, relative_sigma=0.1).known for f in (own, other))
+    assert_equal(one, same)
+    assert one.sure
+    assert one.noise == pytest.approx(0.1, rel=1e-3)
+    exact = look(film(sigma=0.0), relative_sigma=0.1).known
+    assert exact.noise == 0
+
+
+@pytest.mark.parametrize("boundary", [hj.PERIODIC, hj.CLOSED])
+def test_a_pixel_is_the_same_whenever_it_is_read(boundary):
+    """Between frames too a film sees what the model holds: here a parabola in time, cell by cell."""
+    physics = HEAT.on(replace(BOX, boundary=boundary), 1.0)
+    late = film(times=np.array([0.0, 1.0, 1.5, 2.0, 3.5]))
+    parts = look(late, physics=physics).known.training.parts
+    (rows,) = (part for part in parts if isinstance(part, Rows))
+    start, speed, bend = np.random.default_rng(0).normal(size=(3, 8))
+
+    def state(t):
+        return start + speed * t + bend * t**2
+
+    path = np.stack([state(t) for t in range(5)])[None, ..., None].astype(np.float32)
+    found, there = np.asarray(operators.read(rows, path)), np.asarray(rows.weights) > 0
+    for frame, time in ((2, 1.5), (4, 3.5)):
+        cells = rows.cells[rows.row[0, frame], 0][there[0, frame]]
+        assert len(cells) > 3
+        np.testing.assert_allclose(found[0, frame][there[0, frame]], state(time)[cells], rtol=1e-4)
+
+
 def test_sensors_with_outliers_are_parts_of_their_own():
     known = look((film(sigma=0.1), points(sigma=0.1, noise=hj.Student(3.0)))).known
     assert [part.degrees for part in known.training.parts] == [None, 3.0]
