@@ -104,7 +104,8 @@ def recorded(result: Result, path: Path) -> Trial:
         raise InputError(told if str(path) in told else f"{path}: {told}") from error
     parts = (*known.training.parts, *known.validation.parts)
     first, steps = known.training.first, known.training.steps
-    return Trial(first, steps, np.asarray(known.scale), float(known.noise), parts=parts)
+    scale, noise = np.asarray(known.scale), float(known.noise)
+    return Trial(first, steps, scale, noise, parts=parts, sure=known.sure)
 
 
 def _model(result: Result, player: str) -> Model:

@@ -140,7 +140,7 @@ class Result:
             if found:
                 return found
         programs.keep()
-        trial, own = self.tried["recorded"], self.learned["physical"]
+        trial, own = self.told["recorded"], self.learned["physical"]
         first = priors.shaped(trial.first, own.prior)
         about = first, trial.parts, trial.scale, trial.noise
         models = self.experiment.physics, self.experiment.finer_physics
@@ -175,6 +175,13 @@ class Result:
         return self._predictions("best")
 
     @functools.cached_property
+    def told(self) -> dict[str, Trial]:
+        """What models are tried on, with the noise that their residuals tell if none is known."""
+        if all(trial.sure for trial in self.tried.values()):
+            return self.tried
+        return evaluation.told(self.tried, self.predictions.values())
+
+    @functools.cached_property
     def summary(self) -> dict[str, Any]:
         """The figures that count, as they are in summary.json; with "warnings" if there are any."""
         found: dict[str, Any] = {
@@ -188,8 +195,8 @@ class Result:
         }
         last = self._predictions("last")
         for name, own in self.learned.items():
-            errors = evaluation.errors(self.predictions[name], self.tried)
-            ends = evaluation.errors(last[name], self.tried)
+            errors = evaluation.errors(self.predictions[name], self.told)
+            ends = evaluation.errors(last[name], self.told)
             ends = {f"last_{k}": v for k, v in ends.items() if k.endswith("_nrmse")}
             found[name] = {**errors, **ends, "best_cycle": own.best_cycle}
         if "synthetic" in found:
@@ -283,7 +290,7 @@ class Result:
             ValueError: The network did not play, or is a function of space and time.
         """
         trained = self.surrogate
-        errors = evaluation.errors(self.predictions["synthetic"], self.tried)
+        errors = evaluation.errors(self.predictions["synthetic"], self.told)
         about = trained.model, trained.params, errors
         export.write(RunDir(Path(folder)), self.experiment.name, *about)
 
@@ -328,7 +335,7 @@ class Result:
             name: {k: p.values for k, p in own.items()} for name, own in self.predictions.items()
         }
         grid, interval = self.experiment.physics.domain, self.experiment.interval
-        trials.write(path, grid, interval, self.tried, found)
+        trials.write(path, grid, interval, self.told, found)
 
 
 _FIELD = (

@@ -15,7 +15,7 @@ from hycojax.data.first_states import Estimated, FirstState, Known, Measured, Pr
 from hycojax.data.lines import Table, centres, site
 from hycojax.data.observations import First, Observed, Part, Statistics
 from hycojax.data.operators import distances
-from hycojax.data.parts import cell_states, parts
+from hycojax.data.parts import LEAST_NOISE, cell_states, parts
 from hycojax.data.roles import Role
 from hycojax.errors import InputError
 from hycojax.grid import filters
@@ -32,8 +32,6 @@ _LINES, _ENOUGH = 250, 20
 _STEPS = 60
 #: Root of the curvature of a loss by the numbers of a search.
 _CURVED = 0.1
-#: Noise that exact recordings are taken to have, over the scale: a prior counts by it.
-LEAST_NOISE = 1e-3
 
 
 def first_states(

@@ -17,7 +17,7 @@ from hycojax.data.observations import (
     statistics,
     without_starts,
 )
-from hycojax.data.parts import cell_states, parts
+from hycojax.data.parts import EXACT, cell_states, parts
 from hycojax.data.recordings import Film, Recordings
 from hycojax.data.roles import Role, divided
 from hycojax.data.splits import Systems
@@ -29,8 +29,6 @@ from hycojax.models.pde import BoundPDE
 
 #: Noise, over the scale, of measurements of which nothing tells how much they have.
 _UNKNOWN = 0.05
-#: The same, of measurements that seem to be exact.
-_LEAST = 1e-6
 #: Numbers in the frames of all systems.
 _MOST = 2**32
 
@@ -229,7 +227,7 @@ def _filled(role: Role, guesses: dict[tuple[int, int], float], found: Statistics
     for table in role.tables:
         scale = float(found.std[table.channel])
         guess = guesses.get((table.channel, table.series), _UNKNOWN * scale)
-        filled.append(_with_sigma(table, max(guess, _LEAST * scale)))
+        filled.append(_with_sigma(table, max(guess, EXACT * scale)))
     return Role(filled, role.static)
 
 
@@ -242,6 +240,6 @@ def _noise(tables: list[Table], found: Statistics) -> float:
     precision, count = 0.0, 0
     for table in tables:
         relative = table.sigma / float(found.std[table.channel])
-        relative = relative[relative > 1.001 * _LEAST]
+        relative = relative[relative > 1.001 * EXACT]
         precision, count = precision + np.sum(relative**-2.0), count + len(relative)
     return float(np.sqrt(count / precision)) if count else 0.0

@@ -15,6 +15,9 @@ from hycojax.data.roles import Role
 from hycojax.grid.domain import Grid, Holding
 from hycojax.kernels.precision import real
 
+#: Noise that exact values are taken to have, over the scale, beside others or a prior: no model is
+#: better than that. And noise up to which values count as exact.
+LEAST_NOISE, EXACT = 1e-3, 1e-6
 #: Return (mean sigma / sigma)^2 of each line.
 Weigh = Callable[[Table], np.ndarray]
 
@@ -40,7 +43,8 @@ def _weights(table: Table, found: Statistics | None, noise: float) -> np.ndarray
     if found is None or not noise:
         return np.ones(len(table.value))
     relative = table.sigma / float(found.std[table.channel])
-    return np.minimum((noise / np.maximum(relative, 1e-6)) ** 2, 1e6)
+    relative = np.where(relative > 1.001 * EXACT, relative, LEAST_NOISE)
+    return np.minimum((noise / relative) ** 2, 1e6)
 
 
 def _dense_parts(

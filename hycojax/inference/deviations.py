@@ -60,7 +60,9 @@ def doubts(
     P the curvature of what penalises them, and g the derivative of the coefficient (Gauss-Newton,
     or Laplace's approximation). The first states are integrated out by that. sigma^2 is the mean
     square of the residuals over their degrees of freedom, N - tr(J A^(-1) J^T), which is 1 for the
-    right model and noise: so a noise that is not known is integrated out too. The shift is one
+    right model and noise: so a noise that is not known is integrated out too. Errors by Student's t
+    have the weights of iteratively reweighted least squares, and Fisher's information of t. The
+    shift is one
     Gauss-Newton step towards the estimate of a finer model, whose residuals r' are taken once.
 
     Args:
@@ -73,7 +75,7 @@ def doubts(
         params: The parameters of the optimiser.
 
     Source: Nocedal, Wright, "Numerical Optimization", section 10.3; the trace by Girard, Numer.
-    Math. 56 (1989).
+    Math. 56 (1989); t by Lange, Little, Taylor, J. Am. Stat. Assoc. 84 (1989), section 3.
     """
     structure, numbers = split((physics, finer))
     program = programs.jit(_deviations, programs.LOOP, static_argnums=0)
@@ -98,11 +100,18 @@ def _deviations(
     count = sum(jnp.sum(part.seen) for part in parts)
     steps = parts[0].values.shape[1] - 1
 
-    def residuals(x: Array, solver: Unconstrained = model) -> Array:
+    def distant(x: Array, solver: Unconstrained = model) -> list[Array]:
         own = unflatten(x)
         states = first_states.states(physics, first, scale, own)
         path = solver.predict(own, beginnings(states), steps)
-        return ravel_pytree([distances(part, path, scale) / noise for part in parts])[0]
+        return [distances(part, path, scale) / noise for part in parts]
+
+    start = distant(point)
+    told = [_information(part.degrees) for part in parts]
+    roots = [_root_weights(*own) for own in zip(parts, start, told, strict=True)]
+
+    def residuals(x: Array, solver: Unconstrained = model) -> Array:
+        return ravel_pytree([r * off for r, off in zip(roots, distant(x, solver), strict=True)])[0]
 
     def penalty(x: Array) -> Array:
         own = unflatten(x)
@@ -125,13 +134,30 @@ def _deviations(
     slopes = [slope / size for slope, size in zip(slopes, sizes, strict=True)]
     ends = jax.lax.map(solve, jnp.stack([*slopes, backward(signs)]))
     freedom = jnp.clip(count - backward(signs) @ ends[-1], 1, count)
-    square = jnp.sum(off**2) / freedom
+    shares = ravel_pytree([jnp.full_like(a, t) for a, t in zip(start, told, strict=True)])[0]
+    square = jnp.sum(off**2 / shares) / freedom
     found = list(zip(values, sizes, slopes, ends[:-1], strict=True))
     sd = {name: size * _root(square * (g @ x)) for name, size, g, x in found}
     if finer is None:
         return sd, {}
     apart = residuals(point, Unconstrained(finer)) - off
     return sd, {name: size * (forward(x) @ apart) for name, size, _, x in found}
+
+
+def _information(degrees: float | None) -> float:
+    """Return how much a measurement tells, over what one of that sigma with normal errors does."""
+    return 1.0 if degrees is None else (degrees + 1) / (degrees + 3)
+
+
+def _root_weights(part: Part, off: Array, information: float) -> Array:
+    """Return the root of what each measurement tells, at its distance over sigma.
+
+    By Student's t an outlier tells little: (nu + 1) / (nu + z^2) is the weight with which its
+    square has the slope of the likelihood; in the mean it is 1.
+    """
+    if part.degrees is None:
+        return jnp.ones_like(off)
+    return jnp.sqrt(information * (part.degrees + 1) / (part.degrees + off**2))
 
 
 def _root(variance: Array) -> Array:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import jax.numpy as jnp
+from jax.scipy.special import digamma
 from jaxtyping import Array, Float
 
-from hycojax.data.observations import Observations, Part
+from hycojax.data.observations import Observations, Part, Rows
 from hycojax.data.operators import distances
 from hycojax.data.windows import Source, Windows, tile
 from hycojax.models.model import Model
@@ -74,6 +76,41 @@ def squares(
         return square
     nu = part.degrees
     return noise**2 * (nu + 1) * jnp.log1p(square / (nu * noise**2))
+
+
+def nrmse(
+    parts: tuple[Part, ...],
+    predicted: Float[Array, "window time *shape channels"],
+    scale: Float[Array, " channels"],
+) -> Float[Array, ""]:
+    """Return the root of the mean square of (H_i u - y_i) / scale_i, all measurements alike."""
+
+    def alike(part: Part) -> Part:
+        rows = isinstance(part, Rows)
+        weights = (part.weights > 0).astype(predicted.dtype) if rows else None
+        return replace(part, weights=weights, degrees=None)
+
+    return jnp.sqrt(misfit(tuple(map(alike, parts)), predicted, scale))
+
+
+def chi2(
+    parts: tuple[Part, ...],
+    predicted: Float[Array, "window time *shape channels"],
+    scale: Float[Array, " channels"],
+    noise: float,
+) -> Float[Array, ""]:
+    """Return the mean of ((H_i u - y_i) / sigma_i)^2: about 1 for the right model and noise.
+
+    Errors by Student's t count by its likelihood, over the mean of that.
+    """
+    total, count = 0.0, 0
+    for part in parts:
+        usual, nu = 1.0, part.degrees
+        if nu is not None:
+            usual = (nu + 1) * (digamma((nu + 1) / 2) - digamma(nu / 2))
+        total += jnp.sum(squares(part, predicted, scale, noise)) / noise**2 / usual
+        count += jnp.sum(part.seen)
+    return total / jnp.maximum(count, 1)
 
 
 def followed(

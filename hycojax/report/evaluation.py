@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -14,7 +14,7 @@ from jaxtyping import Array, Bool, Float
 from hycojax.data.observations import First, Observations, Observed, Part
 from hycojax.data.store import Simulations
 from hycojax.inference import first_states
-from hycojax.inference.losses import misfit
+from hycojax.inference.losses import chi2, misfit, nrmse
 from hycojax.kernels import programs
 from hycojax.models.model import Model, Stepper, beginnings
 from hycojax.models.pde import BoundPDE
@@ -39,6 +39,7 @@ class Trial:
         parts: What was measured; nothing of systems that are known in full.
         mask: What of a truth was seen.
         trained: Whether its systems were trained on: a player may know their first states better.
+        sure: Whether the noise is known; else it is a guess, until residuals tell it (`told`).
     """
 
     first: First
@@ -49,6 +50,7 @@ class Trial:
     parts: tuple[Part, ...] = ()
     mask: Bool[np.ndarray, " time *shape"] | None = None
     trained: bool = False
+    sure: bool = True
 
 
 @dataclass(frozen=True)
@@ -60,11 +62,13 @@ class Prediction:
         errors: Against the truth; None without one.
         square: Mean weighted square of the distance from what was measured, over the scale; None
             with a truth; infinite if a trajectory is not finite.
+        nrmse: Root of the mean square of the same, all measurements alike.
     """
 
     values: Float[np.ndarray, "simulation time *shape channels"]
     errors: RolloutErrors | None
     square: float | None
+    nrmse: float | None = None
 
 
 def simulated_trials(
@@ -94,8 +98,8 @@ def measured_trials(data: Observations, test: Observed | None) -> dict[str, Tria
     scale, noise = np.asarray(data.scale), float(data.noise)
 
     def trial(own: Observed) -> Trial:
-        trained = own.first is data.training.first
-        return Trial(own.first, own.steps, scale, noise, parts=own.parts, trained=trained)
+        about = {"trained": own.first is data.training.first, "sure": data.sure}
+        return Trial(own.first, own.steps, scale, noise, parts=own.parts, **about)
 
     aside = trial(data.validation if test is None else test)
     kind = "held_out" if test is None and aside.trained else "test"
@@ -132,9 +136,12 @@ def errors(found: dict[str, Prediction], tried: dict[str, Trial]) -> dict[str, f
     named = {}
     for kind, prediction in found.items():
         if prediction.errors is None:
-            named[f"{kind}_nrmse"] = float(np.sqrt(prediction.square))
-            if tried[kind].noise:
-                named[f"{kind}_chi2"] = prediction.square / tried[kind].noise ** 2
+            trial = tried[kind]
+            named[f"{kind}_nrmse"] = prediction.nrmse
+            if trial.noise:
+                finite = np.isfinite(prediction.nrmse)
+                about = trial.parts, prediction.values, trial.scale, trial.noise
+                named[f"{kind}_chi2"] = float(chi2(*about)) if finite else float("inf")
             continue
         divided = not np.isnan(prediction.errors.hidden).all()
         for part in ("whole", "seen", "hidden") if divided else ("whole",):
@@ -142,6 +149,23 @@ def errors(found: dict[str, Prediction], tried: dict[str, Trial]) -> dict[str, f
             # NaN stands for frames without such cells.
             named[f"{kind}_nrmse{suffix}"] = float(np.nanmean(getattr(prediction.errors, part)))
     return named
+
+
+def told(tried: dict[str, Trial], found: Iterable[dict[str, Prediction]]) -> dict[str, Trial]:
+    """Return trials with the noise that the residuals tell, where it is not known.
+
+    They are those of the player that is nearest to what was learned from.
+
+    Args:
+        tried: The trials.
+        found: Predictions of each player.
+    """
+    squares = [own["recorded"].square for own in found if "recorded" in own]
+    least = min((s for s in squares if s is not None), default=math.inf)
+    if not math.isfinite(least):
+        return tried
+    noise = math.sqrt(least)
+    return {k: t if t.sure else replace(t, noise=noise) for k, t in tried.items()}
 
 
 def kind_of(summaries: Iterable[dict[str, Any]]) -> str:
@@ -195,9 +219,10 @@ def _prediction(
     first = first_states.states(physics, trial.first, trial.scale, states)
     values = predict(model, params, first, trial.steps)
     if trial.truth is None:
+        if not np.isfinite(values).all():
+            return Prediction(values, None, math.inf, math.inf)
         square = float(misfit(trial.parts, values, trial.scale, trial.noise))
-        finite = np.isfinite(square) and np.isfinite(values).all()
-        return Prediction(values, None, square if finite else float("inf"))
+        return Prediction(values, None, square, float(nrmse(trial.parts, values, trial.scale)))
     found = metrics.rollout_errors(model.domain, values, trial.truth, trial.mask)
     return Prediction(values, jax.tree.map(np.asarray, found), None)
 

@@ -85,7 +85,7 @@ def _beside_recording(result: Any) -> _Drawn:
 
 def _residuals(result: Any, grid: Grid) -> dict[str, Figure]:
     """Return a picture of the residuals of each channel that is measured."""
-    tried, interval = result.tried, result.experiment.interval
+    tried, interval = result.told, result.experiment.interval
     places = {kind: residuals.measured(grid, trial.parts) for kind, trial in tried.items()}
     off = {
         name: {kind: residuals.residuals(tried[kind], p.values) for kind, p in own.items()}

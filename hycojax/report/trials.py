@@ -40,7 +40,8 @@ def write(
 
     groups: dict[str, xr.Dataset] = {}
     for kind, trial in tried.items():
-        about = {"steps": trial.steps, "noise": trial.noise, "trained": int(trial.trained)}
+        about = {"steps": trial.steps, "noise": trial.noise}
+        about |= {"trained": int(trial.trained), "sure": int(trial.sure)}
         groups[f"/{kind}"] = xr.Dataset(attrs=about)
         groups[f"/{kind}/first"] = _plain(trial.first)
         groups[f"/{kind}/about"] = _arrays({"scale": trial.scale, "mask": trial.mask})
@@ -86,6 +87,7 @@ def _trial(grid: Grid, group: Any) -> Trial:
         parts=tuple(_part(children[f"part_{i}"]) for i in range(numbers)),
         mask=mask,
         trained=bool(group.attrs["trained"]),
+        sure=bool(group.attrs["sure"]),
     )
 
 

@@ -153,6 +153,34 @@ def test_a_stated_noise_that_is_wrong_changes_nothing():
     np.testing.assert_allclose(one, other, rtol=1e-2)
 
 
+def with_noise(own, noise):
+    """Return a part with other errors, over sigma, by Student's t of 4 degrees."""
+    (part,), off = own.parts, np.zeros(own.parts[0].seen.shape)
+    off[part.seen] = dense(own)[0]
+    root = np.sqrt(part.weights)
+    exact = part.values + off * SCALE * NOISE / root
+    values = exact + SCALE * NOISE / root * noise
+    values = np.where(part.seen, values, 0).astype(np.float32)
+    return (replace(part, values=values, degrees=4.0),)
+
+
+def test_student_s_errors_tell_by_their_own_information():
+    """Fisher's, (nu + 1) / (nu + 3) of that of normal errors; of outliers little is told."""
+    own, rng = case("known"), np.random.default_rng(5)
+    scale, shape = np.full(1, SCALE, np.float32), own.parts[0].seen.shape
+
+    def sd(parts):
+        return doubts(PHYSICS, None, own.first, parts, scale, NOISE, own.params)["diffusivity"].sd
+
+    _, _, curvature = dense(own)
+    expected = 0.03 * np.exp(0.2) / np.sqrt(curvature[0, 0] * 5 / 7)
+    np.testing.assert_allclose(sd(with_noise(own, rng.standard_t(4, shape))), expected, rtol=0.15)
+    noise = rng.normal(size=shape)
+    spoiled = np.where(rng.uniform(size=shape) < 0.08, 100 * np.sign(noise), noise)
+    one, other = (sd(with_noise(own, own_noise)) for own_noise in (noise, spoiled))
+    assert one < other < 2 * one
+
+
 def test_what_the_measurements_do_not_tell_has_no_deviation():
     """The diffusivity of a state without any gradient."""
     own = case("known")

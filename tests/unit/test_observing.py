@@ -275,7 +275,7 @@ def test_a_relative_sigma_is_a_share_of_the_spread_of_what_is_learned_from():
 
 @pytest.mark.parametrize("boundary", [hj.PERIODIC, hj.CLOSED])
 def test_a_pixel_is_the_same_whenever_it_is_read(boundary):
-    """Between frames too a film sees what the model holds: here a parabola in time, cell by cell."""
+    """Between frames too a film sees what the model holds: here a parabola in time."""
     physics = HEAT.on(replace(BOX, boundary=boundary), 1.0)
     late = film(times=np.array([0.0, 1.0, 1.5, 2.0, 3.5]))
     parts = look(late, physics=physics).known.training.parts

@@ -11,8 +11,9 @@ from hycojax.data import operators
 from hycojax.data.instruments import Blur, Instrument, Line, Mean, Order
 from hycojax.data.observations import Dense, First, Rows
 from hycojax.grid.domain import with_channels
+from hycojax.inference import losses
 from hycojax.report import evaluation, figures, residuals, trials
-from hycojax.report.evaluation import Trial
+from hycojax.report.evaluation import Prediction, Trial
 
 SHAPES = {1: (12,), 2: (12, 8), 3: (6, 8, 4)}
 SIZES = {1: (3.0,), 2: (3.0, 8.0), 3: (3.0, 8.0, 2.0)}
@@ -113,6 +114,55 @@ def test_residuals_are_in_sigma_and_their_chi2_is_that_of_the_summary(grid):
     np.testing.assert_allclose(found, ((predicted - values) / sigma)[part.seen], rtol=1e-3)
     exact = residuals.residuals(replace(own, noise=0.0), predicted)
     np.testing.assert_allclose(exact, 0.1 * found, rtol=1e-5)
+
+
+def errors_of(trial, predicted, grid):
+    """Return what a summary says of trajectories that are predicted, as in `evaluation`."""
+    square = float(losses.misfit(trial.parts, predicted, trial.scale, trial.noise))
+    found = Prediction(
+        predicted, None, square, float(losses.nrmse(trial.parts, predicted, trial.scale))
+    )
+    return evaluation.errors({"recorded": found}, {"recorded": trial}), found
+
+
+def test_an_nrmse_has_no_weights_and_chi2_has_those_of_sigma(grid):
+    """Both by their formulas: of a sure half and of one a hundred times as noisy."""
+    part, values = dense(grid)
+    rng = np.random.default_rng(1)
+    weights = np.where(rng.uniform(size=values.shape) < 0.5, 1.0, 1e-4).astype(np.float32)
+    sigma = 0.1 * 2.0 / np.sqrt(weights)
+    predicted = (values + sigma * rng.normal(size=values.shape)).astype(np.float32)
+    trial = trial_of(replace(part, weights=weights), grid=grid)
+    found, _ = errors_of(trial, predicted, grid)
+    off = (predicted - values)[part.seen]
+    assert found["recorded_nrmse"] == pytest.approx(np.sqrt(np.mean(off**2)) / 2.0, rel=1e-4)
+    assert found["recorded_chi2"] == pytest.approx(np.mean((off / sigma[part.seen]) ** 2), rel=1e-4)
+
+
+def test_chi2_of_student_s_errors_is_1_where_they_are_right(grid):
+    part, values = dense(grid)
+    noise = np.random.default_rng(1).standard_t(4, values.shape)
+    predicted = (values + 0.1 * 2.0 * noise).astype(np.float32)
+    trial = trial_of(replace(part, degrees=4.0), grid=grid)
+    chi2 = errors_of(trial, predicted, grid)[0]["recorded_chi2"]
+    assert chi2 == pytest.approx(1.0, abs=5 / np.sqrt(part.seen.sum()))
+
+
+def test_a_noise_that_nobody_states_is_told_by_the_residuals(grid):
+    """Of the player that is nearest to what was learned from; a guess is 8 times too low here."""
+    part, values = dense(grid)
+    rng = np.random.default_rng(1)
+    near, far = (
+        (values + size * 2.0 * rng.normal(size=values.shape)).astype(np.float32)
+        for size in (0.8, 1.6)
+    )
+    trial = replace(trial_of(part, grid=grid), sure=False)
+    found = [{"recorded": errors_of(trial, predicted, grid)[1]} for predicted in (near, far)]
+    told = evaluation.told({"recorded": trial}, found)["recorded"]
+    assert told.noise == pytest.approx(0.8, rel=0.05)
+    assert errors_of(told, near, grid)[0]["recorded_chi2"] == pytest.approx(1.0, rel=1e-3)
+    sure = replace(trial, sure=True)
+    assert evaluation.told({"recorded": sure}, found)["recorded"].noise == 0.1
 
 
 def test_means_by_cell_and_by_frame(grid):
