@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,8 +12,9 @@ from rich.console import Console
 
 from hycojax import commandline
 from hycojax.data import observing, store
-from hycojax.data.files import Files
+from hycojax.data.files import Files, Together
 from hycojax.data.observations import First
+from hycojax.data.recordings import Recorded, Recordings
 from hycojax.data.simulated import Simulated
 from hycojax.data.splits import Share
 from hycojax.errors import InputError
@@ -95,10 +97,10 @@ def recorded(result: Result, path: Path) -> Trial:
     """
     experiment = result.experiment
     data = experiment.data
-    about = {"first": data.first, "begin": data.begin, "validation": Share(), "test": None}
-    files = replace(data, path=path, **about) if isinstance(data, Files) else Files(path, **about)
+    about = {"first": data.first, "begin": data.begin, "relative_sigma": data.relative_sigma}
     try:
-        known = observing.seen(files.read(), experiment.physics, experiment.seed).known
+        recordings = replace(recorded_in(data, path), validation=Share(), test=None, **about)
+        known = observing.seen(recordings, experiment.physics, experiment.seed).known
     except InputError as error:
         told = str(error)
         raise InputError(told if str(path) in told else f"{path}: {told}") from error
@@ -106,6 +108,20 @@ def recorded(result: Result, path: Path) -> Trial:
     first, steps = known.training.first, known.training.steps
     scale, noise = np.asarray(known.scale), float(known.noise)
     return Trial(first, steps, scale, noise, parts=parts, sure=known.sure)
+
+
+def recorded_in(data: Recorded, path: Path) -> Recordings:
+    """Return what a file holds, read as the first instrument whose variables it has.
+
+    Raises:
+        InputError: It can't be read as any of them.
+    """
+    parts = data.instruments if isinstance(data, Together) else (data,)
+    files = [replace(p, path=str(path)) for p in parts if isinstance(p, Files)] or [Files(path)]
+    for last in files[:-1]:
+        with contextlib.suppress(InputError):
+            return last.read()
+    return files[-1].read()
 
 
 def _model(result: Result, player: str) -> Model:

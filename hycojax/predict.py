@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -12,8 +12,7 @@ from jaxtyping import Float
 
 from hycojax import commandline
 from hycojax.data.files import Files
-from hycojax.data.recordings import Reading
-from hycojax.data.states import at_frame, whole_states
+from hycojax.data.states import at_frame, naming, whole_states
 from hycojax.errors import InputError
 from hycojax.result import Result, load
 from hycojax.run import directory as directories
@@ -36,6 +35,8 @@ class Options:
     """The group of the file that holds the initial states; None: the root."""
     frame: int | None = None
     """Number of the frame that is the initial state, from 0; None: the file has one only."""
+    units: dict[str, str] = field(default_factory=dict)
+    """Units by channel, in place of those that the file gives."""
     model: Literal["synthetic", "physical"] | None = None
     """Which model predicts; None: the network if it was trained, else the PDE."""
 
@@ -47,7 +48,7 @@ def main(arguments: list[str]) -> None:
         raise InputError(f"--out: {options.out} is there already: give another name")
     result = load(options.run_dir)
     try:
-        states = initial_states(result, options.initial, options.group, options.frame)
+        states, assumed = initial_states(result, options)
         found = result.predict(states, options.steps, options.model)
     except InputError:
         raise
@@ -56,29 +57,31 @@ def main(arguments: list[str]) -> None:
     options.out.parent.mkdir(parents=True, exist_ok=True)
     with directories.replacing(options.out) as partial:
         found.to_netcdf(partial, engine="h5netcdf")
+    for sentence in assumed:
+        print(sentence)
     sizes = ", ".join(f"{name} {count}" for name, count in found.sizes.items())
     print(f"{options.out}: {sizes}, by the {found.attrs['model']} model")
 
 
 def initial_states(
-    result: Result, path: Path, group: str | None = None, frame: int | None = None
-) -> Float[np.ndarray, "... *shape channels"]:
-    """Return the state in a file, or several along a first axis.
+    result: Result, options: Options
+) -> tuple[Float[np.ndarray, "... *shape channels"], list[str]]:
+    """Return the state in a file, or several along a first axis, and what was assumed of units.
 
     Channels may have the names that they have in the recordings of the run.
 
     Raises:
         InputError: The file can't be read, or does not hold them.
     """
-    data = result.experiment.data
-    known = (data.channels, data.units) if isinstance(data, Reading) else ({}, {})
-    recordings = Files(path, group=group).read()
+    recordings = Files(options.initial, group=options.group).read()
+    known = replace(naming(result.experiment.data), given=options.units)
     try:
-        recordings = recordings if frame is None else at_frame(recordings, frame)
-        found = whole_states(recordings, result.experiment.physics.domain, *known)
+        if options.frame is not None:
+            recordings = at_frame(recordings, options.frame)
+        found, assumed = whole_states(recordings, result.experiment.physics.domain, known)
     except InputError as error:
-        raise InputError(f"{path}: {error}") from error
-    return found if len(found) > 1 else found[0]
+        raise InputError(f"{options.initial}: {error}") from error
+    return found if len(found) > 1 else found[0], assumed
 
 
 if __name__ == "__main__":

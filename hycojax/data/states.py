@@ -2,41 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from hycojax.data import lines
-from hycojax.data.recordings import Film, Points, Recordings, System
-from hycojax.data.units import in_units
+from hycojax.data.files import Together
+from hycojax.data.recordings import Film, Points, Reading, Recordings, System
+from hycojax.data.units import in_units, scale
 from hycojax.data.variables import nearest
 from hycojax.errors import InputError
 from hycojax.grid.domain import Grid
 from hycojax.kernels.precision import real
 
 
+@dataclass(frozen=True)
+class Naming:
+    """How the recordings of a run were read: what else is read for it is called alike."""
+
+    channels: dict[str, str] = field(default_factory=dict)
+    """Name of the variable for each channel, where it is another one."""
+    units: dict[str, str] = field(default_factory=dict)
+    """Units by channel, in place of those that the data gave."""
+    given: dict[str, str] = field(default_factory=dict)
+    """The same, for what is read now."""
+
+
+def naming(data: Any) -> Naming:
+    """Return how the recordings of an experiment were read, by all of their instruments."""
+    parts = data.instruments if isinstance(data, Together) else (data,)
+    read = [part for part in parts if isinstance(part, Reading)]
+    channels = {k: v for part in read for k, v in part.channels.items()}
+    return Naming(channels, {k: v for part in read for k, v in part.units.items()})
+
+
 def whole_states(
-    recordings: Recordings,
-    grid: Grid,
-    names: Mapping[str, str] | None = None,
-    units: Mapping[str, str] | None = None,
-) -> Float[np.ndarray, "system *shape channels"]:
-    """Return the state of each system, in the units of the channels.
+    recordings: Recordings, grid: Grid, naming: Naming = Naming()
+) -> tuple[Float[np.ndarray, "system *shape channels"], list[str]]:
+    """Return the state of each system, in the units of the channels, and what was assumed.
 
     Args:
         recordings: A frame, or a field without times, of each channel in all cells of the grid; of
             a static channel a number will do.
         grid: The model's.
-        names: Other names of channels, which they may have in the recordings.
-        units: Units of channels that have none there.
+        naming: Other names and units of channels, which they may have in the recordings.
 
     Raises:
-        InputError: Something is missing, lies elsewhere, or there are several frames.
+        InputError: Something is missing, lies elsewhere, has two units, or there are several
+            frames.
     """
-    told = tuple(_named(system, names or {}, units or {}) for system in recordings.systems)
-    found, _ = in_units(replace(recordings, systems=told), {c.name: c.unit for c in grid.channels})
+    told = tuple(_named(system, naming) for system in recordings.systems)
+    wanted = {c.name: c.unit for c in grid.channels}
+    found, assumed = in_units(replace(recordings, systems=told), wanted)
     states = [
         np.stack(
             [np.broadcast_to(_values(s, grid, c), grid.shape) for c in range(len(grid.channels))],
@@ -44,7 +63,7 @@ def whole_states(
         )
         for s in found.systems
     ]
-    return np.stack(states).astype(real())
+    return np.stack(states).astype(real()), assumed
 
 
 def at_frame(recordings: Recordings, number: int) -> Recordings:
@@ -66,13 +85,35 @@ def at_frame(recordings: Recordings, number: int) -> Recordings:
     return replace(recordings, systems=tuple(systems))
 
 
-def _named(system: System, names: Mapping[str, str], units: Mapping[str, str]) -> System:
-    """Return a system with the model's names of its channels, and units where they have none."""
-    there = {series.channel for series in system.series}
-    known = {other: own for own, other in names.items() if own not in there}
+def _named(system: System, naming: Naming) -> System:
+    """Return a system with the model's names and units of its channels and numbers."""
+    there = {series.channel for series in system.series} | set(system.numbers)
+    known = {other: own for own, other in naming.channels.items() if own not in there}
+
+    def unit(name: str, stated: str | None) -> str | None:
+        return naming.given.get(name) or _unit(name, stated, naming.units.get(name))
+
     series = [replace(s, channel=known.get(s.channel, s.channel)) for s in system.series]
-    given = [replace(s, unit=s.unit or units.get(s.channel)) for s in series]
-    return replace(system, series=tuple(given))
+    series = [replace(s, unit=unit(s.channel, s.unit)) for s in series]
+    pairs = {known.get(n, n): (v, system.units.get(n)) for n, v in system.numbers.items()}
+    units = {n: unit(n, stated) for n, (_, stated) in pairs.items()}
+    numbers = {n: value for n, (value, _) in pairs.items()}
+    return replace(
+        system,
+        series=tuple(series),
+        numbers=numbers,
+        units={n: u for n, u in units.items() if u is not None},
+    )
+
+
+def _unit(name: str, stated: str | None, read: str | None) -> str | None:
+    """Return the unit of what is read: as it is stated, or as the recordings were read."""
+    if None not in (stated, read) and scale(stated, read) != (1.0, 0.0):
+        raise InputError(
+            f"{name}: it is said to be in {stated}, but the recordings of the run were read in "
+            f"{read}: which one is right? (predict: --units {name} {stated})"
+        )
+    return stated or read
 
 
 def _values(system: System, grid: Grid, channel: int) -> np.ndarray | float:

@@ -14,6 +14,7 @@ import xarray as xr
 import hycojax as hj
 from hycojax import commandline, comparing, evaluate, generate, predict, train
 from hycojax.data import labelled, simulated
+from hycojax.errors import InputError
 from hycojax.report.comparison import markdown
 from hycojax.run import directory as directories
 from hycojax.run.directory import RunDir
@@ -195,6 +196,16 @@ def test_a_run_is_tried_on_other_recordings(here, capsys, command):
     assert "ink.nc: there is no variable dye for the channel temperature" in capsys.readouterr().err
 
 
+def test_other_recordings_are_read_as_an_instrument_of_the_run(here):
+    """Of several that which has their variables, with its units and sigma."""
+    data = hj.load("run").experiment.data
+    other = hj.Files("a.nc", channels={"temperature": "ink"})
+    found = evaluate.recorded_in(hj.Together((other, data)), here / "other.nc")
+    assert found.digest == evaluate.recorded_in(data, here / "other.nc").digest
+    with pytest.raises(InputError, match="no variable ink for the channel temperature"):
+        evaluate.recorded_in(other, here / "other.nc")
+
+
 def test_recordings_are_not_generated(here, capsys, command):
     assert command(generate.main, "tank.py") == 2
     assert "only simulated data are generated" in capsys.readouterr().err
@@ -260,6 +271,7 @@ def test_predict_takes_a_frame_of_a_group(here, capsys, command):
         (("--initial", "tank.py"), "tank.py: "),
         (("--initial", "many.nc"), "many.nc: temperature: 7 frames were given as an initial state"),
         (("--initial", "wrong.nc"), "wrong.nc: temperature is missing: did you mean temprature?"),
+        (("--units", "temperature kg"), "initial.nc: temperature: values in 'kg' do not convert"),
         (("--steps", "0"), "steps = 0: at least 1 is needed"),
         (("--steps", "few"), "--steps"),
         (("--model", "both"), "invalid choice 'both'"),
@@ -271,7 +283,7 @@ def test_predict_tells_what_is_wrong_in_one_message(here, capsys, command, words
     several.to_netcdf("many.nc", engine="h5netcdf")
     initial.rename(temperature="temprature").to_netcdf("wrong.nc", engine="h5netcdf")
     usual = {"--initial": "initial.nc", "--steps": "1", "--out": "out.nc"} | dict([words])
-    flat = [word for pair in usual.items() for word in pair]
+    flat = [word for pair in usual.items() for own in pair for word in own.split()]
     assert command(predict.main, "run", *flat) == 2
     printed = capsys.readouterr().err
     assert message in printed

@@ -5,7 +5,7 @@ import pytest
 
 import hycojax as hj
 from hycojax.data import labelled
-from hycojax.data.states import whole_states
+from hycojax.data.states import Naming, naming, whole_states
 from hycojax.errors import InputError
 from hycojax.grid.domain import with_channels
 
@@ -21,7 +21,7 @@ def dataset():
 
 
 def read(data, **more):
-    return whole_states(hj.Recordings.from_xarray(data), GRID, **more)
+    return whole_states(hj.Recordings.from_xarray(data), GRID, Naming(**more))[0]
 
 
 def test_states_come_back_whatever_the_order_of_axes_and_cells():
@@ -37,18 +37,42 @@ def test_names_and_units_are_those_of_the_recordings_that_were_learned_from():
     data["velocity_x"] = (100 * data["velocity_x"]).assign_attrs(units="cm/s")
     expected = VALUES.copy()
     expected[..., 3] = 0.25  # of a static channel a number will do
-    found = read(data, names={"density": "dye"})
+    found = read(data, channels={"density": "dye"})
     np.testing.assert_allclose(found, expected, rtol=1e-5)
     bare = dataset()
     bare["velocity_x"] = 100 * bare["velocity_x"].drop_attrs()
     np.testing.assert_allclose(read(bare, units={"velocity_x": "cm/s"}), VALUES, rtol=1e-5)
-    stated = read(dataset(), units={"velocity_x": "cm/s"})  # a unit that is stated goes first
+
+
+def test_a_unit_that_is_stated_now_and_was_another_one_in_the_run_is_asked_for():
+    with pytest.raises(InputError, match="velocity_x: it is said to be in m/s, but the recordings"):
+        read(dataset(), units={"velocity_x": "cm/s"})
+    stated = read(dataset(), units={"velocity_x": "cm/s"}, given={"velocity_x": "m/s"})
     np.testing.assert_array_equal(stated, VALUES)
+
+
+def test_numbers_have_the_names_and_units_of_the_recordings_too():
+    data = dataset().drop_vars("source").assign(strength=25.0)
+    found = read(data, channels={"source": "strength"}, units={"source": "%"})
+    np.testing.assert_allclose(found[..., 3], 0.25)
+    bare = hj.Recordings.from_xarray(data)
+    _, assumed = whole_states(bare, GRID, Naming({"source": "strength"}))
+    assert assumed == ["source: no unit is given, 1 is assumed"]
+
+
+def test_the_instruments_of_a_run_have_told_names_and_units():
+    film = hj.Files("film.nc", channels={"density": "dye"}, units={"density": "g/l"})
+    probes = hj.Files("probes.csv", channels={"velocity_x": "u"})
+    assert naming(hj.Together((film, probes))) == Naming(
+        {"density": "dye", "velocity_x": "u"}, {"density": "g/l"}
+    )
+    assert naming(film).channels == film.channels
+    assert naming(hj.Simulated(hj.physics.Heat())) == Naming()
 
 
 def test_a_name_of_the_model_goes_before_another_one():
     data = dataset().assign(dye=dataset()["source"])
-    np.testing.assert_array_equal(read(data, names={"density": "dye"}), VALUES)
+    np.testing.assert_array_equal(read(data, channels={"density": "dye"}), VALUES)
 
 
 @pytest.mark.parametrize(
