@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hycojax.data import systems
+from hycojax.data import systems, units
 from hycojax.data.formats import layouts
 from hycojax.data.formats.layouts import Layout
 from hycojax.data.recordings import Film, Points, Reading, Recorded, Recordings, System
@@ -168,19 +168,14 @@ def _matched(parts: Sequence[Sequence[System]]) -> list[Sequence[System]]:
 
 def _merged(parts: Sequence[System]) -> System:
     """Return what several instruments saw of one system."""
-    clocks = {part.clock for part in parts}
+    clocks = {p.clock for p in parts if any(s.times is not None for s in p.series)}
     if None in clocks and len(clocks) > 1:
         raise InputError(
             f"{parts[0].name}: one instrument has dates, another has seconds: give both the same"
         )
     dates = [np.datetime64(clock) for clock in clocks if clock is not None]
     origin = min(dates) if dates else None
-    numbers, known = {}, {}
-    for part in parts:
-        for name, value in part.numbers.items():
-            if numbers.setdefault(name, value) != value:
-                raise InputError(f"{parts[0].name}: {name} is {numbers[name]} and {value}")
-        known |= part.units
+    numbers, known = _numbers(parts)
     return System(
         parts[0].name,
         tuple(s for part in parts for s in _since(origin, part)),
@@ -192,9 +187,34 @@ def _merged(parts: Sequence[System]) -> System:
     )
 
 
+def _numbers(parts: Sequence[System]) -> tuple[dict[str, float], dict[str, str]]:
+    """Return the known numbers that several instruments give of one system, and their units."""
+    numbers: dict[str, float] = {}
+    known: dict[str, str] = {}
+    for part in parts:
+        for name, value in part.numbers.items():
+            unit = part.units.get(name)
+            if name in numbers and not _same(numbers[name], known.get(name), value, unit):
+                one, other = (
+                    f"{v:g} {u or ''}".strip()
+                    for v, u in ((numbers[name], known.get(name)), (value, unit))
+                )
+                raise InputError(f"{parts[0].name}: {name} is {one} and {other}")
+            if name not in known:
+                numbers[name] = value
+                known |= {} if unit is None else {name: unit}
+    return numbers, known
+
+
+def _same(one: float, unit: str | None, other: float, other_unit: str | None) -> bool:
+    if None not in (unit, other_unit):
+        other = float(units.convert(other, other_unit, unit))
+    return bool(np.isclose(one, other, rtol=1e-6, atol=0))
+
+
 def _since(origin: np.datetime64 | None, part: System) -> list[Film | Points]:
     """Return the series of a system with times since another date than its own."""
-    if origin is None or part.clock == str(origin):
+    if origin is None or part.clock in (None, str(origin)):
         return list(part.series)
     late = (np.datetime64(part.clock) - origin) / np.timedelta64(1, "ns") / 1e9
     return [s if s.times is None else replace(s, times=s.times + late) for s in part.series]

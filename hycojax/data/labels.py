@@ -14,7 +14,7 @@ import numpy as np
 from hycojax.data.instruments import Gaussian
 from hycojax.data.recordings import Film, Points, Recordings, System
 from hycojax.data.systems import SYSTEMS
-from hycojax.data.variables import AXES, belongs, role
+from hycojax.data.variables import AXES, MARK, belongs, role
 from hycojax.settings.values import as_json
 
 if TYPE_CHECKING:
@@ -154,11 +154,11 @@ class _Labels:
             self.variables[f"{name}_sigma"] = (*own, _units(one.unit))
 
     def _add(self, name: str, one: Film | Points, labelled: tuple) -> None:
-        about = {} if one.channel == name else {"channel": one.channel}
+        about = {} if one.channel == name else {MARK + "channel": one.channel}
         if one.instrument is not None:
-            about["instrument"] = json.dumps(as_json(one.instrument))
+            about[MARK + "instrument"] = json.dumps(as_json(one.instrument))
         if one.noise != Gaussian():
-            about["noise"] = json.dumps(as_json(one.noise))
+            about[MARK + "noise"] = json.dumps(as_json(one.noise))
         self.variables[name] = (*labelled, _units(one.unit) | about)
 
     def _times(self, slot: _Slot) -> str:
@@ -204,5 +204,5 @@ def _numbers(found: _Labels, systems: Sequence[System]) -> None:
         alike = [s if s.units.get(name) == unit else None for s in systems]
         values = [np.nan if s is None else s.numbers.get(name, np.nan) for s in alike]
         free = _variable(name, {*names, *found.variables} - {name}, found.variables)
-        about = {} if free == name else {"channel": name}
+        about = {} if free == name else {MARK + "channel": name}
         found.variables[free] = (("simulation",), np.array(values), _units(unit) | about)

@@ -142,7 +142,7 @@ def _film_lines(
     what = {"value": film.values.reshape(-1)[index], "sigma": _sigma(film).reshape(-1)[index]}
     when = {"system": np.full(len(index), system), "time": time[frame]}
     if cells is None:
-        _check_inside(place, grid, film, name)
+        _check_inside(place[np.unique(pixel)], grid, film, name)
         return [Table(channel, place=place[pixel], cell=None, **when, **what, **_about(film))]
     points = isinstance(film.instrument, Value)
     about = {**when, **what, **_about(film), "points": points}
@@ -262,18 +262,26 @@ def whole_field(system: System, grid: Grid, channel: int) -> np.ndarray | float 
         InputError: The film does not fill the grid, or a static channel changes in time.
     """
     about = grid.channels[channel]
+    own = [s for s in system.series if s.channel == about.name]
     if about.static and about.name in system.numbers:
+        if own:
+            raise InputError(f"{about.name} of {system.name} is given as a number and as a field")
         return system.numbers[about.name]
-    films = (s for s in system.series if s.channel == about.name and isinstance(s, Film))
-    film = next(films, None)
+    film = next((s for s in own if isinstance(s, Film)), None)
     if film is None:
-        return None
+        return _constant(own) if about.static else None
     if about.static and film.times is not None and _changes(film.values):
         raise InputError(
             f"{about.name} of {system.name}: it is static in the model, but its frames differ: "
             "give one of them"
         )
     return _first_frame(film, grid, channel, system.name)
+
+
+def _constant(points: list[Points]) -> float | None:
+    """Return the value that all points have, as of a table with a column of it; None: none."""
+    values = np.concatenate([own.values for own in points]) if points else np.zeros(0)
+    return float(values[0]) if values.size and (values == values[0]).all() else None
 
 
 def _changes(frames: np.ndarray) -> bool:

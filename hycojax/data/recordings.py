@@ -37,7 +37,7 @@ class Film(Checked):
         places: Coordinates of the pixels' centres along each axis of the box, in metres.
         values: `[time, *pixels]`, NaN where nothing is seen.
         sigma: Standard deviation of the noise, in the unit of the values, broadcastable to them;
-            None: unknown.
+            NaN, or None for all: unknown.
         instrument: What a pixel is of the state; None: what the model holds in its own cells, means
             over them as a rule, and between these the value.
         noise: How its errors are distributed.
@@ -81,7 +81,7 @@ class Points(Checked):
         times: `[measurement]`, in seconds.
         places: `[measurement, axis]`, in metres.
         values: `[measurement]`, all finite.
-        sigma: `[measurement]` or `[]`, in the unit of the values; None: unknown.
+        sigma: `[measurement]` or `[]`, in the unit of the values; NaN, or None for all: unknown.
         instrument: What is measured of the state; None: its value there.
         noise: How its errors are distributed.
 
@@ -197,6 +197,9 @@ class Reading(Use):
 
     def __post_init__(self):
         super().__post_init__()
+        names = list(self.channels.values())
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise ValueError(f"channels: {twice[0]} is read twice; name one channel for it")
         for name, value in self.sigma.items():
             check_sigma(f"sigma: {name}", value)
 
@@ -273,14 +276,14 @@ class Recordings(Recorded):
             InputError: They can't be understood; the message says where, and what to do.
         """
         from hycojax.data import systems  # it knows this module
-        from hycojax.data.formats import netcdf
+        from hycojax.data.formats import cf
 
         if not hasattr(data, "data_vars"):
             raise InputError(
                 f"{type(data).__name__}: a Dataset is needed, with a name for each channel"
             )
         reading = Reading(channels=dict(channels or {}), **options)
-        return systems.recordings([netcdf.decoded(data)], reading)
+        return systems.recordings([cf.decoded(data)], reading)
 
     @classmethod
     def from_points(
@@ -398,7 +401,7 @@ def _check_sigma(series: Film | Points) -> None:
         raise ValueError(
             f"{series.channel}: sigma {sigma.shape} for values {values.shape}"
         ) from error
-    bad = ~(np.isfinite(everywhere) & (everywhere >= 0)) & np.isfinite(values)
+    bad = (np.isinf(everywhere) | (everywhere < 0)) & np.isfinite(values)  # NaN: unknown
     if bad.any():
         where = tuple(map(int, np.argwhere(bad)[0]))
         raise ValueError(

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
 AXES = ("x", "y", "z")
+#: Before the names of attributes that are ours: of variables `channel`, `instrument`, `noise`.
+MARK = "hycojax_"
 #: Attribute of a Dataset: what holds for all its systems.
 ABOUT = "hycojax_about"
 #: The same: names of all variables of a file, of which some only are read.
@@ -59,9 +61,13 @@ class Source:
     @property
     def left_out(self) -> tuple[str, ...]:
         """A sentence on each thing that is there, but not read."""
-        own = (n for n in _own(self.data, self.roles) if n not in self.chosen)
-        told = (f"{n}: {_RUNS}" for n in own if _runs(n, self.data, self.roles))
-        return (*self.about.get("left_out", ()), *told)
+        own = [n for n in _own(self.data, self.roles) if n not in self.chosen]
+        told = {n: _RUNS for n in own if _runs(n, self.data, self.roles)}
+        rest = [n for n in own if n in self.data.data_vars and n not in told]
+        rest = [] if self.reading.channels else rest
+        told |= {n: unplaced(n, self.data, self.roles) for n in rest}
+        left = (f"{name}: {why}" for name, why in told.items() if why)
+        return (*self.about.get("left_out", ()), *left)
 
     def simulations(self) -> list[Any]:
         """Return the labels of all simulations."""
@@ -104,7 +110,7 @@ class Source:
         unit = self.reading.units.get(own, variable.attrs.get("units"))
         values = values.astype(np.float64)
         try:
-            return values if unit is None else units.convert(values, unit, _BASE[own])
+            return values if unit is None else units.convert(values, str(unit), _BASE[own])
         except InputError as error:
             raise InputError(f"{name}: {error}; give units={{{own!r}: ...}}") from error
 
@@ -154,15 +160,16 @@ def _chosen(data: xr.Dataset, roles: Mapping[str, str], reading: Reading) -> dic
     """Return the channel, or number, that each variable is read as, by the variable's name."""
     own = _own(data, roles)
     there = [name for name in own if is_number(data.variables[name].dims, roles)]
-    numbers = {name: data.variables[name].attrs.get("channel", name) for name in there}
+    numbers = {name: _channel(data, name) for name in there}
     if not reading.channels:
         own = [name for name in own if not _runs(name, data, roles)]
-        series = {n: data.variables[n].attrs.get("channel", n) for n in own if n in data.data_vars}
-        return numbers | series
+        series = [n for n in own if n in data.data_vars and n not in numbers]
+        placed = [n for n in series if not unplaced(n, data, roles)]
+        return numbers | {n: _channel(data, n) for n in placed or series}
     renamed = {}
     for channel, name in reading.channels.items():
         there = _numeric(data, roles)
-        found = [n for n in there if name in (n, data.variables[n].attrs.get("channel"))]
+        found = [n for n in there if name in (n, _channel(data, n))]
         if not found:
             known = dict.fromkeys([*own, *data.attrs.get(NAMES, ())])
             known = [n for n in known if not (role(n) or belongs(n, known))]
@@ -171,6 +178,11 @@ def _chosen(data: xr.Dataset, roles: Mapping[str, str], reading: Reading) -> dic
             )
         renamed |= dict.fromkeys(found, channel)
     return {n: c for n, c in numbers.items() if c not in reading.channels} | renamed
+
+
+def _channel(data: xr.Dataset, name: str) -> str:
+    """Return the channel of a variable: its name, unless we have written another one."""
+    return str(data.variables[name].attrs.get(MARK + "channel", name))
 
 
 def _numeric(data: xr.Dataset, roles: Mapping[str, str]) -> list[str]:
@@ -258,7 +270,14 @@ class Variable:
         along = [dims for dims, _ in self.places]
         time = () if self.time is None else self.time[0]
         own = [dims[0] for dims in (*along, time) if len(dims) == 1]
-        return all(len(d) == 1 for d in along) and sorted(own) == sorted(self.dims)
+        if not all(len(d) == 1 for d in along) or sorted(own) != sorted(self.dims):
+            return False
+        # Sensors on a line are no pixels, unless they stand in order.
+        return all(role(str(d[0])) or _ordered(places) for d, places in self.places)
+
+
+def _ordered(places: np.ndarray) -> bool:
+    return bool((np.diff(places) > 0).all() or (np.diff(places) < 0).all())
 
 
 def labelled(source: Source, name: str) -> Labelled:
@@ -275,10 +294,10 @@ def unit(source: Source, name: str) -> str | None:
 
 def variable(source: Source, name: str, pick: Pick) -> Variable:
     """Return the part of a variable that `pick` takes."""
+    _check_dimensions(source, name)
     variable = source.data.variables[name]
     dims, values = pick(*labelled(source, name))
     found = {own: _coordinate(source, own, variable.dims, pick) for own in ("time", *AXES)}
-    _check_dimensions(source, name, dims, found)
     return Variable(
         name=name,
         channel=source.chosen[name],
@@ -350,27 +369,31 @@ def _coordinate(source: Source, wanted: str, dims: tuple[str, ...], pick: Pick) 
     return next((pick(along, source.coordinate(name)) for name, along in found.items()), None)
 
 
-def _check_dimensions(
-    source: Source,
-    name: str,
-    dims: tuple[str, ...],
-    found: Mapping[str, Labelled | None],
-) -> None:
+def _check_dimensions(source: Source, name: str) -> None:
     """Check that a variable has places and times along each of its dimensions."""
-    there = [own for own in AXES if found[own] is not None]
     if _runs(name, source.data, source.roles):
         raise InputError(f"{name}: it is {_RUNS}")
-    covered = {d for own in found.values() if own is not None for d in own[0]}
-    lonely = [d for d in dims if d not in covered]
-    missing = [own for own in AXES[: max(len(there), 1)] if own not in there]
+    if why := unplaced(name, source.data, source.roles):
+        known = ", ".join(source.roles) or "none"
+        raise InputError(
+            f"{name}: {why}: add a coordinate time, x, y or z along it (there are: {known}), or "
+            "name what is to be read with channels={...}"
+        )
+
+
+def unplaced(name: str, data: xr.Dataset, roles: Mapping[str, str]) -> str | None:
+    """Return why a variable has no places, or times, along its dimensions; None: it has."""
+    every = data.variables[name].dims
+    found = {n: data.variables[n].dims for n, own in roles.items() if own != "simulation"}
+    found = {n: dims for n, dims in found.items() if set(dims) <= set(every)}
+    dims = [d for d in every if (roles.get(d) or role(str(d))) != "simulation"]
+    there = {roles[n] for n in found} & set(AXES)
+    lonely = [d for d in dims if d not in {d for own in found.values() for d in own}]
+    missing = [axis for axis in AXES[: max(len(there), 1)] if axis not in there]
     if not lonely and not missing:
-        return
-    known = ", ".join(source.roles) or "none"
+        return None
     told = f"where {lonely[0]} lies" if lonely else f"what its {missing[0]} is"
-    raise InputError(
-        f"{name}: it lies along {', '.join(dims)}, but nothing says {told}: add a coordinate time, "
-        f"x, y or z along it (there are: {known}), or name what is to be read with channels={{...}}"
-    )
+    return f"it lies along {', '.join(map(str, dims))}, but nothing says {told}"
 
 
 def _sigma(source: Source, name: str, pick: Pick) -> np.ndarray | None:
@@ -414,8 +437,8 @@ def _about(attributes: Mapping[str, Any], reading: Reading) -> dict[str, Any]:
     about = {}
     for field in ("instrument", "noise"):
         own = getattr(reading, field)
-        if own is None and field in attributes:
-            own = from_json(json.loads(attributes[field]), {}, _instrument)
+        if own is None and MARK + field in attributes:
+            own = from_json(json.loads(attributes[MARK + field]), {}, _instrument)
         about |= {} if own is None else {field: own}
     return about
 

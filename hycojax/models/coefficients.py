@@ -26,7 +26,7 @@ from hycojax.settings.checked import Checked, converted
 from hycojax.settings.numbers import weighs, with_fields
 
 #: So near to a bound, relative to the room that there is, a coefficient has come to it.
-_NEAR = 1e-4
+_NEAR = 1e-3
 #: Relative distance from a bound that single precision can't tell well.
 _ROUNDING = 1e-5
 
@@ -311,7 +311,7 @@ def distance(
 def at_bound(coefficients: tuple[tuple[str, Any], ...], params: dict[str, Array]) -> Array:
     """Return whether a coefficient has come to a bound of its search.
 
-    That is: nearer to it than a 10,000th of what it could be away, the start's distance or the
+    That is: nearer to it than a 1,000th of what it could be away, the start's distance or the
     interval.
     """
     found = jnp.asarray(False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -148,7 +149,7 @@ def text(found: Plan, source: Source, file: str, kind: type[PDE], module: str | 
     domain = found.domain
     own = f"from {module} import {kind.__name__}\n" if module else ""
     return _TEXT.format(
-        path=source.path,
+        path=source.path.replace("\\", "/").replace('"', "'"),
         file=file,
         imports=f"{own}\nimport hycojax as hj".strip(),
         name=re.sub(r"[^A-Za-z0-9_-]+", "-", file.removesuffix(".py")).strip("-_") or "first",
@@ -168,19 +169,23 @@ def text(found: Plan, source: Source, file: str, kind: type[PDE], module: str | 
 
 def _data(found: Plan, source: Source) -> str:
     """Return the arguments of `Files`."""
-    words = [f'"{source.path}"']
-    words += [f'group="{source.group}"'] if source.group else []
-    pairs = ", ".join(f'"{channel}": "{name}"' for channel, name in found.channels.items())
+    words = [_quoted(source.path)]
+    words += [f"group={_quoted(source.group)}"] if source.group else []
+    pairs = ", ".join(f"{_quoted(own)}: {_quoted(name)}" for own, name in found.channels.items())
     words += [f"channels={{{pairs}}}"] if pairs else []
     if not found.unseen:
         return ", ".join(words)
     priors = ", ".join(
-        f'"{name}": hj.Prior(mean={prior[0]!r}, amplitude={prior[1]!r})'
+        f"{_quoted(name)}: hj.Prior(mean={prior[0]!r}, amplitude={prior[1]!r})"
         for name, prior in found.unseen.items()
         if prior is not None
     )
     first = _FIRST.format(names=", ".join(found.unseen), priors=priors)
     return "".join(f"\n        {word}," for word in words) + first
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
 
 
 def _names(recordings: Recordings) -> list[str]:

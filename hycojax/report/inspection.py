@@ -60,7 +60,7 @@ class Facts:
 
 def facts(recordings: Recordings) -> list[Facts]:
     """Return the facts of each channel and kind of instrument."""
-    return [_facts(channel, kind, own) for (channel, kind), own in _grouped(recordings).items()]
+    return [_facts(channel, kind, own) for (channel, kind, _), own in _grouped(recordings).items()]
 
 
 def table(recordings: Recordings) -> Table:
@@ -120,11 +120,15 @@ def picture(recordings: Recordings) -> Figure:
     return figure
 
 
-def _grouped(recordings: Recordings) -> dict[tuple[str, str], list[tuple[System, Series]]]:
-    found: dict[tuple[str, str], list[tuple[System, Series]]] = {}
+def _grouped(
+    recordings: Recordings,
+) -> dict[tuple[str, str, str | None], list[tuple[System, Series]]]:
+    """Return what has the channel, the kind of instrument and the unit in common."""
+    found: dict[tuple[str, str, str | None], list[tuple[System, Series]]] = {}
     for system in recordings.systems:
         for series in system.series:
-            found.setdefault((series.channel, _kind(series)), []).append((system, series))
+            key = series.channel, _kind(series), series.unit
+            found.setdefault(key, []).append((system, series))
     return found
 
 
@@ -140,7 +144,8 @@ def _facts(channel: str, kind: str, own: Sequence[tuple[System, Series]]) -> Fac
     times = [s.times for s in series if s.times is not None]
     steps = np.concatenate([_steps(s) for s in series])
     noises = [n for n in map(noise_estimate, series) if n is not None]
-    sigmas = [np.mean(s.sigma) for s in series if s.sigma is not None]
+    known = (np.asarray(s.sigma, float) for s in series if s.sigma is not None)
+    sigmas = [float(np.nanmean(s)) for s in known if np.isfinite(s).any()]
     counts = [len(np.unique(t)) for t in times] or [1]
     return Facts(
         channel=channel,

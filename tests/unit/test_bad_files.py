@@ -54,6 +54,29 @@ def test_labels_of_simulations():
     refused(dataset(simulation=["a", ""]), "simulation: number 1 has no label")
 
 
+def test_what_is_no_recording_beside_one_is_left_out_and_told():
+    data = dataset().assign(qc=("flag", [1.0, 2.0]), mean=(("time", "row"), np.ones((3, 2))))
+    found = Recordings.from_xarray(data)
+    assert [series.channel for series in found.systems[0].series] == ["dye"]
+    assert found.left_out == [
+        "qc: it lies along flag, but nothing says where flag lies",
+        "mean: it lies along time, row, but nothing says where row lies",
+    ]
+    refused(data, "qc: it lies along flag, but nothing says where", channels={"dye": "qc"})
+
+
+def test_attributes_of_others_are_not_ours():
+    """Common metadata, and numbers where words are usual."""
+    about = {"channel": 3, "instrument": "PT100", "noise": "0.1 K"}
+    data = dataset().assign(dye=dataset()["dye"].assign_attrs(about), other=dataset()["dye"])
+    data["x"].attrs["units"] = 1
+    refused(data, "x: values in '1' do not convert to 'm'")
+    del data["x"].attrs["units"]
+    series = Recordings.from_xarray(data).systems[0].series
+    assert [own.channel for own in series] == ["dye", "other"]
+    assert series[0].instrument is None
+
+
 def test_two_coordinates_of_one_kind():
     two = dataset().drop_vars("x").assign_coords(x_1=("x", X), x_2=("x", X))
     refused(two, "x_1 and x_2 both tell the x along")
@@ -96,8 +119,8 @@ def test_values_that_are_no_measurements():
     negative = dataset()
     negative["dye_sigma"] = ("time", [0.1, -0.1, 0.1])
     refused(negative, r"dye: sigma is -0.1 at \(1, 0, 0\): 0 or more is needed")
-    negative["dye_sigma"] = ("time", [0.1, np.nan, 0.1])
-    refused(negative, r"dye: sigma is nan at \(1, 0, 0\): 0 or more is needed")
+    negative["dye_sigma"] = ("time", [0.1, np.inf, 0.1])
+    refused(negative, r"dye: sigma is inf at \(1, 0, 0\): 0 or more is needed")
 
 
 def test_recordings_with_other_axes():
@@ -167,8 +190,11 @@ def test_what_is_no_data():
     for field, value in (("channels", ["dye"]), ("units", {"dye": 1}), ("sigma", {"dye": "1"})):
         with pytest.raises(ValueError, match=field):
             Files("a.nc", **{field: value})
-    with pytest.raises(ValueError, match="it must not be negative"):
-        Files("a.nc", sigma={"dye": -1})
+    for options in ({"sigma": {"dye": -1}}, {"relative_sigma": -1}):
+        with pytest.raises(ValueError, match="it must not be negative"):
+            Files("a.nc", **options)
+    with pytest.raises(ValueError, match="channels: dye is read twice"):
+        Files("a.nc", channels={"density": "dye", "temperature": "dye"})
 
 
 def test_what_only_says_how_to_read_can_not_be_read():

@@ -313,8 +313,8 @@ def test_a_start_within_rounding_of_a_bound_is_refused(start):
     [
         ({}, False),
         ({"positive": 1e-6}, True),  # gone to zero
-        ({"share": 0.99999}, True),
-        ({"share": 0.999}, False),
+        ({"share": 0.9999}, True),
+        ({"share": 0.99}, False),
         ({"negative": -1e-5}, True),
         ({"any_sign": 1e9}, False),  # it has no bound
     ],

@@ -254,6 +254,18 @@ def test_a_name_that_no_file_has_gets_the_nearest_one(write, tmp_path):
         Files(path, channels={"u": f"{name}s"}).read()
 
 
+def test_places_of_two_axes_are_read_beside_chosen_channels(tmp_path):
+    """By CF's attribute `axis`, whatever they are called."""
+    near, far = np.meshgrid(X, Y, indexing="ij")
+    places = {"near": (("i", "j"), near, {"axis": "X"}), "far": (("i", "j"), far, {"axis": "Y"})}
+    ds = xr.Dataset({"u": (("time", "i", "j"), U[0])}, {"time": TIME} | places)
+    ds.to_netcdf(tmp_path / "a.nc", engine="h5netcdf")
+    (whole,), (chosen,) = (
+        Files(tmp_path / "a.nc", channels=c).read().systems[0].series for c in ({}, {"u": "u"})
+    )
+    same(whole, chosen)
+
+
 def test_fields_of_the_well_that_lack_axes(tmp_path):
     found = Files(str(the_well(tmp_path)), channels={"m": "mean"}).read()
     (film,) = found.systems[1].series
@@ -648,6 +660,59 @@ def test_several_files_are_several_systems(tmp_path):
     assert data.validation == LastPart(0.3)
 
 
+@pytest.mark.parametrize("write", [npz, hdf5])
+def test_numbers_of_arrays_are_read_beside_chosen_channels(write, tmp_path):
+    path = write(tmp_path)
+    more = {"inflow": np.array([0.25, 0.5]), "depth": np.array(2.0), "odd": np.arange(7.0)}
+    if write is npz:
+        np.savez(path, **np.load(path), **more)
+    else:
+        with h5py.File(path, "a") as file:
+            for name, values in more.items():
+                file[name] = values
+    left, right = Files(path, channels={"speed": "u"}).read().systems
+    assert (left.numbers, right.numbers) == (
+        {"inflow": 0.25, "depth": 2.0},
+        {"inflow": 0.5, "depth": 2.0},
+    )
+
+
+def test_attributes_of_plain_hdf5(tmp_path):
+    with h5py.File(hdf5(tmp_path), "a") as file:
+        file["u"][0, 0, 0, 0] = -999
+        about = {"_FillValue": np.float32(-999), "scale_factor": 0.5, "units": np.bytes_(b"cm/s")}
+        file["u"].attrs.update(about)
+        file["x"].attrs["units"] = np.array(["cm"], dtype="S")
+    film = Files(tmp_path / "a.h5").read().systems[0].series[0]
+    assert film.unit == "cm/s"
+    assert np.isnan(film.values[0, 0, 0])
+    np.testing.assert_allclose(film.values[1], U[0, 1] / 2)
+    np.testing.assert_allclose(film.places[0], X / 100)
+
+
+def test_sensors_on_a_line_need_no_order():
+    places = np.array([0.4, 0.1, 0.3])
+    ds = xr.Dataset({"u": (("sensor", "time"), U[0, :3, :3, 0])}, {"time": TIME})
+    (own,) = Recordings.from_xarray(ds.assign_coords(x=("sensor", places))).systems[0].series
+    assert isinstance(own, Points)
+    np.testing.assert_array_equal(own.places[:, 0], np.repeat(places, 3))
+    np.testing.assert_array_equal(own.times, np.tile(TIME, 3))
+
+
+def test_instruments_agree_about_known_numbers():
+    def both(one, unit, other, other_unit):
+        film, probe = films().systems[0].series[0], points().systems[0].series[0]
+        parts = (System("a", (film,), one, unit), System("a", (probe,), other, other_unit))
+        return Together(tuple(Recordings((own,)) for own in parts)).read().systems[0]
+
+    found = both({"inflow": 1.0}, {"inflow": "m/s"}, {"inflow": 100.0}, {"inflow": "cm/s"})
+    assert (found.numbers, found.units) == ({"inflow": 1.0}, {"inflow": "m/s"})
+    found = both({"inflow": 1.0}, {}, {"inflow": 1.0}, {"inflow": "cm/s"})
+    assert (found.numbers, found.units) == ({"inflow": 1.0}, {"inflow": "cm/s"})
+    with pytest.raises(InputError, match="a: inflow is 1 m/s and 1 cm/s"):
+        both({"inflow": 1.0}, {"inflow": "m/s"}, {"inflow": 1.0}, {"inflow": "cm/s"})
+
+
 def test_instruments_that_see_the_same_systems(tmp_path):
     path = netcdf4(tmp_path)
     both = Together((Files(str(path), noise=Student()), points()), test=LastPart())
@@ -722,5 +787,7 @@ def test_instruments_with_dates_get_one_clock():
     (system,) = Together((late, early)).read().systems
     np.testing.assert_array_equal(system.series[0].times, [0.5, 1.5, 2.5])
     np.testing.assert_array_equal(system.series[1].times, [0, 1, 2])
+    field = Recordings.from_xarray(xr.Dataset({"depth": ("x", np.ones(4))}, {"x": X}))
+    assert len(Together((early, field)).read().systems[0].series) == 2  # it has no time
     with pytest.raises(InputError, match="one instrument has dates"):
         Together((early, Recordings.from_xarray(one.assign_coords(time=[0, 1, 2])))).read()

@@ -293,6 +293,21 @@ def test_a_first_experiment_is_not_written_without_what_is_static(command, capsy
     assert not Path("mine.py").exists()
 
 
+def test_series_of_two_units_are_two_columns():
+    kelvin, celsius = moving("T"), moving("T", unit="degC")
+    found = inspection.facts(known(kelvin, celsius))
+    assert [f.unit for f in found] == ["K", "degC"]
+    unseen = dataclasses.replace(kelvin, sigma=np.where(kelvin.values > 0, 0.5, np.nan))
+    assert inspection.facts(known(unseen))[0].sigma == pytest.approx(0.5)
+
+
+def test_names_with_quotes_are_quoted(command, tmp_path):
+    own = known(moving('temp"air', unit="degC"))
+    own.to_xarray().to_netcdf('a"b.nc', engine="h5netcdf")
+    command(['a"b.nc', "--pde", "heat", "--write", "mine.py"])
+    assert load(Path("mine.py")).data.read().systems[0].series[0].channel == "temperature"
+
+
 def test_a_group_of_a_file(command, capsys):
     tree = xr.DataTree.from_dict({"/test/truth": xr.load_dataset("tank.nc")})
     tree.to_netcdf("tree.nc", engine="h5netcdf")

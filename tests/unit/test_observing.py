@@ -293,6 +293,24 @@ def test_a_pixel_is_the_same_whenever_it_is_read(boundary):
         np.testing.assert_allclose(found[0, frame][there[0, frame]], state(time)[cells], rtol=1e-4)
 
 
+def test_a_sigma_may_be_unknown_for_some_values():
+    """They get a guess of their own; what is stated stays."""
+    rng = np.random.default_rng(0)
+    own = film(times=np.linspace(0, 6, 61))
+    noisy = replace(own, values=own.values + 0.05 * rng.normal(size=own.values.shape))
+    sigma = np.where(np.arange(8) < 4, 0.05, np.nan) * np.ones(own.values.shape)
+    physics = HEAT.on(BOX, 0.1)
+    found = look(replace(noisy, sigma=sigma), physics=physics).known
+    assert not found.sure
+    (part,) = found.training.parts
+    ratio = (
+        part.weights[..., :4, 0][part.seen[..., :4, 0]].mean()
+        / part.weights[..., 4:, 0][part.seen[..., 4:, 0]].mean()
+    )
+    assert ratio == pytest.approx(1.0, rel=0.4)
+    assert look(replace(noisy, sigma=0.05), physics=physics).known.sure
+
+
 def test_sensors_with_outliers_are_parts_of_their_own():
     known = look((film(sigma=0.1), points(sigma=0.1, noise=hj.Student(3.0)))).known
     assert [part.degrees for part in known.training.parts] == [None, 3.0]
@@ -658,6 +676,27 @@ def test_a_static_channel_is_a_number_or_a_field():
     broken = replace(still, values=np.where(still.values > 0.9, np.nan, still.values))
     with pytest.raises(InputError, match="source of tank: it must be complete, without NaN"):
         look_at_smoke(density(), broken)
+
+
+def test_a_static_channel_may_be_a_column_of_a_table_but_is_one_thing_only():
+    at = np.array([[2.5, 3.5], [4.5, 1.5]])
+    column = hj.Points("source", "1", np.array([0.0, 1.0]), at, np.full(2, 0.5))
+    found = look_at_smoke(density(), column).first.mean[..., 3]
+    np.testing.assert_array_equal(found, 0.5)
+    with pytest.raises(InputError, match="source of tank is static: give it as a field or as a nu"):
+        look_at_smoke(density(), replace(column, values=np.array([0.5, 0.6])))
+    field = replace(density("source", 1), times=None, values=np.ones((8, 6)))
+    with pytest.raises(InputError, match="source of tank is given as a number and as a field"):
+        look_at_smoke(density(), field, numbers={"source": 0.25})
+
+
+def test_pixels_of_which_nothing_is_seen_may_lie_outside_the_box():
+    wide = film(places=np.arange(-1.0, 9.5, 0.5))
+    wide.values[:, (wide.places[0] < 0) | (wide.places[0] > 8)] = np.nan
+    assert look(wide).known.training.parts
+    wide.values[:, 0] = 20.0
+    with pytest.raises(InputError, match="places lie outside the box"):
+        look(wide)
 
 
 def test_a_channel_that_nobody_sees_needs_a_prior_or_a_tie():

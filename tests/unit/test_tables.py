@@ -44,7 +44,8 @@ def test_ways_to_write_the_same_table(text, tmp_path):
         ("time,x,u\n0,1,2\n1,2,3,5\n", "Expected 3 fields in line 3, saw 4"),
         ("time,x,u\n0,1,5,2\n", "more fields than its line of names"),  # 1,5 is a number
         ("time,x,u,\n0,1,2,7\n1,2,3,8\n", "column 4 has no name"),
-        ("time;x;u\n0;1,5;2\n1;1.5;2\n", "decimal comma in line 2 and a decimal point in line 3"),
+        ("# tank\ntime,x,u\n0,1,2\n2,0.1", "row 2 has 2 fields of 3: is the table cut off"),
+        ("time;x;u\n0;1,5;2\n1;1.5;2\n", "decimal comma in row 1 and a decimal point in row 2"),
         ("simulation,time,x,u\na,0,1,2\n,1,2,3\n", "column simulation is empty in row 2"),
         ("simulation,time,x,u\n1,0,1,2\n,1,2,3\n", "column simulation is empty in row 2"),
         ("time,x,channel,value\n0,1,u,2\n1,2,,3\n", "column channel is empty in row 2"),

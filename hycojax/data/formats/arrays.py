@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hycojax.data.formats import tables
+from hycojax.data.formats import cf, tables
 from hycojax.data.variables import NAMES
 from hycojax.errors import InputError
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
 AXES = ("x", "y", "z")
+#: Bytes of an array that may be numbers of the simulations.
+_SMALL = 2**16
 
 
 def read(path: Path, only: Collection[str]) -> list[xr.Dataset]:
@@ -29,8 +31,10 @@ def read(path: Path, only: Collection[str]) -> list[xr.Dataset]:
         InputError: Its arrays do not tell what they are.
     """
     with np.load(path, allow_pickle=False) as file:
-        found = labelled({name: file[name] for name in file.files if is_read(name, only)})
-        return [found.assign_attrs({NAMES: file.files})]
+        small = [n for n in file.files if file.zip.getinfo(f"{n}.npy").file_size < _SMALL]
+        data = labelled({name: file[name] for name in file.files if is_read(name, only)})
+        data = _with_numbers(data, {n: file[n] for n in small if not is_read(n, only)})
+        return [data.assign_attrs({NAMES: file.files})]
 
 
 def read_hdf5(path: Path, only: Collection[str]) -> list[xr.Dataset]:
@@ -42,13 +46,23 @@ def read_hdf5(path: Path, only: Collection[str]) -> list[xr.Dataset]:
     import h5py  # loaded where a file is used
 
     with h5py.File(path, "r") as file:
-        found = {n: v for n, v in file.items() if isinstance(v, h5py.Dataset) and is_read(n, only)}
-        units = {n: v.attrs["units"] for n, v in found.items() if "units" in v.attrs}
-        data = labelled({name: values[...] for name, values in found.items()})
-        data.attrs[NAMES] = [n for n, v in file.items() if isinstance(v, h5py.Dataset)]
-    for name, unit in units.items():
-        data[name].attrs["units"] = unit
-    return [data]
+        every = {name: item for name, item in file.items() if isinstance(item, h5py.Dataset)}
+        about = {name: cf.attributes(item) for name, item in every.items()}
+        small = {n: v[...] for n, v in every.items() if v.ndim < 2 and not is_read(n, only)}
+        data = labelled({n: item[...] for n, item in every.items() if is_read(n, only)})
+    data = _with_numbers(data, small).assign_attrs({NAMES: list(every)})
+    for name in data.variables:
+        data[name].attrs |= about.get(str(name), {})
+    return [cf.decoded(data)]
+
+
+def _with_numbers(data: xr.Dataset, arrays: Mapping[str, np.ndarray]) -> xr.Dataset:
+    """Return a Dataset with the arrays that are numbers, or one for each simulation."""
+    count = data.sizes.get("simulation")
+    for name, values in arrays.items():
+        if values.dtype.kind in "iuf" and values.shape in ((), (count,)):
+            data = data.assign({name: (("simulation",)[: values.ndim], values)})
+    return data
 
 
 def is_read(name: str, only: Collection[str]) -> bool:

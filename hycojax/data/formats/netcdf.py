@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hycojax.data.formats import cf
 from hycojax.data.formats.arrays import is_read
-from hycojax.data.variables import NAMES, role
+from hycojax.data.variables import MARK, NAMES, role
 from hycojax.errors import InputError
 
 if TYPE_CHECKING:
     import h5py
     import xarray as xr
 
-#: Attributes of HDF5 that say where a variable lies: its dimensions.
-_HIDDEN = ("CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST", "DIMENSION_LABELS")
 _NO_VARIABLE = "This is a netCDF dimension but not a netCDF variable"
 
 
@@ -33,27 +32,10 @@ def read(path: Path, only: Collection[str], group: str | None = None) -> list[xr
     Raises:
         InputError: There is no such group, or nothing in it.
     """
-    data = decoded(_stored(path, only, group))
+    data = cf.decoded(_stored(path, only, group))
     if not data.variables:
         raise InputError(f"no variable is in {group or 'its root'}{_advice(path)}")
     return [data]
-
-
-def decoded(data: xr.Dataset) -> xr.Dataset:
-    """Return what CF's conventions make of variables: NaN for what is missing, dates.
-
-    Raises:
-        InputError: Its times are no dates of a calendar that can be read.
-    """
-    import xarray as xr  # loaded where a file is used
-
-    try:  # durations stay numbers with a unit, which are converted as all others are
-        return xr.decode_cf(data, decode_timedelta=False)
-    except ValueError as error:
-        raise InputError(
-            f"its times are no dates ({' '.join(str(error).split())}): give them in seconds, or in "
-            "the calendar of real days"
-        ) from error
 
 
 def _stored(path: Path, only: Collection[str], group: str | None) -> xr.Dataset:
@@ -92,7 +74,7 @@ def _hdf5(path: Path, only: Collection[str], group: str | None) -> xr.Dataset:
             for name, item in own.items()
             if _is_variable(item) and _is_wanted(name, item, only)
         }
-        attributes = {name: _attribute(node.attrs[name]) for name in node.attrs}
+        attributes = {name: cf.attribute(node.attrs[name]) for name in node.attrs}
         attributes[NAMES] = [name for name, item in own.items() if _is_variable(item)]
     return xr.Dataset(variables, attrs=attributes)
 
@@ -118,28 +100,15 @@ def _is_variable(item: h5py.Dataset) -> bool:
 
 def _is_wanted(name: str, item: h5py.Dataset, only: Collection[str]) -> bool:
     """Return whether a variable is one to be read, or too small to matter."""
-    channel = _attribute(item.attrs.get("channel"))
-    return item.ndim < 2 or bool(role(name)) or is_read(name, only) or channel in only
+    about = cf.attributes(item)
+    named = bool(role(name, about)) or is_read(name, only) or about.get(MARK + "channel") in only
+    return item.ndim < 2 or named
 
 
 def _contents(item: h5py.Dataset) -> tuple[np.ndarray, dict[str, Any]]:
     """Return the values and the attributes of a variable."""
     values = item.asstr()[...] if item.dtype.kind in "OS" else item[...]
-    attributes = {n: _attribute(item.attrs[n]) for n in item.attrs if n not in _HIDDEN}
-    attributes = {n: v for n, v in attributes.items() if v is not None and n[:7] != "_Netcdf"}
-    fill = attributes.get("_FillValue")
-    if isinstance(fill, float | np.floating) and np.isnan(fill):
-        del attributes["_FillValue"]  # which NaN is without it
-    return values, attributes
-
-
-def _attribute(value: Any) -> Any:
-    """Return an attribute as a string, a number or an array; None: it is something else."""
-    if isinstance(value, bytes):
-        return value.decode()
-    if isinstance(value, np.ndarray) and value.size == 1:
-        return _attribute(value.reshape(-1)[0])
-    return value if isinstance(value, str | np.generic | np.ndarray) else None
+    return values, cf.attributes(item)
 
 
 def _advice(path: Path) -> str:

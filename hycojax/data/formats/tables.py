@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +36,9 @@ def read(path: Path) -> list[xr.Dataset]:
         first = next((line for line in file if line.strip() and not line.startswith("#")), "")
         separator = max(_SEPARATORS, key=first.count)
         _check_once([name for name in map(str.strip, first.split(separator)) if name])
-        point = _decimal_mark(file) if separator == ";" else "."
+        rows = [line for line in file if line.strip() and not line.startswith("#")]
+        _check_lengths(rows, first.count(separator), separator)
+        point = _decimal_mark(rows) if separator == ";" else "."
     options = {"comment": "#", "skipinitialspace": True, "encoding": "utf-8-sig"}
     try:
         with warnings.catch_warnings():
@@ -53,21 +55,31 @@ def read(path: Path) -> list[xr.Dataset]:
     return [labelled(_named(table))]
 
 
-def _decimal_mark(lines: Iterable[str]) -> str:
+def _check_lengths(rows: Sequence[str], separators: int, separator: str) -> None:
+    """Check that no row ends before the last column, as one that was cut off."""
+    for number, line in enumerate(rows, 1):
+        if line.count(separator) < separators:
+            raise InputError(
+                f"row {number} has {line.count(separator) + 1} fields of {separators + 1}: is the "
+                "table cut off? Where nothing is seen, leave the field empty"
+            )
+
+
+def _decimal_mark(rows: Sequence[str]) -> str:
     """Return the decimal mark of a table's numbers.
 
     Raises:
         InputError: There are both.
     """
     found = {}
-    for number, line in enumerate(lines, 2):
+    for number, line in enumerate(rows, 1):
         for mark in _DECIMAL:
-            if mark not in found and not line.startswith("#") and _DECIMAL[mark].search(line):
+            if mark not in found and _DECIMAL[mark].search(line):
                 found[mark] = number
     if len(found) > 1:
         raise InputError(
-            f"it has a decimal comma in line {found[',']} and a decimal point in line "
-            f"{found['.']}: one of them is needed"
+            f"it has a decimal comma in row {found[',']} and a decimal point in row {found['.']}: "
+            "one of them is needed"
         )
     return next(iter(found), ".")
 
