@@ -18,7 +18,7 @@ from jaxtyping import Array, Float
 
 from hycojax.data import labelled
 from hycojax.errors import InputError
-from hycojax.experiment import Experiment
+from hycojax.experiment import Experiment, Mode
 from hycojax.game.player import Player
 from hycojax.game.state import Game, TrainingState
 from hycojax.inference import deviations as inference
@@ -211,6 +211,8 @@ class Result:
         if "recorded" in self.tried:
             told = [*lessons.unlike(self.experiment, self.tried["recorded"]), *broken]
         told += [*summary.coarse(self.parameters), *self._told_of_gradients(), *self._unstable()]
+        if self.experiment.mode is Mode.PHYSICAL:  # with a partner searches are short
+            told += summary.unfinished(self.history[-1].players["physical"].reason)
         return found | ({"warnings": told} if told else {})
 
     def _unstable(self) -> list[str]:

@@ -15,6 +15,7 @@ from hycojax.kernels.precision import real
 from hycojax.models import coefficients
 from hycojax.models.pde import PDE, BoundPDE
 from hycojax.report import evaluation
+from hycojax.solvers import Reason
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,16 @@ def estimates(
 
 def _finite(value: float) -> np.ndarray | None:
     return np.asarray(value, real()) if np.isfinite(value) else None
+
+
+def unfinished(reason: str) -> list[str]:
+    """Return a sentence if a search was stopped on its way."""
+    if reason != Reason.ITERATION_LIMIT.words:
+        return []
+    return [
+        "physical: the search was still under way when its iterations were over: estimates may be "
+        "off by more than their standard deviations; play more cycles"
+    ]
 
 
 def coarse(parameters: dict[str, Estimate]) -> list[str]:

@@ -286,6 +286,12 @@ def test_a_parameter_that_the_grid_moves_further_than_the_noise_is_named():
     assert summary.coarse({"k": replace(moved, discretisation=None)}) == []
 
 
+def test_a_search_that_was_stopped_on_its_way_is_told():
+    (told,) = summary.unfinished("iteration limit")
+    assert "still under way" in told
+    assert not summary.unfinished("converged")
+
+
 def test_rollouts_that_leave_the_limit_of_a_step_are_named():
     """The limit is |u| dt <= dx."""
     line = hj.Domain((8,), (8.0,), hj.PERIODIC)
