@@ -27,6 +27,8 @@ from hycojax.settings.numbers import join, split
 
 #: Steps of the conjugate gradients, and their tolerance.
 _STEPS, _TOLERANCE = 400, 1e-4
+#: Of so few numbers the conjugate gradients take fewer steps than it pays to compile for.
+_FEW = 16
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,9 @@ def doubts(
     Math. 56 (1989); t by Lange, Little, Taylor, J. Am. Stat. Assoc. 84 (1989), section 3.
     """
     structure, numbers = split((physics, finer))
-    program = programs.jit(_deviations, programs.LOOP, static_argnums=0)
+    few = sum(np.size(leaf) for leaf in jax.tree.leaves(params)) <= _FEW
+    effort = programs.ONCE if few else programs.LOOP
+    program = programs.jit(_deviations, effort, static_argnums=0)
     least = np.asarray(max(noise, first_states.LEAST_NOISE), real())
     found = program(structure, numbers, first, parts, scale, least, params)
     sd, shift = jax.device_get(found)

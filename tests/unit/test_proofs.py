@@ -11,7 +11,7 @@ import pytest
 import hycojax as hj
 from hycojax import commandline
 from hycojax.comparing import ROWS
-from profiling import cooperation, own_recordings, proofs, surrogates
+from profiling import closed_flows, cooperation, own_recordings, proofs, surrogates
 from profiling.proofs import Proof
 
 
@@ -177,6 +177,16 @@ def test_an_exact_first_state_is_known_or_unknown():
     cases = own_recordings.every("heat")
     assert len(cases) == 4 * (2 + 3)
     assert {case.first for case in cases if not case.noise} == {"known", "unknown"}
+
+
+@pytest.mark.parametrize(("name", "finer"), closed_flows.CASES)
+def test_flows_between_walls_are_recorded_on_a_finer_grid(name, finer):
+    """By a truth with a quarter of the step; all that it has is unknown to the search."""
+    found = closed_flows.experiment(name, finer)
+    truth = found.data.bound(found.domain, found.interval)
+    assert truth.domain.shape == (4 * closed_flows.CELLS,) * 2
+    assert truth.at.pieces == 4 * found.physics.at.pieces / finer
+    assert set(found.physics.unknowns) == set(closed_flows.FLOWS[name][1])
 
 
 def test_each_network_is_trained_alone_on_each_system():
