@@ -146,7 +146,10 @@ def settled(experiment: Experiment, seen: Seen | None = None) -> tuple[Experimen
             "physical.model: nothing is unknown, and the first states are known: give a "
             f"coefficient a start ({names})"
         )
-    return experiment.settled(_extent(found), found.interval), found
+    try:
+        return experiment.settled(_extent(found), found.interval), found
+    except ValueError as error:  # as of values that no step carries in this interval
+        raise InputError(str(error)) from error
 
 
 def look(experiment: Experiment, recordings: Recordings) -> Seen:

@@ -31,7 +31,7 @@ TESTED_IN = {
     "first_guess": "test_first_states",
     **dict.fromkeys(("marginal", "priors"), "test_deviations"),
     **dict.fromkeys(("arrays", "files", "labels", "layouts", "netcdf"), "test_formats"),
-    **dict.fromkeys(("pdebench", "systems", "tables", "the_well", "variables"), "test_formats"),
+    **dict.fromkeys(("cf", "pdebench", "systems", "the_well", "variables"), "test_formats"),
     **dict.fromkeys(("extent", "first_experiment", "inspection", "noise"), "test_inspect"),
     **dict.fromkeys(("commandline", "train", "values"), "test_experiment"),
     **dict.fromkeys(("comparison", "evaluation", "figures", "metrics"), "test_report"),

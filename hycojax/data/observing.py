@@ -157,14 +157,22 @@ def _check_precision(tables: list[Table], grid: Grid) -> None:
     """Check that values and their errors are of a size that training can compute with."""
     for table in tables:
         name = grid.channels[table.channel].name
-        check_size(f"values of {name}", float(np.abs(table.value).max()))
-        check_size(f"sigma of {name}", float(np.nanmax(table.sigma, initial=0)))
+        _check_size(f"values of {name}", float(np.abs(table.value).max()))
+        _check_size(f"sigma of {name}", float(np.nanmax(table.sigma, initial=0)))
+
+
+def _check_size(name: str, *numbers: float) -> None:
+    """Check that numbers of a recording are of a size that training can compute with."""
+    try:
+        check_size(name, *numbers)
+    except ValueError as error:
+        raise InputError(str(error)) from error
 
 
 def _check_spread(found: Statistics, grid: Grid) -> None:
     """Check that training can compute with the mean of values and with their spread about it."""
     for channel, mean, std in zip(grid.channels, found.mean, found.std, strict=True):
-        check_size(f"values of {channel.name}", float(max(abs(mean), std)), float(std))
+        _check_size(f"values of {channel.name}", float(max(abs(mean), std)), float(std))
 
 
 def _with_first(

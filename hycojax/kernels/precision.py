@@ -15,8 +15,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from hycojax.errors import InputError
-
 
 def real() -> np.dtype:
     """Return the type of the numbers of training: float32, or float64 under `jax_enable_x64`."""
@@ -38,13 +36,13 @@ def check_size(name: str, *numbers: float) -> None:
     Products of a few of them must be numbers: so the largest is 8e28 in single precision.
 
     Raises:
-        InputError: One is not; the message has the range.
+        ValueError: One is not; the message has the range.
     """
     most = float(np.finfo(real()).max) ** 0.75
     for number in map(abs, numbers):
         if math.isfinite(number) and number and not 1 / most <= number <= most:
             kind = "single" if real() == np.float32 else "double"
-            raise InputError(
+            raise ValueError(
                 f"{name}: {number:g} is out of the range of {kind} precision, {1 / most:.0e} to "
                 f"{most:.0e}: use other units"
             )
