@@ -102,26 +102,8 @@ def compare(
     recordings = None if isinstance(experiment.data, Simulated) else experiment.data.read()
     found: dict[str, list[dict[str, Any]]] = {scheme: [] for scheme in SCHEMES}
     for seed in range(experiment.seed, experiment.seed + seeds):
-        own = replace(plain, seed=seed)
-        shared: dict[str, Any] = {}
-        for scheme, change in SCHEMES.items():
-            directory = root / f"{scheme}-{seed}" if root else None
-            summary = _finished(directory, change(own), recordings)
-            if summary is None:
-                shared = shared or _shared(own, recordings)
-                try:
-                    result = fit(
-                        change(own),
-                        run=directory,
-                        resume=True,
-                        loggers=loggers(scheme, seed),
-                        **shared,
-                    )
-                except DivergedError:
-                    continue
-                summary = result.summary
-                if not summary["finished"]:
-                    raise StoppedError(f"stopped in {scheme}, seed {seed}")
+        own = _summaries(replace(plain, seed=seed), root, recordings, loggers)
+        for scheme, summary in own.items():
             found[scheme].append(summary)
     if not any(found.values()):
         raise DivergedError(
@@ -132,6 +114,31 @@ def compare(
     if root is not None:
         comparison.write(compared, root)
     return compared
+
+
+def _summaries(
+    experiment: Experiment,
+    root: Path | None,
+    recordings: Recordings | None,
+    loggers: Callable[[str, int], Sequence[Logger]],
+) -> dict[str, dict[str, Any]]:
+    """Return the summary of a seed by scheme, without runs that diverge."""
+    found: dict[str, dict[str, Any]] = {}
+    shared: dict[str, Any] = {}
+    for scheme, change in SCHEMES.items():
+        directory = root / f"{scheme}-{experiment.seed}" if root else None
+        summary = _finished(directory, change(experiment), recordings)
+        if summary is None:
+            shared = shared or _shared(experiment, recordings)
+            told = {"run": directory, "resume": True, "loggers": loggers(scheme, experiment.seed)}
+            try:
+                summary = fit(change(experiment), **told, **shared).summary
+            except DivergedError:
+                continue
+            if not summary["finished"]:
+                raise StoppedError(f"stopped in {scheme}, seed {experiment.seed}")
+        found[scheme] = summary
+    return found
 
 
 @dataclass(frozen=True)
