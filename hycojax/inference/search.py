@@ -17,9 +17,8 @@ Loss = Callable[[Any], Float[Array, ""]]
 
 #: Shifts by which a stop is put to the test, in the unconstrained form.
 _NEAR = (-0.3, -0.03, 0.03, 0.3)
-#: Shifts by which a better start is looked for, how often, and by which part its loss is lower: a
-#: coefficient that changes little, at the first states as they are guessed, must not go far off.
-_FAR, _ROUNDS, _CLEARLY = (-2.0, -1.0, -0.4, 0.4, 1.0, 2.0), 4, 0.05
+#: Shifts by which a better start is looked for, and how often.
+_FAR, _ROUNDS = (-2.0, -1.0, -0.4, 0.4, 1.0, 2.0), 4
 #: A loss that is lower by this part, and by more than rounding, shows that there is more to gain.
 _LOWER, _ROUNDING = 1e-3, 1e-12
 
@@ -28,7 +27,7 @@ def better_start(model: Unconstrained, loss: Loss, params: Any, wanted: Bool[Arr
     """Return a better start of a search, if it is wanted: one ten times too low is left at once."""
 
     def look(_: int, at: Any) -> Any:
-        return _best_of(model, loss, at, loss(at), _FAR, _CLEARLY)[0]
+        return _best_of(model, loss, at, loss(at), _FAR)[0]
 
     return jax.lax.fori_loop(0, jnp.where(wanted, _ROUNDS, 0), look, params)
 
@@ -84,12 +83,7 @@ def tested(
 
 
 def _best_of(
-    model: Unconstrained,
-    loss: Loss,
-    params: Any,
-    value: Array,
-    shifts: tuple[float, ...],
-    clearly: float = _LOWER,
+    model: Unconstrained, loss: Loss, params: Any, value: Array, shifts: tuple[float, ...]
 ) -> tuple[Any, Array]:
     """Return parameters, or those of their neighbours whose loss is lowest and clearly lower."""
     if not model.model.unknowns:
@@ -98,6 +92,6 @@ def _best_of(
     losses = jax.lax.map(loss, others)
     losses = jnp.where(jnp.isfinite(losses), losses, jnp.inf)
     best = jnp.argmin(losses)
-    lower = (losses[best] < (1 - clearly) * value - _ROUNDING) | ~jnp.isfinite(value)
+    lower = (losses[best] < (1 - _LOWER) * value - _ROUNDING) | ~jnp.isfinite(value)
     lower &= jnp.isfinite(losses[best])
     return jax.tree.map(lambda new, old: jnp.where(lower, new[best], old), others, params), lower
