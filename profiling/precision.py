@@ -156,6 +156,8 @@ def draw(name: str, points: list[Point]) -> None:
         for number, (solver, style) in enumerate(STYLES.items()):
             own = [(getattr(p, kind), p.error) for p in points if p.run.solver == solver]
             own = sorted((t, e) for t, e in own if e < 1)
+            if not own:
+                continue
             best = [(t, e) for t, e in own if all(e <= f for s, f in own if s <= t)]
             color = f"C{number}"
             axis.loglog(*np.transpose(own), style[0], color=color, alpha=0.25)
