@@ -235,7 +235,7 @@ def _filled(role: Role, guesses: dict[tuple[int, int], float], found: Statistics
     for table in role.tables:
         scale = float(found.std[table.channel])
         guess = guesses.get((table.channel, table.series), _UNKNOWN * scale)
-        filled.append(_with_sigma(table, max(guess, EXACT * scale)))
+        filled.append(_with_sigma(table, max(guess, EXACT * scale / 2)))
     return Role(filled, role.static)
 
 
@@ -248,6 +248,6 @@ def _noise(tables: list[Table], found: Statistics) -> float:
     precision, count = 0.0, 0
     for table in tables:
         relative = table.sigma / float(found.std[table.channel])
-        relative = relative[relative > 1.001 * EXACT]
+        relative = relative[relative > EXACT]
         precision, count = precision + np.sum(relative**-2.0), count + len(relative)
     return float(np.sqrt(count / precision)) if count else 0.0

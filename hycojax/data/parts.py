@@ -43,7 +43,7 @@ def _weights(table: Table, found: Statistics | None, noise: float) -> np.ndarray
     if found is None or not noise:
         return np.ones(len(table.value))
     relative = table.sigma / float(found.std[table.channel])
-    relative = np.where(relative > 1.001 * EXACT, relative, LEAST_NOISE)
+    relative = np.where(relative > EXACT, relative, LEAST_NOISE)
     return np.minimum((noise / relative) ** 2, 1e6)
 
 
