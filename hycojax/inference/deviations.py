@@ -64,8 +64,8 @@ def doubts(
     square of the residuals over their degrees of freedom, N - tr(J A^(-1) J^T), which is 1 for the
     right model and noise: so a noise that is not known is integrated out too. Errors by Student's t
     have the weights of iteratively reweighted least squares, and Fisher's information of t. The
-    shift is one
-    Gauss-Newton step towards the estimate of a finer model, whose residuals r' are taken once.
+    shift is one Gauss-Newton step towards the estimate of a finer model, whose residuals r' are
+    taken once.
 
     Args:
         physics: The PDE on its domain.
@@ -104,26 +104,26 @@ def _deviations(
     count = sum(jnp.sum(part.seen) for part in parts)
     steps = parts[0].values.shape[1] - 1
 
-    def distant(x: Array, solver: Unconstrained = model) -> list[Array]:
+    def residuals(x: Array, solver: Unconstrained = model) -> Array:
         own = unflatten(x)
         states = first_states.states(physics, first, scale, own)
         path = solver.predict(own, beginnings(states), steps)
-        return [distances(part, path, scale) / noise for part in parts]
-
-    start = distant(point)
-    told = [_information(part.degrees) for part in parts]
-    roots = [_root_weights(*own) for own in zip(parts, start, told, strict=True)]
-
-    def residuals(x: Array, solver: Unconstrained = model) -> Array:
-        return ravel_pytree([r * off for r, off in zip(roots, distant(x, solver), strict=True)])[0]
+        return ravel_pytree([distances(part, path, scale) / noise for part in parts])[0]
 
     def penalty(x: Array) -> Array:
         own = unflatten(x)
         improbable = first_states.penalty(physics.domain, first, parts, noise, own)
         return (model.penalty(own) + improbable) * count / (2 * noise**2)
 
-    off, forward, backward, _ = derivatives.linearised(residuals, point)
+    off, moved, pulled, _ = derivatives.linearised(residuals, point)
+    root, information = _robust(parts, off)
     slope = jax.grad(penalty)
+
+    def forward(v: Array) -> Array:
+        return root * moved(v)
+
+    def backward(v: Array) -> Array:
+        return pulled(root * v)
 
     def curvature(v: Array) -> Array:
         return backward(forward(v)) + jax.jvp(slope, (point,), (v,))[1]
@@ -138,30 +138,25 @@ def _deviations(
     slopes = [slope / size for slope, size in zip(slopes, sizes, strict=True)]
     ends = jax.lax.map(solve, jnp.stack([*slopes, backward(signs)]))
     freedom = jnp.clip(count - backward(signs) @ ends[-1], 1, count)
-    shares = ravel_pytree([jnp.full_like(a, t) for a, t in zip(start, told, strict=True)])[0]
-    square = jnp.sum(off**2 / shares) / freedom
+    square = jnp.sum((root * off) ** 2 / information) / freedom
     found = list(zip(values, sizes, slopes, ends[:-1], strict=True))
     sd = {name: size * _root(square * (g @ x)) for name, size, g, x in found}
     if finer is None:
         return sd, {}
-    apart = residuals(point, Unconstrained(finer)) - off
+    apart = root * (residuals(point, Unconstrained(finer)) - off)
     return sd, {name: size * (forward(x) @ apart) for name, size, _, x in found}
 
 
-def _information(degrees: float | None) -> float:
-    """Return how much a measurement tells, over what one of that sigma with normal errors does."""
-    return 1.0 if degrees is None else (degrees + 1) / (degrees + 3)
+def _robust(parts: tuple[Part, ...], off: Array) -> tuple[Array, Array]:
+    """Return the root of what each measurement tells, and what one of its kind tells in the mean.
 
-
-def _root_weights(part: Part, off: Array, information: float) -> Array:
-    """Return the root of what each measurement tells, at its distance over sigma.
-
-    By Student's t an outlier tells little: (nu + 1) / (nu + z^2) is the weight with which its
-    square has the slope of the likelihood; in the mean it is 1.
+    Both are 1 for normal errors. By Student's t an outlier tells little: (nu + 1) / (nu + z^2) is
+    the weight with which its square has the slope of the likelihood; in the mean it is 1.
     """
-    if part.degrees is None:
-        return jnp.ones_like(off)
-    return jnp.sqrt(information * (part.degrees + 1) / (part.degrees + off**2))
+    tails = [jnp.full(part.values.size, 1 / (part.degrees or math.inf)) for part in parts]
+    tail = jnp.concatenate(tails).astype(off.dtype)
+    information = (1 + tail) / (1 + 3 * tail)
+    return jnp.sqrt(information * (1 + tail) / (1 + tail * off**2)), information
 
 
 def _root(variance: Array) -> Array:
