@@ -18,11 +18,12 @@ from rich.table import Table
 from hycojax import commandline, fitting, generate
 from hycojax.commandline import Overridable
 from hycojax.data.observations import Observations
+from hycojax.data.parts import LEAST_NOISE
 from hycojax.data.simulated import Simulated
 from hycojax.experiment import Experiment
 from hycojax.game import state as games
 from hycojax.game.state import TrainingState
-from hycojax.inference import deviations, first_states
+from hycojax.inference import deviations
 from hycojax.inference.taylor import taylor_slopes
 from hycojax.kernels import programs
 from hycojax.run import compiled
@@ -92,7 +93,7 @@ def compilation(experiment: Experiment, data: Observations, state: TrainingState
 def parameters(experiment: Experiment, data: Observations, params: dict[str, Any]) -> Table:
     """Return a table of what is searched: its start, what the grid does to it, its gradient."""
     physics, known = experiment.physics, data.training
-    noise = max(float(data.noise), first_states.LEAST_NOISE)
+    noise = max(float(data.noise), LEAST_NOISE)
     about = known.first, known.parts, data.scale, noise, params
     doubts = deviations.doubts(physics, experiment.finer_physics, *about)
     orders = taylor_slopes(physics, data, params)

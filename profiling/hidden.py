@@ -74,7 +74,7 @@ def smoke(told: str, noise: float, start: float, seed: int) -> hj.Experiment:
         name="smoke",
         domain=domain,
         interval=1.25,
-        physical=hj.Physical(pde, hj.LBFGS(iterations=100, memory=30)),
+        physical=hj.Physical(pde, hj.LBFGS(memory=30)),
         synthetic=hj.Synthetic(hj.networks.ConvNet(), hj.Adam()),
         data=hj.Recordings.from_xarray(film, sigma=sigmas),
         mode=hj.Mode.PHYSICAL,

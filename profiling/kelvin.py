@@ -37,7 +37,7 @@ def experiment(mode: hj.Mode, seed: int, cycles: int = 10) -> hj.Experiment:
         name="kelvin",
         domain=DOMAIN,
         interval=PROBLEM.interval,
-        physical=hj.Physical(pde, hj.LBFGS(iterations=100, memory=30)),
+        physical=hj.Physical(pde, hj.LBFGS(memory=30)),
         synthetic=hj.Synthetic(
             hj.networks.UNet(levels=2, features=12), hj.Adam(4e-3, updates=40), batch=8
         ),

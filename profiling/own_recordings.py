@@ -94,7 +94,7 @@ def experiment(case: Case, start: float, seed: int, cycles: int | None = None) -
         name=f"{case.name}-{case.seen}",
         domain=hj.Domain((CELLS, CELLS), (problem.length, problem.length), hj.PERIODIC),
         interval=problem.interval,
-        physical=hj.Physical(pde, hj.LBFGS(iterations=100, memory=30), trusting),
+        physical=hj.Physical(pde, hj.LBFGS(memory=30), trusting),
         synthetic=hj.Synthetic(
             hj.networks.UNet(levels=2, features=12),
             hj.Adam(4e-3, updates=40),

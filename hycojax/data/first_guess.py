@@ -15,7 +15,7 @@ from hycojax.data.first_states import Estimated, FirstState, Known, Measured, Pr
 from hycojax.data.lines import Table, centres, site
 from hycojax.data.observations import First, Observed, Part, Statistics
 from hycojax.data.operators import distances
-from hycojax.data.parts import LEAST_NOISE, cell_states, parts
+from hycojax.data.parts import cell_states, parts
 from hycojax.data.roles import Role
 from hycojax.errors import InputError
 from hycojax.grid import filters
@@ -24,6 +24,9 @@ from hycojax.kernels import derivatives, programs
 from hycojax.kernels.precision import real
 from hycojax.models.pde import BoundPDE
 
+#: Noise, over the scale, that better values count with in a first guess and in a first turn: the
+#: first states of exact ones explain a short time by themselves, whatever the coefficients are.
+ANNEALED = 0.03
 #: Lengths that are compared, over the shortest side of the box, and amplitudes, over the values.
 _LENGTHS, _AMPLITUDES = np.geomspace(0.02, 0.5, 24), np.geomspace(0.6, 4.0, 9)
 #: Lines of a system and channel that tell these, and how few tell nothing.
@@ -193,7 +196,7 @@ def _sizes(
     here = channel < len(seen) and seen[channel] > 0
     own, scale = (seen[channel], float(found.std[channel])) if here else (seen.max(), amplitude)
     cells = len(role.static) * np.prod(grid.shape)
-    least = max(noise, LEAST_NOISE)
+    least = max(noise, ANNEALED)
     sigma = least * (scale or 1.0)
     gain = waves.astype(float) ** 2 * own / cells / sigma**2
     return (_CURVED * np.sqrt(count) / least / np.sqrt(1 + gain)).astype(real())
@@ -305,7 +308,7 @@ def _nearest(table: Table, found: Statistics, noise: float) -> Table:
     kept = table.only(order[new])
     std, change = float(found.std[table.channel]), float(found.change[table.channel])
     own = np.where(np.isnan(kept.sigma), noise * std, kept.sigma)
-    sigma = np.sqrt(np.maximum(own, LEAST_NOISE * std) ** 2 + (change * kept.time) ** 2)
+    sigma = np.sqrt(np.maximum(own, ANNEALED * std) ** 2 + (change * kept.time) ** 2)
     return replace(kept, time=np.zeros(len(kept.time)), sigma=sigma)
 
 

@@ -22,6 +22,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Key
 
+from hycojax.data.first_guess import ANNEALED
 from hycojax.data.observations import Observations
 from hycojax.game.balance import balanced
 from hycojax.game.completion import complete, first_states
@@ -81,7 +82,7 @@ def play(
     if leaning is not None:  # first states have a prior
         own = replace(own, prior=jnp.where(turn.begins, own.prior, prior))
         data = priors.known(data, own.prior)
-        turn = replace(turn, least=jnp.where(turn.begins, marginal.ANNEALED, 0.0))
+        turn = replace(turn, least=jnp.where(turn.begins, ANNEALED, 0.0))
 
     def loss_of(turn: Turn) -> Objective:
         return objective(player, data, observed, shown, turn, game.physics, leaning)

@@ -18,6 +18,7 @@ from jaxtyping import Array, Float
 
 from hycojax.data.observations import First, Part
 from hycojax.data.operators import distances
+from hycojax.data.parts import LEAST_NOISE
 from hycojax.inference import first_states
 from hycojax.kernels import derivatives, programs
 from hycojax.kernels.precision import magnitude, real
@@ -83,7 +84,7 @@ def doubts(
     few = sum(np.size(leaf) for leaf in jax.tree.leaves(params)) <= _FEW
     effort = programs.ONCE if few else programs.LOOP
     program = programs.jit(_deviations, effort, static_argnums=0)
-    least = np.asarray(max(noise, first_states.LEAST_NOISE), real())
+    least = np.asarray(max(noise, LEAST_NOISE), real())
     found = program(structure, numbers, first, parts, scale, least, params)
     sd, shift = jax.device_get(found)
     return {n: Doubt(float(sd[n]), float(shift[n]) if finer else math.nan) for n in sd}

@@ -16,8 +16,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from hycojax.data import first_guess
-from hycojax.data.first_guess import LEAST_NOISE
 from hycojax.data.observations import First, Part
+from hycojax.data.parts import LEAST_NOISE
 from hycojax.grid.domain import Grid
 from hycojax.models.pde import BoundPDE
 from hycojax.solvers import INITIAL_STATES

@@ -26,16 +26,15 @@ from jaxtyping import Array, Float
 from hycojax.data import first_guess
 from hycojax.data.observations import First, Observations
 from hycojax.data.operators import distances
+from hycojax.data.parts import LEAST_NOISE
 from hycojax.grid.domain import Grid
 from hycojax.inference import priors
-from hycojax.inference.first_states import LEAST_NOISE, states
+from hycojax.inference.first_states import states
 from hycojax.kernels import derivatives
 from hycojax.models.model import Model, beginnings
 from hycojax.models.pde import BoundPDE
 from hycojax.solvers import INITIAL_STATES
 
-#: Noise, over the scale, as by which first states are held near their prior in a first turn.
-ANNEALED = 0.03
 #: Samples for a trace, and for each the tolerance and most steps of conjugate gradients.
 _SAMPLES, _TOLERANCE, _STEPS = 2, 1e-2, 400
 

@@ -50,7 +50,7 @@ experiment = hj.Experiment(
         model={pde}(
 {coefficients}
         ),
-        solver=hj.LBFGS(iterations=20),
+        solver=hj.LBFGS(),
     ),
     synthetic=hj.Synthetic(
         model=hj.networks.UNet(levels=2),

@@ -100,7 +100,8 @@ def unfinished(reason: str) -> list[str]:
         return []
     return [
         "physical: the search was still under way when its iterations were over: estimates may be "
-        "off by more than their standard deviations; play more cycles"
+        "off by more than their standard deviations; give physical.solver more iterations, or play "
+        "more cycles"
     ]
 
 

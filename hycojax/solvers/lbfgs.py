@@ -26,7 +26,7 @@ from hycojax.solvers.curvature import (
     select,
     steepest,
 )
-from hycojax.solvers.solver import Cycles, Objective, Reason, Terms
+from hycojax.solvers.solver import INITIAL_STATES, Cycles, Objective, Reason, Terms
 
 _RUNNING = -1
 #: Sufficient decrease and curvature (Nocedal, Wright, equation 3.6).
@@ -45,6 +45,8 @@ _FEW = 2
 #: So many iterations in turn, that gain nothing or are not expected to, are the end. One is not
 #: enough: kinks, which limiters put into a loss, mislead the quadratic model.
 _STALLED = 3
+#: Iterations in a cycle, and where first states are searched too.
+_USUAL, _MANY = 10, 1000
 
 
 @jax.tree_util.register_dataclass
@@ -90,8 +92,9 @@ class LBFGS(Checked):
     rounding hides the true one.
     """
 
-    iterations: int = 10
-    """Largest number of iterations in a cycle."""
+    iterations: int | None = None
+    """Largest number of iterations in a cycle; None: 10, or 1000 where first states are searched
+    too. These are many, and the few measurements that they follow from leave narrow valleys."""
     tolerance: float = 1e-6
     """It has converged where a step can lower the loss by no more than this part of it."""
     memory: int = 10
@@ -99,8 +102,9 @@ class LBFGS(Checked):
 
     def __post_init__(self):
         for name in ("iterations", "memory"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} = {getattr(self, name)}: at least one is needed")
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"{name} = {value}: at least one is needed")
         if not 0 < self.tolerance < 1:
             raise ValueError(f"tolerance = {self.tolerance}: it must lie between 0 and 1")
 
@@ -125,9 +129,11 @@ class LBFGS(Checked):
             return _value_and_gradient(lambda x: objective(unflatten(x), key), point)
 
         del cycles
+        many = isinstance(params, dict) and INITIAL_STATES in params
+        limit = self.iterations or (_MANY if many else _USUAL)
         search = jax.lax.while_loop(
             lambda s: s.reason == _RUNNING,
-            lambda s: self._advance(s, evaluate(s.point + s.step * s.direction)),
+            lambda s: self._advance(s, evaluate(s.point + s.step * s.direction), limit),
             _first(start, state, jax.eval_shape(evaluate, start)[0][1]),
         )
         terms = {
@@ -151,7 +157,7 @@ class LBFGS(Checked):
         del state, values
         return {}
 
-    def _advance(self, search: _Search, found: Any) -> _Search:
+    def _advance(self, search: _Search, found: Any, limit: int) -> _Search:
         """Use an evaluation: accept the point, or look elsewhere on the line."""
         (value, terms), gradient = found
         search = replace(search, evaluations=search.evaluations + 1, tries=search.tries + 1)
@@ -162,12 +168,14 @@ class LBFGS(Checked):
         far = (search.step >= 0.99 * _longest(search.direction)) | (search.tries >= _PATIENT)
         accepted = (lower & (level | far)) | (alike & level)
         first = search.iterations < 0
-        moved = self._accept(search, value, gradient, terms)
+        moved = self._accept(search, value, gradient, terms, limit)
         at = jnp.stack([search.step, jnp.where(finite, value, jnp.inf), slope])
         stuck = select(first, _hopeless(search, value, terms), _narrow(search, at, lower | alike))
         return select(finite & (first | accepted), moved, stuck)
 
-    def _accept(self, search: _Search, value: Array, gradient: Array, terms: Terms) -> _Search:
+    def _accept(
+        self, search: _Search, value: Array, gradient: Array, terms: Terms, limit: int
+    ) -> _Search:
         """Go on from the point that was evaluated, or end the solve there."""
         first = search.iterations < 0
         same = (value == search.known.value) & jnp.all(gradient == search.known.gradient)
@@ -184,7 +192,7 @@ class LBFGS(Checked):
         done = flat | (stalled >= _STALLED) | ended
         exact = value <= (_ROUNDINGS * jnp.finfo(value.dtype).eps) ** 2
         reason = jnp.select(
-            [exact, flat & (learned.used == 0), done, iterations >= self.iterations],
+            [exact, flat & (learned.used == 0), done, iterations >= limit],
             [Reason.CONVERGED, Reason.FLAT, Reason.CONVERGED, Reason.ITERATION_LIMIT],
             _RUNNING,
         )

@@ -32,8 +32,7 @@ def test_a_diffusivity_is_found_though_a_first_state_explains_a_short_time(start
         domain=hj.Domain((CELLS, CELLS), (SIZE, SIZE), hj.PERIODIC),
         interval=0.5,
         physical=hj.Physical(
-            hj.physics.Heat(diffusivity=hj.Unknown(start=start * TRUTH)),
-            hj.LBFGS(iterations=100, memory=30),
+            hj.physics.Heat(diffusivity=hj.Unknown(start=start * TRUTH)), hj.LBFGS()
         ),
         synthetic=hj.Synthetic(hj.networks.ConvNet(features=2, layers=1), hj.Adam()),
         data=hj.Recordings((hj.System("one", (film(),)),), begin=0.0),

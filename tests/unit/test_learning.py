@@ -11,13 +11,14 @@ import pytest
 import scipy.stats
 
 from hycojax.data.observations import Dense, First, Observations, Observed, Rows, Statistics
+from hycojax.data.parts import LEAST_NOISE
 from hycojax.data.simulated import observations
 from hycojax.data.windows import Source, cut, deal, draw, seen_values, tile
 from hycojax.game.objective import _windows, objective, visible_loss
 from hycojax.game.player import Early, Physical, Player, Weights
 from hycojax.game.schedule import Turn
 from hycojax.grid.domain import with_channels
-from hycojax.inference.first_states import LEAST_NOISE, states
+from hycojax.inference.first_states import states
 from hycojax.inference.losses import data_loss, misfit, window_loss
 from hycojax.models.coefficients import Unknown
 from hycojax.models.model import rollout, rollouts

@@ -53,6 +53,23 @@ def test_lbfgs_ends_where_scipy_does_and_asks_hardly_more_often(n):
     assert terms["evaluations"] > terms["iterations"] > 10
 
 
+def test_first_states_have_more_iterations():
+    """They are many numbers in narrow valleys: a turn that ended after 10 left them on the way."""
+    start = np.resize([-1.2, 1.0], 10).astype(np.float32)
+
+    def of(name):
+        found, _, (terms,) = solve(
+            LBFGS(), lambda p, key: rosenbrock({"x": p[name]}, key), {name: start}
+        )
+        return found[name], Reason(int(terms["reason"])), int(terms["iterations"])
+
+    assert of("viscosity")[1:] == (Reason.ITERATION_LIMIT, 10)
+    found, reason, iterations = of(INITIAL_STATES)
+    np.testing.assert_allclose(found, 1, atol=2e-3)
+    assert reason is Reason.CONVERGED
+    assert 10 < iterations < 200
+
+
 def test_the_objective_is_traced_once():
     """However many evaluations a solve takes; so compiling it costs little more than a gradient."""
     traces = []
