@@ -18,7 +18,6 @@ TESTED_IN = {
     **dict.fromkeys(("adam", "curvature", "jaxopt", "lbfgs"), "test_solvers"),
     **dict.fromkeys(("multistart", "solver"), "test_solvers"),
     **dict.fromkeys(("completion", "cycle", "legs", "mixtures", "search"), "test_hybrid"),
-    "initial_states": "test_hybrid",
     **dict.fromkeys(("player", "schedule", "state", "turn", "validation"), "test_hybrid"),
     "compiled": "test_hybrid",
     **dict.fromkeys(("winograd", "im2col"), "test_convolution"),

@@ -55,6 +55,17 @@ def cut(
     return Windows(starts, parts)
 
 
+def chosen(
+    source: Source, horizon: int, batch: int | None, key: Key[Array, ""], number: int | None
+) -> Windows:
+    """Return a batch of windows, drawn or by its number; without a batch all, end to end."""
+    if batch is None:
+        return tile(source, horizon)
+    if number is None:
+        return draw(source, key, batch, horizon)
+    return deal(source, key, number, batch, horizon)
+
+
 def draw(source: Source, key: Key[Array, ""], batch: int, horizon: int) -> Windows:
     """Draw a batch of windows, uniform over simulations and start times, some perhaps twice."""
     simulations, frames = source.starts.shape[:2]
@@ -77,8 +88,8 @@ def deal(
     first = number * batch
     epochs = first // windows + jnp.arange((batch - 1) // windows + 2)
     orders = jax.vmap(lambda e: jax.random.permutation(jax.random.fold_in(key, e), windows))(epochs)
-    chosen = jax.lax.dynamic_slice(orders.ravel(), (first % windows,), (batch,))
-    return cut(source, chosen // starts, _earlier(source, chosen % starts), horizon)
+    dealt = jax.lax.dynamic_slice(orders.ravel(), (first % windows,), (batch,))
+    return cut(source, dealt // starts, _earlier(source, dealt % starts), horizon)
 
 
 def _earlier(source: Source, time: Int[Array, " window"]) -> Int[Array, " window"]:

@@ -7,7 +7,6 @@ from jaxtyping import Array, Float
 
 from hycojax.data.observations import Observations
 from hycojax.data.windows import Source
-from hycojax.game.initial_states import estimates
 from hycojax.game.schedule import Turn
 from hycojax.game.state import Game, PlayerState
 from hycojax.inference.first_states import states
@@ -49,7 +48,7 @@ def first_states(
     first, scale = data.training.first, data.scale
     found = states(game.physics, first, scale)
     for other, player in game.seats:
-        if estimates(player, first):
+        if player.estimates(first):
             own = states(game.physics, first, scale, players[other].params)
             taken = jnp.asarray(other == name) | (turn.interaction > 0)
             found = jnp.where(taken, own, found)

@@ -26,7 +26,6 @@ from hycojax.data.first_guess import ANNEALED
 from hycojax.data.observations import Observations
 from hycojax.game.balance import balanced
 from hycojax.game.completion import complete, first_states
-from hycojax.game.initial_states import estimates
 from hycojax.game.lessons import lessons
 from hycojax.game.objective import objective, visible_loss
 from hycojax.game.schedule import Turn
@@ -75,7 +74,7 @@ def play(
     turn = balanced(game, data, players, name, turn, observed)
 
     leaning = None
-    if estimates(player, data.training.first):
+    if player.estimates(data.training.first):
         square = visible_loss(player, data, observed, own.params, game.physics)
         data = data if data.sure else replace(data, noise=marginal.told(data.noise, square))
         leaning, prior = marginal.uncertain(game.physics, player.model, data, own.params, own.prior)

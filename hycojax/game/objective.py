@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -10,8 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from hycojax.data.observations import Observations
-from hycojax.data.windows import Source, Windows, deal, disturbed, draw, seen_values, tile, within
-from hycojax.game.initial_states import estimates
+from hycojax.data.windows import Source, Windows, chosen, disturbed, seen_values, within
 from hycojax.game.player import Player
 from hycojax.game.schedule import Turn
 from hycojax.inference import first_states
@@ -20,6 +19,23 @@ from hycojax.inference.losses import window_loss
 from hycojax.models.pde import BoundPDE
 from hycojax.settings.numbers import weighs, with_fields
 from hycojax.solvers import Objective
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What a player fits: windows of each source, with the weight of each."""
+
+    player: Player
+    data: Observations
+    physics: BoundPDE
+    sources: list[Source]
+    weights: list[Array]
+
+    def distance(self, params: Any, windows: Windows, count: Array | None = None) -> Array:
+        """Return how far the player is from windows."""
+        own, known = self.player, self.data
+        about = known.scale, known.noise, own.truncation, count
+        return window_loss(own.model, params, windows, *about)
 
 
 def objective(
@@ -41,65 +57,21 @@ def objective(
     First states that the player estimates are those of its parameters; `leaning`, if given, is the
     derivative by the coefficients of what the uncertainty of these adds.
     """
-    model, scale = player.model, data.scale
     observed = within(observed, turn.reach) if player.growth else observed
     sources = [observed] if generated is None else [observed, generated]
     weights = [turn.data, turn.interaction][: len(sources)]
-    sizes = [player.batch and player.batch * seen_values(s, player.horizon) for s in sources]
-    searched = estimates(player, data.training.first)
-
-    def distance(params: Any, windows: Windows, count: Array | None = None) -> Array:
-        return window_loss(model, params, windows, scale, data.noise, player.truncation, count)
-
-    def apart(params: Any, keys: list[Key[Array, ""]], number: int | None) -> list[Array]:
-        def term(params: Any, source: Source, key: Key[Array, ""]) -> Array:
-            if searched and source is observed:
-                first = first_states.states(physics, data.training.first, scale, params)
-                starts = source.starts.at[:, 0].set(first)
-                source = replace(source, starts=starts, first=True)
-            return distance(params, _windows(player, source, scale, key, number))
-
-        return [
-            unless_weightless(lambda p, s=s, k=k: term(p, s, k), params, w)
-            for s, k, w in zip(sources, keys, weights, strict=True)
-        ]
-
-    def in_turn(params: Any, keys: list[Key[Array, ""]], number: int) -> Array:
-        # Batches that see more count for more: their mean is the loss on all windows.
-        batches = [
-            (_windows(player, source, scale, key, number), size)
-            for source, key, size in zip(sources, keys, sizes, strict=True)
-        ]
-        groups = [(batches, weights)]
-        if len(set(map(jax.tree.structure, batches))) > 1:  # several instruments, or rows
-            groups = [([b], [w]) for b, w in zip(batches, weights, strict=True)]
-        return jnp.concatenate(
-            [
-                one_by_one(lambda p, x: distance(p, *x), params, stacked(own), stacked(theirs))
-                for own, theirs in groups
-            ]
-        )
-
-    def improbable(params: Any) -> Array:
-        known = data.training
-        noise = jnp.maximum(data.noise, turn.least)
-        about = known.first, known.parts, noise, params
-        unlikely = first_states.penalty(physics.domain, *about)
-        if leaning is not None:
-            slant = sum(jnp.vdot(leaning[name], params[name]) for name in leaning)
-            unlikely += 2 * data.noise**2 / known.count * slant
-        return model.penalty(params) + turn.data * unlikely
+    task = _Task(player, data, physics, sources, weights)
 
     def loss(
         params: Any, key: Key[Array, ""], number: int | None = None
     ) -> tuple[Array, dict[str, Array]]:
         keys = [jax.random.fold_in(key, i) for i in range(len(sources))]
         once = number is None or player.batch is None
-        found = (apart if once else in_turn)(params, keys, number)
+        found = (_apart if once else _in_turn)(task, params, keys, number)
         close, interaction = found if generated is not None else (found[0], jnp.zeros(()))
-        terms = {"data": close, "interaction": interaction, "penalty": improbable(params)}
-        weighted = turn.data * close + turn.interaction * interaction
-        return weighted + terms["penalty"], terms
+        penalty = _improbable(task, params, turn, leaning)
+        terms = {"data": close, "interaction": interaction, "penalty": penalty}
+        return turn.data * close + turn.interaction * interaction + penalty, terms
 
     return loss
 
@@ -114,6 +86,52 @@ def visible_loss(
     return loss(params, jax.random.key(0))[1]["data"]
 
 
+def _apart(task: _Task, params: Any, keys: list[Key[Array, ""]], number: int | None) -> list[Array]:
+    """Return the distance to each source, as a program of its own."""
+    player, scale, known = task.player, task.data.scale, task.data.training
+
+    def term(params: Any, source: Source, key: Key[Array, ""]) -> Array:
+        if source is task.sources[0] and player.estimates(known.first):
+            first = first_states.states(task.physics, known.first, scale, params)
+            source = replace(source, starts=source.starts.at[:, 0].set(first), first=True)
+        return task.distance(params, _windows(player, source, scale, key, number))
+
+    return [
+        unless_weightless(lambda p, s=s, k=k: term(p, s, k), params, w)
+        for s, k, w in zip(task.sources, keys, task.weights, strict=True)
+    ]
+
+
+def _in_turn(task: _Task, params: Any, keys: list[Key[Array, ""]], number: int) -> Array:
+    """Return the distance to a batch of each source, one after the other."""
+    # Batches that see more count for more: their mean is the loss on all windows.
+    player, scale = task.player, task.data.scale
+    batches = [
+        (_windows(player, s, scale, k, number), player.batch * seen_values(s, player.horizon))
+        for s, k in zip(task.sources, keys, strict=True)
+    ]
+    groups = [(batches, task.weights)]
+    if len(set(map(jax.tree.structure, batches))) > 1:  # several instruments, or rows
+        groups = [([b], [w]) for b, w in zip(batches, task.weights, strict=True)]
+    return jnp.concatenate(
+        [
+            one_by_one(lambda p, x: task.distance(p, *x), params, stacked(own), stacked(theirs))
+            for own, theirs in groups
+        ]
+    )
+
+
+def _improbable(task: _Task, params: Any, turn: Turn, leaning: Any) -> Array:
+    """Return the penalty of improbable coefficients and first states."""
+    known, noise = task.data.training, task.data.noise
+    about = known.first, known.parts, jnp.maximum(noise, turn.least), params
+    unlikely = first_states.penalty(task.physics.domain, *about)
+    if leaning is not None:
+        slant = sum(jnp.vdot(leaning[name], params[name]) for name in leaning)
+        unlikely += 2 * noise**2 / known.count * slant
+    return task.player.model.penalty(params) + turn.data * unlikely
+
+
 def _windows(
     player: Player,
     source: Source,
@@ -122,12 +140,7 @@ def _windows(
     number: int | None,
 ) -> Windows:
     """Return the windows of an evaluation, with noise on their starts if the player wants it."""
-    if player.batch is None:
-        windows = tile(source, player.horizon)
-    elif number is None:
-        windows = draw(source, key, player.batch, player.horizon)
-    else:
-        windows = deal(source, key, number, player.batch, player.horizon)
+    windows = chosen(source, player.horizon, player.batch, key, number)
     if not weighs(player.noise):
         return windows
     drawn = jax.random.fold_in(key if number is None else jax.random.fold_in(key, number), 0)

@@ -6,6 +6,7 @@ import enum
 from dataclasses import dataclass, replace
 from typing import Any
 
+from hycojax.data.observations import First
 from hycojax.settings.checked import Checked
 from hycojax.solvers import Solver
 
@@ -107,6 +108,10 @@ class Player(Checked):
     def fits_trajectories(self) -> bool:
         """Whether it fits whole trajectories, with first states that it may estimate."""
         return False
+
+    def estimates(self, first: First) -> bool:
+        """Return whether it searches first states, together with its parameters."""
+        return self.fits_trajectories and first.kind != "known"
 
     @property
     def growth(self) -> int:

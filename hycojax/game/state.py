@@ -11,7 +11,6 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key, UInt32
 
 from hycojax.data.observations import Observations
-from hycojax.game import initial_states
 from hycojax.game.player import Physical, Player, Synthetic, Weights
 from hycojax.game.schedule import Interaction, Schedule, Turn
 from hycojax.inference import priors
@@ -21,6 +20,7 @@ from hycojax.kernels.precision import real
 from hycojax.models.model import beginnings
 from hycojax.models.pde import BoundPDE, Unconstrained
 from hycojax.settings.numbers import join, split
+from hycojax.solvers import INITIAL_STATES
 
 #: The players there can be. Randomness goes by this order, whoever plays.
 NAMES = ("synthetic", "physical")
@@ -150,7 +150,10 @@ def _start(structure: Game, numbers: Any, data: Observations, key: Key[Array, ""
 def _untrained(game: Game, player: Player, data: Observations, key: Key[Array, ""]) -> PlayerState:
     first = data.training.first
     params = player.model.normalise(player.model.init(key), data.statistics)
-    params = initial_states.with_states(player, params, first)
+    searched = player.estimates(first)
+    if searched:
+        start = jnp.zeros_like(first.mean) if first.start is None else first.start
+        params = {**params, INITIAL_STATES: start}
     starts = beginnings(states(game.physics, first, data.scale))
     return PlayerState(
         params=params,
@@ -160,5 +163,5 @@ def _untrained(game: Game, player: Player, data: Observations, key: Key[Array, "
         best_error=jnp.asarray(jnp.inf, real()),
         best_cycle=jnp.asarray(0, jnp.int32),
         recorded=None if data.whole else player.model.predict(params, starts, data.training.steps),
-        prior=priors.untold(first) if initial_states.estimates(player, first) else None,
+        prior=priors.untold(first) if searched else None,
     )
