@@ -76,6 +76,6 @@ def _solve(
     start = search.better_start(model, lambda p: early(p, key)[0], own.params, turn.begins)
     begin, fixed = (start, own.solver), (key, turn.cycles)
     params, solver, terms = search.continued(player.solver, stage, stages, begin, fixed)
-    whole, end = stage(stages - 1), (terms["loss"], terms["reason"])
-    params, reason = search.tested(model, lambda p: whole(p, key)[0], params, *end)
+    whole = stage(stages - 1)
+    params, reason = search.tested(model, lambda p: whole(p, key)[0], params, terms["reason"])
     return params, solver, {**terms, "reason": reason}

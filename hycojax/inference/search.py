@@ -27,7 +27,7 @@ def better_start(model: Unconstrained, loss: Loss, params: Any, wanted: Bool[Arr
     """Return a better start of a search, if it is wanted: one ten times too low is left at once."""
 
     def look(_: int, at: Any) -> Any:
-        return _best_of(model, loss, at, loss(at), _FAR)[0]
+        return _best_of(model, loss, at, _FAR)[0]
 
     return jax.lax.fori_loop(0, jnp.where(wanted, _ROUNDS, 0), look, params)
 
@@ -62,7 +62,6 @@ def tested(
     model: Unconstrained,
     loss: Loss,
     params: Any,
-    value: Float[Array, ""],
     reason: Int[Array, ""],
 ) -> tuple[Any, Int[Array, ""]]:
     """Return the end of a search, with the reason that stands a test.
@@ -74,7 +73,7 @@ def tested(
     converged = reason == Reason.CONVERGED
     moved, lower = jax.lax.cond(
         converged,
-        lambda: _best_of(model, loss, params, value, _NEAR),
+        lambda: _best_of(model, loss, params, _NEAR),
         lambda: (params, jnp.asarray(False)),
     )
     told = jnp.where(lower, Reason.NO_MINIMUM, reason)
@@ -83,14 +82,15 @@ def tested(
 
 
 def _best_of(
-    model: Unconstrained, loss: Loss, params: Any, value: Array, shifts: tuple[float, ...]
+    model: Unconstrained, loss: Loss, params: Any, shifts: tuple[float, ...]
 ) -> tuple[Any, Array]:
     """Return parameters, or those of their neighbours whose loss is lowest and clearly lower."""
     if not model.model.unknowns:
         return params, jnp.asarray(False)
     others = model.neighbours(params, shifts)
-    losses = jax.lax.map(loss, others)
-    losses = jnp.where(jnp.isfinite(losses), losses, jnp.inf)
+    several = jax.tree.map(lambda new, old: jnp.concatenate([new, old[None]]), others, params)
+    found = jax.lax.map(loss, several)  # in one program: a loss takes long to compile
+    value, losses = found[-1], jnp.where(jnp.isfinite(found[:-1]), found[:-1], jnp.inf)
     best = jnp.argmin(losses)
     lower = (losses[best] < (1 - _LOWER) * value - _ROUNDING) | ~jnp.isfinite(value)
     lower &= jnp.isfinite(losses[best])
