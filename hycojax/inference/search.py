@@ -26,10 +26,13 @@ _LOWER, _ROUNDING = 1e-3, 1e-12
 def better_start(model: Unconstrained, loss: Loss, params: Any, wanted: Bool[Array, ""]) -> Any:
     """Return a better start of a search, if it is wanted: one ten times too low is left at once."""
 
-    def look(_: int, at: Any) -> Any:
-        return _best_of(model, loss, at, _FAR)[0]
+    def look(carry: tuple[Any, Array, Array]) -> tuple[Any, Array, Array]:
+        at, _, left = carry
+        return *_best_of(model, loss, at, _FAR), left - 1
 
-    return jax.lax.fori_loop(0, jnp.where(wanted, _ROUNDS, 0), look, params)
+    rounds = jnp.where(wanted, _ROUNDS, 0)
+    carry = params, jnp.asarray(True), rounds
+    return jax.lax.while_loop(lambda c: c[1] & (c[2] > 0), look, carry)[0]
 
 
 def continued(
