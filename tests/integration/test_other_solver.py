@@ -26,6 +26,13 @@ def test_a_diffusivity_from_scattered_cells_of_an_unknown_first_state(start):
     assert end["reason"] == "converged"
 
 
+def test_a_diffusivity_from_exact_values_of_sensors_of_an_unknown_first_state():
+    """It had gone to a third: over a short time the first state explains nearly any of them."""
+    case = own_recordings.Case("heat", "sensors", 0.0, "unknown")
+    end = own_recordings.found(case, hj.fit(own_recordings.experiment(case, 3.0, 0, cycles=3)))
+    assert abs(end["error"]["diffusivity"]) < 0.015
+
+
 def test_a_viscosity_is_as_good_as_the_step():
     """Its error is that of the scheme, a per cent or two: noise says far less than that."""
     for noise, first, limit in ((0.0, "known", 0.01), (0.05, "measured", 0.025)):
