@@ -341,6 +341,7 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     partial = path.with_suffix(".partial")
     partial.unlink(missing_ok=True)
+    partial.touch()  # where nobody can write, this says so in a line, and HDF5 in many
     yield partial
     partial.replace(path)
 

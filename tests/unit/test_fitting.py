@@ -59,3 +59,10 @@ def test_a_model_without_unknowns_and_with_known_starts_is_refused(experiment):
     own = replace(experiment.physical, model=hj.physics.Heat(diffusivity=1.0))
     with pytest.raises(InputError, match=r"the first states are known: .* \(diffusivity\)"):
         hj.fit(replace(experiment, physical=own, data=replace(experiment.data, first=hj.Known())))
+
+
+def test_a_file_that_nobody_can_write_is_told_in_a_line(tmp_path):
+    """HDF5 would say it in five."""
+    told = pytest.raises(FileNotFoundError, match=r"^\[Errno 2\] No such file .*/new\.partial'$")
+    with told, directories.replacing(tmp_path / "none" / "new.nc"):
+        pass
