@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import jax
@@ -28,8 +29,9 @@ from hycojax.settings.numbers import join, split
 
 #: Steps of the conjugate gradients, and their tolerance.
 _STEPS, _TOLERANCE = 400, 1e-4
-#: Of so few numbers the conjugate gradients take fewer steps than it pays to compile for.
+#: Of so few numbers J is made in full, which takes less to compile than what goes back and forth.
 _FEW = 16
+Map = Callable[[Array], Array]
 
 
 @dataclass(frozen=True)
@@ -116,36 +118,62 @@ def _deviations(
         improbable = first_states.penalty(physics.domain, first, parts, noise, own)
         return (model.penalty(own) + improbable) * count / (2 * noise**2)
 
-    off, moved, pulled, _ = derivatives.linearised(residuals, point)
-    root, information = _robust(parts, off)
-    slope = jax.grad(penalty)
+    near = derivatives.linearised(residuals, point)
+    off, (root, information) = near.value, _robust(parts, near.value)
+    stiffness = jax.grad(penalty)
 
     def forward(v: Array) -> Array:
-        return root * moved(v)
+        return root * near.forward(v)
 
-    def backward(v: Array) -> Array:
-        return pulled(root * v)
+    def curved(v: Array) -> Array:
+        return jax.jvp(stiffness, (point,), (v,))[1]
 
-    def curvature(v: Array) -> Array:
-        return backward(forward(v)) + jax.jvp(slope, (point,), (v,))[1]
-
-    def solve(right: Array) -> Array:
-        return jax.scipy.sparse.linalg.cg(curvature, right, tol=_TOLERANCE, maxiter=_STEPS)[0]
-
-    signs = jax.random.rademacher(jax.random.key(0), off.shape, off.dtype) * (off != 0)
     values = {name: _mean_of(model, name, unflatten) for name in physics.unknowns}
     slopes = [jax.grad(value)(point) for value in values.values()]
     sizes = [magnitude(slope) for slope in slopes]
     slopes = [slope / size for slope, size in zip(slopes, sizes, strict=True)]
-    ends = jax.lax.map(solve, jnp.stack([*slopes, backward(signs)]))
-    freedom = jnp.clip(count - backward(signs) @ ends[-1], 1, count)
-    square = jnp.sum((root * off) ** 2 / information) / freedom
-    found = list(zip(values, sizes, slopes, ends[:-1], strict=True))
+    if point.size <= _FEW:
+        ends, told = _few(forward, curved, slopes, point)
+    else:
+        ends, told = _many(forward, lambda u: near.backward(root * u), curved, slopes, off)
+    square = jnp.sum((root * off) ** 2 / information) / jnp.clip(count - told, 1, count)
+    found = list(zip(values, sizes, slopes, ends, strict=True))
     sd = {name: size * _root(square * (g @ x)) for name, size, g, x in found}
     if finer is None:
         return sd, {}
     apart = root * (residuals(point, Unconstrained(finer)) - off)
     return sd, {name: size * (forward(x) @ apart) for name, size, _, x in found}
+
+
+def _few(
+    forward: Map, curved: Map, slopes: list[Array], point: Array
+) -> tuple[Float[Array, "slope n"], Float[Array, ""]]:
+    """Return A^(-1) g for each slope g, and tr(J A^(-1) J^T), from J in full."""
+    axes = jnp.eye(point.size, dtype=point.dtype)
+    columns = jax.lax.map(forward, axes)
+    square = columns @ columns.T
+    matrix = square + jax.lax.map(curved, axes)
+    ends = jax.lax.map(partial(_solved, lambda v: matrix @ v), jnp.stack([*slopes, *square]))
+    return ends[: len(slopes)], jnp.trace(ends[len(slopes) :])
+
+
+def _many(
+    forward: Map, backward: Map, curved: Map, slopes: list[Array], off: Array
+) -> tuple[Float[Array, "slope n"], Float[Array, ""]]:
+    """Return the same without the matrix; the trace by random signs."""
+    signs = jax.random.rademacher(jax.random.key(0), off.shape, off.dtype) * (off != 0)
+
+    def curvature(v: Array) -> Array:
+        return backward(forward(v)) + curved(v)
+
+    pulled = backward(signs)
+    ends = jax.lax.map(partial(_solved, curvature), jnp.stack([*slopes, pulled]))
+    return ends[:-1], pulled @ ends[-1]
+
+
+def _solved(curvature: Map, right: Array) -> Array:
+    """Return A^(-1) right: of a flat A in the directions that it is not flat in."""
+    return jax.scipy.sparse.linalg.cg(curvature, right, tol=_TOLERANCE, maxiter=_STEPS)[0]
 
 
 def _robust(parts: tuple[Part, ...], off: Array) -> tuple[Array, Array]:
