@@ -21,7 +21,7 @@ experiment = hj.Experiment(
     interval=0.02,
     physical=hj.Physical(
         model=hj.physics.Burgers(viscosity=hj.Unknown(start=0.1, high=1.0), pieces=2),
-        solver=hj.LBFGS(iterations=100, memory=30),
+        solver=hj.LBFGS(),
     ),
     synthetic=hj.Synthetic(
         model=hj.networks.UNet(levels=2, features=12),
