@@ -2,6 +2,7 @@
 
 _COMMANDS = {
     "inspect FILE": "what is in a recording; a first experiment for it",
+    "check EXPERIMENT.py": "before a long run: memory, errors of the grid, gradients",
     "train EXPERIMENT.py": "train the players of an experiment, report the result",
     "generate EXPERIMENT.py": "simulate what is to be recorded",
     "evaluate RUN_DIR": "metrics and figures of a run again",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import jax
@@ -98,19 +99,25 @@ def parameters(experiment: Experiment, data: Observations, params: dict[str, Any
     doubts = deviations.doubts(physics, experiment.finer_physics, *about)
     orders = taylor_slopes(physics, data, params)
     starts = {name: float(np.mean(value)) for name, value in physics.init(None).items()}
-    table = Table("parameter", "start", "grid and step", "Taylor test")
+    judge = partial(judged, smooth=physics.pde.smooth)
+    table = Table("parameter", "start", "noise", "grid and step", "Taylor test")
     for name, start in starts.items():
         shift = doubts[name].discretisation
         moved = "unknown" if np.isnan(shift) else f"{100 * shift / start:+.2g} % of the start"
+        sd = f"± {100 * doubts[name].sd / start:.2g} % of the start"
         unit = physics.units[name]
-        table.add_row(name, f"{start:.4g} {unit}", moved, judged(orders[name]))
+        table.add_row(name, f"{start:.4g} {unit}", sd, moved, judge(orders[name]))
     if INITIAL_STATES in orders:
-        table.add_row("first states", "", "", judged(orders[INITIAL_STATES]))
+        table.add_row("first states", "", "", "", judge(orders[INITIAL_STATES]))
     return table
 
 
-def judged(order: float) -> str:
+def judged(order: float, smooth: bool = True) -> str:
     """Return the order of a Taylor test in words: 2 is that of a gradient that is right."""
+    if np.isnan(order):
+        return "the loss hardly depends on it: not judged"
+    if not smooth:
+        return f"{order:.3f} (a limited scheme: not judged)"
     fine = abs(order - 2) <= _SLACK
     return f"{order:.3f}" + ("" if fine else ": the gradient is wrong, or the loss has kinks")
 

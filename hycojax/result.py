@@ -399,7 +399,7 @@ def _forward(structure: Stepper, numbers: Any, params: Any, state: Array) -> Arr
 @partial(jax.jit, static_argnums=(0, 4))
 def _rollout(structure: Stepper, numbers: Any, params: Any, state: Array, steps: int) -> Array:
     own = join(structure, numbers)
-    return models.rollout(own, params, jnp.asarray(state, real()), steps)
+    return own.predict(params, models.beginnings(jnp.asarray(state, real())[None]), steps)[0]
 
 
 def load(run: Path | str, classes: Iterable[type] = ()) -> Result:

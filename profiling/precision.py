@@ -33,6 +33,7 @@ from rich.markdown import Markdown
 from rich.progress import track
 
 import hycojax as hj
+from hycojax.grid.transfers import restricted
 from hycojax.models.coefficients import values
 from hycojax.models.model import rollout
 from hycojax.models.pde import BoundPDE
@@ -206,7 +207,9 @@ def own_runs(name: str, options: Options) -> Iterator[Run]:
         end = jax.jit(lambda s: rollout(finest, {}, s, INTERVALS)[-1])(start)
     for cells in [n for n in options.cells if n <= OWN_CELLS]:
         grid = _bound(name, cells, 1, 1).domain
-        states = [np.asarray(grid.restrict(s, FINEST // cells), np.float64) for s in (start, end)]
+        states = [
+            np.asarray(restricted(grid, s, FINEST // cells), np.float64) for s in (start, end)
+        ]
         for pieces in options.pieces:
             model, whole = _bound(name, cells, pieces, 1), _bound(name, cells, 1, pieces)
             step = getattr(phiflow_steps, type(model.pde).__module__.rsplit(".", 1)[-1])

@@ -26,6 +26,7 @@ from hycojax.data.store import ROLES, Simulations
 from hycojax.data.times import AllFrames, Times
 from hycojax.errors import InputError
 from hycojax.grid.domain import Domain, Grid, with_channels
+from hycojax.grid.transfers import restricted
 from hycojax.kernels import programs, random_arrays
 from hycojax.kernels.precision import magnitude, real
 from hycojax.models.model import rollout
@@ -287,6 +288,6 @@ def _trajectories(
 
     def trajectory(key: Key[Array, ""]) -> Array:
         path = rollout(truth, {}, truth.sample(key), steps)
-        return truth.domain.coarsen(refinement).restrict(path, refinement)
+        return restricted(truth.domain.coarsen(refinement), path, refinement)
 
     return jax.vmap(trajectory)(keys)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import enum
-import itertools
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
@@ -206,25 +204,6 @@ class Grid(Domain):
             if channel.face is not None and self.boundary is Boundary.CLOSED:
                 np.moveaxis(mask[..., i], channel.face, 0)[0] = False
         return mask
-
-    def restrict(
-        self, fine: Float[Array, "... channels"], factor: int
-    ) -> Float[Array, "... channels"]:
-        """Average arrays on `refine(factor)` to this grid, `[..., *fine shape, channels]`.
-
-        Cell values become means over cells and face values means over faces, so that integrals,
-        fluxes and a vanishing discrete divergence are kept exactly.
-        """
-        offsets = list(itertools.product(range(factor), repeat=self.dims))
-        return jnp.stack(
-            [
-                sum(fine[(..., *(slice(o, None, factor) for o in offset), i)] for offset in inside)
-                / len(inside)
-                for i, channel in enumerate(self.channels)
-                for inside in [[o for o in offsets if channel.face is None or o[channel.face] == 0]]
-            ],
-            axis=-1,
-        )
 
 
 def with_channels(domain: Domain, channels: tuple[Channel, ...]) -> Grid:

@@ -17,6 +17,8 @@ from hycojax.models.pde import BoundPDE, Unconstrained
 
 #: How far a direction of length 1 is followed, in the numbers of the optimiser.
 _LENGTHS = np.geomspace(1e-2, 1e-4, 5)
+#: Remainders below so many roundings of the loss tell nothing.
+_ROUNDINGS = 1000
 
 
 def taylor_slopes(
@@ -27,7 +29,8 @@ def taylor_slopes(
         |f(x + h v) - f(x) - h f'(x) v| ~ h^p,    p = 2 for a gradient that is right
 
     f is the loss of the PDE over whole recordings, v a random direction of length 1 in one
-    coefficient, or in the first states. All is computed in double precision.
+    coefficient, or in the first states. All is computed in double precision. NaN where too few
+    remainders lie above rounding: the loss hardly depends on that parameter.
 
     Args:
         physics: The PDE on its domain.
@@ -43,15 +46,23 @@ def taylor_slopes(
         found = {}
         for key, name in zip(keys, sorted(point), strict=True):
             way = jax.tree.map(jnp.zeros_like, point) | {name: _direction(key, point[name])}
-            left = np.abs(program(point, way, _LENGTHS))
-            found[name] = float(np.polyfit(np.log(_LENGTHS), np.log(left + 1e-300), 1)[0])
+            left, here = program(point, way, _LENGTHS)
+            found[name] = _slope(np.abs(left), _ROUNDINGS * np.finfo(float).eps * abs(float(here)))
     return found
+
+
+def _slope(left: np.ndarray, rounding: float) -> float:
+    """Return the order of what lies above rounding."""
+    told = left > rounding
+    if told.sum() < 2:
+        return float("nan")
+    return float(np.polyfit(np.log(_LENGTHS[told]), np.log(left[told]), 1)[0])
 
 
 def _remainders(
     physics: BoundPDE, data: Observations, point: Any, way: Any, lengths: Array
-) -> Array:
-    """Return f(x + h v) - f(x) - h f'(x) v for each length."""
+) -> tuple[Array, Array]:
+    """Return f(x + h v) - f(x) - h f'(x) v for each length, and f(x)."""
     model, known = Unconstrained(physics), data.training
 
     def loss(params: Any) -> Array:
@@ -70,7 +81,7 @@ def _remainders(
     def remainder(h: Array) -> Array:
         return loss(jax.tree.map(lambda x, v: x + h * v, point, way)) - here - h * slope
 
-    return jax.lax.map(remainder, jnp.asarray(lengths))
+    return jax.lax.map(remainder, jnp.asarray(lengths)), here
 
 
 def _direction(key: Array, like: Array) -> Array:

@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from hycojax.grid.domain import Boundary, Channel, Domain, Grid, with_channels
-from hycojax.grid.transfers import prolonged
+from hycojax.grid.transfers import prolonged, restricted
 from hycojax.kernels import derivatives
 from hycojax.kernels.precision import check_size
 from hycojax.kernels.repetition import repeated
@@ -65,6 +65,11 @@ class PDE(Checked, ABC):
         if self.pieces is not None and self.pieces < 1:
             raise ValueError(f"pieces = {self.pieces}: at least 1 is needed")
         own.check_coefficients(self)
+
+    @property
+    def smooth(self) -> bool:
+        """Whether a step is a smooth function of the state: with a limiter it has kinks."""
+        return True
 
     @abstractmethod
     def channels(self, dims: int) -> tuple[Channel, ...]:
@@ -195,7 +200,8 @@ class BoundPDE(Stepper):
     ) -> Float[Array, "batch time *shape channels"]:
         """Return trajectories; on a finer grid they stay there from frame to frame."""
         states = jax.vmap(self._lifted)(starts.state)
-        return rollouts(_Fine(self), params, states, steps, truncation, self._shown)
+        found = rollouts(_Fine(self), params, states, steps, truncation, self._shown)
+        return found if self.finer == 1 else found.at[:, 0].set(starts.state)
 
     def _lifted(self, state: Array) -> Array:
         """Return a state on the grid on which the PDE is solved."""
@@ -205,7 +211,7 @@ class BoundPDE(Stepper):
 
     def _shown(self, fine: Array) -> Array:
         """Return a state on the model's domain."""
-        return fine if self.finer == 1 else self.domain.restrict(fine, self.finer)
+        return restricted(self.domain, fine, self.finer)
 
     def stress(
         self, params: dict[str, Array], states: Float[Array, "... *shape channels"]

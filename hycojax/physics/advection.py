@@ -47,6 +47,11 @@ class Advection(PseudoSpectral):
     edges: Edges = Edges.RESOLVED
     """How a tracer with edges is carried."""
 
+    @property
+    def smooth(self) -> bool:
+        """Whether nothing is limited."""
+        return self.edges is Edges.RESOLVED
+
     def channels(self, dims: int) -> tuple[Channel, ...]:
         """Return the tracer and the flow, which is static."""
         flow = vector_channels("velocity", "m/s", dims, static=True)

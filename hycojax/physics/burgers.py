@@ -55,6 +55,11 @@ class Burgers(PseudoSpectral):
     fronts: Fronts = Fronts.RESOLVED
     """How a velocity that steepens is carried."""
 
+    @property
+    def smooth(self) -> bool:
+        """Whether nothing is limited."""
+        return self.fronts is Fronts.RESOLVED
+
     def plan(self, domain: Domain, dt: float) -> int | None:
         """Return the stages of half a step of diffusion, if the viscosity is a field."""
         return diffusion_stages(self, "viscosity", domain, dt)

@@ -36,6 +36,11 @@ class InviscidBurgers(PDE):
     potential: Coefficient = coefficient(Waves(amplitude=0.5), unit="m²/s²", varies=True)
     """Potential phi of the force, in m^2/s^2."""
 
+    @property
+    def smooth(self) -> bool:
+        """Whether nothing is limited: velocities are, to those of the neighbours."""
+        return False
+
     def channels(self, dims: int) -> tuple[Channel, ...]:
         """Return the components of the velocity."""
         return vector_channels("velocity", "m/s", dims)

@@ -73,6 +73,29 @@ class Mistaken(Decay):
         return wrong(state, values["k"] * at.dt)
 
 
+class Silent(Decay):
+    """A step of which the coefficient changes nothing that rounding does not hide."""
+
+    def step(self, at, values, state):
+        return state * (0.9 + 1e-10 * values["k"] ** 2)
+
+
+def test_what_the_loss_does_not_depend_on_is_not_judged(tiny_heat):
+    """The slope of rounding had been called a wrong gradient."""
+    data = hj.Simulated(truth=Silent(k=0.1), training=2, validation=0, test=0, steps=6)
+    own = replace(tiny_heat.physical, model=Silent(k=hj.Unknown(start=0.3)))
+    asked = replace(tiny_heat, physical=own, data=data, mode=hj.Mode.PHYSICAL)
+    found = slopes(asked)["k"]
+    assert check.judged(found) == "the loss hardly depends on it: not judged"
+
+
+def test_limited_schemes_are_not_judged():
+    assert check.judged(1.9, smooth=False) == "1.900 (a limited scheme: not judged)"
+    assert not hj.physics.Burgers(fronts="limited").smooth
+    assert not hj.physics.Advection(edges="limited").smooth
+    assert hj.physics.Burgers().smooth
+
+
 @pytest.mark.parametrize(("model", "order"), [(Decay, 2), (Mistaken, 1)])
 def test_a_wrong_gradient_is_found(tiny_heat, model, order):
     data = hj.Simulated(truth=model(k=0.1), training=2, validation=0, test=0, steps=6)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import hycojax as hj
+from hycojax.grid.transfers import restricted
 from hycojax.models.model import rollout
 
 BOX = hj.Domain((16, 12), (60.0, 50.0), hj.CLOSED)
@@ -59,7 +60,9 @@ def frames(pde, domain, interval, factor, count):
     pieces = pde.on(domain, interval).at.pieces
     fine = replace(pde, pieces=factor * pieces).on(domain.refine(factor), interval)
     coarse = fine.domain.coarsen(factor)
-    run = jax.jit(lambda key: coarse.restrict(rollout(fine, {}, fine.sample(key), count), factor))
+    run = jax.jit(
+        lambda key: restricted(coarse, rollout(fine, {}, fine.sample(key), count), factor)
+    )
     return np.stack([run(jax.random.key(seed)) for seed in range(3)])
 
 

@@ -13,6 +13,7 @@ import pytest
 from hycojax import physics
 from hycojax.grid.domain import CLOSED, PERIODIC, Boundary, Domain
 from hycojax.grid.random_fields import Waves, random_field
+from hycojax.grid.transfers import restricted
 from hycojax.models.coefficients import Unknown, UnknownField
 from hycojax.models.model import rollout
 from hycojax.models.pde import PDE
@@ -301,7 +302,7 @@ def test_starts_are_seeded_and_no_two_alike_but_where_stated(name):
 def test_a_start_is_one_function_of_space_on_every_grid(case):
     """Averaged to the coarse grid, the state on a grid 4 times as fine is the coarse state."""
     model, fine = case.model(), case.pde.on(case.domain().refine(4), case.interval)
-    both = jax.jit(lambda k: (model.domain.restrict(fine.sample(k), 4), model.sample(k)))
+    both = jax.jit(lambda k: (restricted(model.domain, fine.sample(k), 4), model.sample(k)))
     averaged, state = both(jax.random.key(0))
     assert np.linalg.norm(averaged - state) < 0.15 * np.linalg.norm(state)
 
