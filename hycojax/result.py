@@ -210,6 +210,7 @@ class Result:
         told = broken
         if "recorded" in self.tried:
             told = [*lessons.unlike(self.experiment, self.tried["recorded"]), *broken]
+        told += summary.unlikely(found.get("physical", {}))
         told += [*summary.coarse(self.parameters), *self._told_of_gradients(), *self._unstable()]
         if self.experiment.mode is Mode.PHYSICAL:  # with a partner searches are short
             told += summary.unfinished(self.history[-1].players["physical"].reason)

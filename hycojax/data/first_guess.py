@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from hycojax.data.first_states import Estimated, FirstState, Known, Measured, Prior, Tie
+from hycojax.data.instruments import Line
 from hycojax.data.lines import Table, centres, site
 from hycojax.data.observations import First, Observed, Part, Statistics
 from hycojax.data.operators import distances
@@ -149,7 +150,8 @@ def _with_prior(
             ties.append((c, names.index(prior.channel), prior.factor, prior.offset))
         elif not channel.static:
             own = [t for t in near if t.channel == c]
-            middle, amplitude, length = _prior(prior, channel.name, own, grid)
+            middle, amplitude, length = _prior(prior, channel.name, own, grid, len(mean))
+            middle = middle.reshape(-1, *(1,) * grid.dims)
             mean[..., c] = np.where(grid.evolves()[..., c], middle, 0)
         # A wave of no amplitude: a channel that is static, or tied.
         waves = filters.matern(grid, amplitude, length if amplitude else 1.0)
@@ -202,8 +204,10 @@ def _sizes(
     return (_CURVED * np.sqrt(count) / least / np.sqrt(1 + gain)).astype(real())
 
 
-def _prior(prior: Prior, name: str, own: list[Table], grid: Grid) -> tuple[float, float, float]:
-    """Return mean, amplitude and length of a channel's prior; what is not given by the evidence.
+def _prior(
+    prior: Prior, name: str, own: list[Table], grid: Grid, systems: int
+) -> tuple[np.ndarray, float, float]:
+    """Return mean (by system), amplitude and length of a prior; what is not given by the evidence.
 
     `own` are the earliest lines of each place, with their uncertainty as sigma.
     """
@@ -213,24 +217,50 @@ def _prior(prior: Prior, name: str, own: list[Table], grid: Grid) -> tuple[float
             f'priors={{"{name}": hj.Prior(mean=..., amplitude=...)}}), or tie it to another '
             "channel by hj.Tie"
         )
-    values = np.concatenate([t.value for t in own]).astype(float) if own else np.zeros(1)
-    doubt = np.concatenate([t.sigma for t in own]) if own else np.ones(1)
-    sure = 1 / (np.var(values) + doubt**2)  # late values tell less of the start
-    mean = float(np.average(values, weights=sure)) if prior.mean is None else prior.mean
+    mean, off = np.full(systems, prior.mean or 0.0), np.zeros(1)
+    if own:
+        names = ("system", "value", "sigma")
+        system, value, doubt = (np.concatenate([getattr(t, n) for t in own]) for n in names)
+        mean = _means(system, value, doubt, systems) if prior.mean is None else mean
+        off = value - mean[system]
     side = min(grid.size)
     lengths = (prior.length,) if prior.length else tuple(side * _LENGTHS)
-    usual = prior.amplitude or float(np.std(values)) or 1.0
+    usual = prior.amplitude or float(np.std(off)) or 1.0
     amplitudes = (usual,) if prior.amplitude else tuple(usual * _AMPLITUDES)
-    if len(values) < _ENOUGH or len(lengths) * len(amplitudes) == 1:
+    own = [t for t in own if not isinstance(t.instrument, Line)]  # what has no place
+    if sum(len(t.value) for t in own) < _ENOUGH or len(lengths) * len(amplitudes) == 1:
         return mean, usual, prior.length or 0.15 * side
     amplitude, length = _likeliest(own, grid, mean, amplitudes, lengths)
     return mean, amplitude, length
 
 
+def _means(system: np.ndarray, value: np.ndarray, doubt: np.ndarray, systems: int) -> np.ndarray:
+    """Return the mean of each system: its own as far as systems differ, else that of all.
+
+    Source: one-way random effects by the method of moments, DerSimonian, Laird, Control. Clin.
+    Trials 7 (1986).
+    """
+    whole = float(np.average(value, weights=1 / (np.var(value) + doubt**2)))
+    count = np.bincount(system, minlength=systems)
+    rough = np.bincount(system, value, systems) / np.maximum(count, 1)
+    within = float(np.mean((value - rough[system]) ** 2))
+    sure = 1 / (within + doubt**2 + 1e-30)  # late values tell less of the start
+    weight = np.bincount(system, sure, systems)
+    own = np.bincount(system, sure * value, systems) / np.where(count > 0, weight, 1)
+    own, weight = own[count > 0], weight[count > 0]
+    common = float(np.average(own, weights=weight))
+    apart = np.sum(weight * (own - common) ** 2) - (len(own) - 1)
+    norm = np.sum(weight) - np.sum(weight**2) / np.sum(weight)
+    between = max(0.0, apart / norm) if norm > 0 else 0.0
+    found = np.full(systems, common if between else whole)
+    found[count > 0] += between / (between + 1 / weight) * (own - common)
+    return found
+
+
 def _likeliest(
     own: list[Table],
     grid: Grid,
-    mean: float,
+    mean: np.ndarray,
     amplitudes: tuple[float, ...],
     lengths: tuple[float, ...],
 ) -> tuple[float, float]:
@@ -242,7 +272,7 @@ def _likeliest(
             lines = np.flatnonzero(table.system == system)
             rng = np.random.default_rng(0)
             lines = rng.permutation(lines)[:_LINES]
-            off = table.value[lines] - mean
+            off = table.value[lines] - mean[system]
             groups.append((place[lines], off, table.sigma[lines] ** 2))
     best, found = -np.inf, (amplitudes[0], lengths[0])
     for length in lengths:

@@ -61,7 +61,8 @@ class Blur(Instrument):
 class Line(Instrument):
     """The integral along a line through the box, parallel to an axis, over its whole length.
 
-    The place's coordinate along that axis has no meaning. Unit: that of the channel times metre.
+    The place's coordinate along that axis has no meaning. Unit: that of the channel times metre;
+    the channel's own counts as that times metre.
     """
 
     axis: int = 0

@@ -117,6 +117,7 @@ def _lines(
     if series.times is None:
         raise InputError(f"{series.channel} of {name}: it evolves, but has no axis of time")
     _check_instrument(series, grid, name)
+    series = _per_length(series, grid)
     time = (np.asarray(series.times, float) - begin) / interval
     time = np.where(np.abs(time - np.round(time)) < SAME, np.round(time), time)
     if isinstance(series, Film):
@@ -126,6 +127,15 @@ def _lines(
     where = {"system": np.full(len(time), system), "place": place, "cell": None}
     what = {"time": time, "value": np.asarray(series.values), "sigma": _sigma(series)}
     return [Table(channel=channel, **where, **what, **_about(series))]
+
+
+def _per_length(series: Film | Points, grid: Grid) -> Film | Points:
+    """Return integrals along lines as means along them: numbers like the channel's own."""
+    if not isinstance(series.instrument, Line):
+        return series
+    length = grid.size[series.instrument.axis]
+    sigma = None if series.sigma is None else series.sigma / length
+    return replace(series, values=series.values / length, sigma=sigma)
 
 
 def _film_lines(

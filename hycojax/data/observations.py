@@ -170,6 +170,7 @@ class Observations:
         whole: Whether the training systems are known completely and without noise, at all frames.
         held_out: Whether the validation measurements are a part of the training systems.
         sure: Whether the noise is known; else it is no more than this, and told by the residuals.
+        spread: Standard deviation of each channel about the mean of its system; None: as of all.
     """
 
     training: Observed
@@ -179,11 +180,12 @@ class Observations:
     whole: bool = field(metadata={"static": True})
     held_out: bool = field(default=False, metadata={"static": True})
     sure: bool = field(default=True, metadata={"static": True})
+    spread: Float[Array, " channels"] | None = None
 
     @property
     def scale(self) -> Float[Array, " channels"]:
-        """Standard deviation of each channel."""
-        return self.statistics.std
+        """Standard deviation of each channel: what distances are relative to."""
+        return self.statistics.std if self.spread is None else self.spread
 
 
 def statistics(parts: tuple[Part, ...], static: Float[np.ndarray, "... channels"]) -> Statistics:

@@ -79,8 +79,9 @@ def seen(recordings: Recordings, physics: BoundPDE, seed: int) -> Seen:
     learned, held, test = _divided(every, recordings, seed)
     if not held.tables:
         raise InputError("validation: nothing is set aside; choose a larger share")
-    found = statistics(parts(learned, grid, frames), learned.static)
-    _check_spread(found, grid)
+    overall = statistics(parts(learned, grid, frames), learned.static)
+    _check_spread(overall, grid)
+    found = replace(overall, std=_within_systems(learned, overall))
     learned, held, test = (
         _with_relative(role, recordings.relative_sigma, found) for role in (learned, held, test)
     )
@@ -103,7 +104,14 @@ def seen(recordings: Recordings, physics: BoundPDE, seed: int) -> Seen:
         validation = _with_first(recordings, physics, held, validation, found, noise)
     whole = bool(np.all(training.exact))
     observations = Observations(
-        training, validation, found, np.asarray(noise, real()), whole, held_out, sure=known
+        training,
+        validation,
+        overall,
+        np.asarray(noise, real()),
+        whole,
+        held_out,
+        sure=known,
+        spread=found.std,
     )
     kept = observed(test) if test.tables else None
     if kept is not None and not isinstance(recordings.test, Systems):
@@ -111,6 +119,12 @@ def seen(recordings: Recordings, physics: BoundPDE, seed: int) -> Seen:
     elif kept is not None:
         kept = _with_first(recordings, physics, test, kept, found, noise)
     said = f"first states: {first.kind}"
+    aside = [*([] if held_out else [validation]), *([kept] if kept is not None else [])]
+    if any(own.first is not first and own.first.kind == "measured" for own in aside):
+        said += (
+            "; those of systems that are set aside are taken as they were measured, and their "
+            "noise adds to all errors there: a chi2 of 2 is no bad one"
+        )
     sigma = f"noise: {100 * noise:.2g} % of the scale" + ("" if known else ", by the values alone")
     return Seen(observations, kept, physics.interval, (*told, said, sigma))
 
@@ -173,6 +187,27 @@ def _check_spread(found: Statistics, grid: Grid) -> None:
     """Check that training can compute with the mean of values and with their spread about it."""
     for channel, mean, std in zip(grid.channels, found.mean, found.std, strict=True):
         _check_size(f"values of {channel.name}", float(max(abs(mean), std)), float(std))
+
+
+def _within_systems(role: Role, found: Statistics) -> np.ndarray:
+    """Return the standard deviation of each channel about the mean of its system.
+
+    Where systems differ by more than what happens in each, as rooms of other temperatures, the
+    noise is small beside all of them, and no smaller beside what is to be told.
+    """
+    systems, spread = len(role.static), np.array(found.std)
+    for c in range(len(spread)):
+        own = [t for t in role.tables if t.channel == c]
+        if not own:
+            continue
+        system, value = (np.concatenate([getattr(t, n) for t in own]) for n in ("system", "value"))
+        count = np.bincount(system, minlength=systems)
+        mean = np.bincount(system, value, systems) / np.maximum(count, 1)
+        square = float(np.sum((value - mean[system]) ** 2))
+        freedom = len(value) - np.count_nonzero(count)
+        if freedom > 0 and square > 1e-12 * np.sum(value**2):
+            spread[c] = np.sqrt(square / freedom)
+    return spread
 
 
 def _with_first(

@@ -70,6 +70,8 @@ def rows(
 ) -> Weights:
     """Return for each place which entries of the refined, flattened state are read, and weights.
 
+    These sum to 1: an integral along a line is read as the mean along it.
+
     Args:
         grid: The model's.
         channel: Number of the channel.
@@ -104,7 +106,7 @@ def _along_axis(
     face = not grid.offsets(channel)[axis]
     if isinstance(instrument, Line) and instrument.axis == axis:
         every = np.broadcast_to(np.arange(n), (len(places), n))
-        return every, np.full(every.shape, dx)
+        return every, np.full(every.shape, 1 / n)
     nodes, shares = _nodes(instrument, axis, grid.dx[axis])
     first = grid.offsets(channel)[axis] * grid.dx[axis]
     at, shares = np.broadcast_arrays(places[:, None] + nodes, shares)

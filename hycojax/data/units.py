@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from hycojax.data.instruments import Line
 from hycojax.data.recordings import Film, Points, Recordings, System
 from hycojax.errors import InputError
 
@@ -77,6 +78,8 @@ def _system(system: System, units: Mapping[str, str], assumed: dict[str, None]) 
 
 
 def _series(own: Film | Points, target: str, assumed: dict[str, None]) -> Film | Points:
+    if isinstance(own.instrument, Line):
+        return _integrals(own, target, assumed)
     if own.unit is None:
         assumed[_assumption(own.channel, target)] = None
         return replace(own, unit=target)
@@ -84,6 +87,27 @@ def _series(own: Film | Points, target: str, assumed: dict[str, None]) -> Film |
     if sigma is not None:
         factor = scale(own.unit, target)[0]  # a difference has no offset
         sigma = sigma if factor == 1.0 else sigma * np.asarray(factor, sigma.dtype)
+    return replace(own, unit=target, values=values, sigma=sigma)
+
+
+def _integrals(own: Film | Points, target: str, assumed: dict[str, None]) -> Film | Points:
+    """Return integrals along lines in the unit of the channel times metre.
+
+    One in the unit of the channel alone counts as that times metre.
+    """
+    whole = f"({target}) m"
+    if own.unit is None:
+        assumed[_assumption(f"{own.channel} along lines", whole)] = None
+        return replace(own, unit=target)
+    try:
+        factor, offset = scale(own.unit, whole)
+    except InputError:
+        factor, offset = _named(own.channel, [1.0, 0.0], own.unit, target) @ [[1, 0], [-1, 1]]
+    if offset or _shifted(own.unit):  # the length of the line would decide what is added
+        raise InputError(
+            f"{own.channel}: integrals along lines in {own.unit!r}: give them in {whole!r}"
+        )
+    values, sigma = (None if v is None else v * factor for v in (own.values, own.sigma))
     return replace(own, unit=target, values=values, sigma=sigma)
 
 
@@ -108,7 +132,7 @@ def _scale(unit: str, target: str) -> tuple[float, float]:
         own, wanted = (_difference(u) if offset else u for u in (one, other))
         factor = _converted(1.0, own, wanted)
         straight = np.isclose(_converted(2.0, one, other), 2 * factor + offset, rtol=1e-6)
-    except pint.DimensionalityError as error:
+    except (pint.DimensionalityError, pint.OffsetUnitCalculusError) as error:
         raise InputError(f"values in {unit!r} do not convert to {target!r}") from error
     if not straight:
         raise InputError(
@@ -127,6 +151,15 @@ def _difference(unit: Any) -> Any:
     """Return the unit of a difference of values: of temperatures without their zero."""
     registry, name = _registry(), f"delta_{unit}"
     return registry.Unit(name) if name in registry else unit
+
+
+def _shifted(unit: str) -> bool:
+    """Return whether a unit has a part with a zero of its own, like degrees Celsius."""
+    from pint.util import to_units_container
+
+    # In a product pint takes degrees for differences, and says so in their names.
+    parts = [part.removeprefix("delta_") for part in to_units_container(_parsed(unit))]
+    return any(_registry().Quantity(0.0, part).to_base_units().magnitude for part in parts)
 
 
 def _parsed(unit: str) -> Any:

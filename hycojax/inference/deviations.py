@@ -139,6 +139,8 @@ def _deviations(
     square = jnp.sum((root * off) ** 2 / information) / jnp.clip(count - told, 1, count)
     found = list(zip(values, sizes, slopes, ends, strict=True))
     sd = {name: size * _root(square * (g @ x)) for name, size, g, x in found}
+    rounding = jnp.finfo(point.dtype).eps  # exact data tell no more than an estimate can hold
+    sd = {name: jnp.maximum(own, rounding * abs(values[name](point))) for name, own in sd.items()}
     if finer is None:
         return sd, {}
     apart = root * (residuals(point, Unconstrained(finer)) - off)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,9 @@ from hycojax.data.recordings import Film, Points, Recordings, System
 _GAP = 1.5
 #: From so many standard deviations of the noise on, a value is an outlier.
 _OUTLIER = 8.0
+#: Ends of an axis whose difference has so small a share of the square of that of neighbours are
+#: the same; what varies less than this share of all is at rest.
+_ALIKE, _STILL = 0.25, 1e-3
 _FRAMES, _LINES = 5, 8
 Series = Film | Points
 
@@ -232,6 +236,24 @@ def _odd_film(film: Film) -> Iterator[str]:
         still = (np.nanmax(_filled(film), axis=0) == np.nanmin(_filled(film), axis=0)) & often
     if still.any() and not still.all():
         yield f"{_many(int(still.sum()), 'pixel')} never change"
+    with np.errstate(invalid="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of what is never seen
+        yield from _closed_circles(film)
+
+
+def _closed_circles(film: Film) -> Iterator[str]:
+    """Yield a predicate on each axis along which the last pixels are the first ones again."""
+    first_axis = film.values.ndim - len(film.places)
+    for axis in range(len(film.places)):
+        slabs = np.moveaxis(film.values, first_axis + axis, 0)
+        if len(slabs) < 4 or np.nanvar(slabs[0]) < _STILL * np.nanvar(film.values):
+            continue  # walls at rest are alike too
+        ends, next_ = (np.nanmean((slabs[i] - slabs[0]) ** 2) for i in (-1, 1))
+        if ends < _ALIKE * next_:
+            yield (
+                f"along axis {axis} the last pixels repeat the first ones: of a periodic box leave "
+                "one of them away (.isel), else it becomes a pixel too long"
+            )
 
 
 def _many(count: int, noun: str) -> str:

@@ -17,6 +17,9 @@ from hycojax.models.pde import PDE, BoundPDE
 from hycojax.report import evaluation
 from hycojax.solvers import Reason
 
+#: From so many squares of the noise on, recordings refute a model.
+_FAR = 3.0
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -102,6 +105,18 @@ def unfinished(reason: str) -> list[str]:
         "physical: the search was still under way when its iterations were over: estimates may be "
         "off by more than their standard deviations; give physical.solver more iterations, or play "
         "more cycles"
+    ]
+
+
+def unlikely(found: dict[str, float]) -> list[str]:
+    """Return a sentence if the PDE is much further from the recordings than their noise."""
+    chi2 = found.get("recorded_chi2", 0.0)
+    if not chi2 > _FAR:
+        return []
+    return [
+        f"physical: the recordings refute the PDE as it was found: chi2 {chi2:.2g} per value, for "
+        "the right model and noise 1. The PDE, its grid, the interval between its frames or sigma "
+        "is wrong, or the search has ended at a wrong place: standard deviations mean nothing"
     ]
 
 

@@ -173,6 +173,18 @@ def test_what_is_odd():
         assert any(sentence in line for line in told), (sentence, told)
 
 
+def test_a_periodic_film_with_both_ends_is_told():
+    """Its box would become a pixel too long, and a diffusivity 5 % too high."""
+    x = np.linspace(0, 1, 17)
+    wave = np.sin(2 * np.pi * x + 0.3)[:, None] + np.cos(2 * np.pi * x)
+    values = np.exp(-np.arange(6))[:, None, None] * wave + 0.01 * RNG.normal(size=(6, 17, 17))
+    closed = Film("u", "K", np.arange(6.0), (x, x), values)
+    told = [line for line in inspection.odd(known(closed)) if "repeat the first ones" in line]
+    assert [line.split("along ")[1][:6] for line in told] == ["axis 0", "axis 1"]
+    opened = Film("u", "K", np.arange(6.0), (x[:-1], x[:-1]), values[:, :-1, :-1])
+    assert not [line for line in inspection.odd(known(opened)) if "repeat the first" in line]
+
+
 @pytest.mark.parametrize("dims", [1, 2, 3])
 def test_the_picture(dims, tmp_path):
     places = (X[:8],) * dims

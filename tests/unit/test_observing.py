@@ -228,6 +228,36 @@ def test_what_is_more_precise_counts_for_more():
     np.testing.assert_allclose(found * known.training.count, chi, rtol=1e-4)
 
 
+def test_what_is_told_does_not_depend_on_how_warm_each_system_is():
+    """The spread between rooms was taken for one in each: a diffusivity went to 0."""
+
+    def known(*warmer):
+        own = [points(tuple(np.linspace(0, 6, 5)), sigma=0.02) for _ in warmer]
+        moved = [replace(p, values=p.values + w) for p, w in zip(own, warmer, strict=True)]
+        return look(*moved).known
+
+    one, other = known(0.0, 0.0, 0.0), known(-20.0, 0.0, 50.0)
+    np.testing.assert_allclose(other.scale, one.scale, rtol=1e-4)
+    np.testing.assert_allclose(other.noise, one.noise, rtol=1e-4)
+    first, moved = one.training.first, other.training.first
+    np.testing.assert_allclose(moved.spectrum[0], first.spectrum[0], rtol=0.02)
+    apart = (moved.mean - first.mean)[:, 0, 0]
+    np.testing.assert_allclose(apart, [-20.0, 0.0, 50.0], atol=0.1)
+    assert other.statistics.std > 20 * other.scale
+
+
+def test_integrals_along_lines_are_means_of_what_they_pass():
+    """They had been taken for values: of a box of a quarter of a metre, a quarter of these."""
+    box = hj.physics.Heat(hj.Unknown(0.3)).on(hj.Domain((8, 8), (0.25, 8.0), hj.PERIODIC), 1.0)
+    places = np.column_stack([np.zeros(20), np.tile(X[::2], 5)[:20]])
+    times = np.repeat(np.arange(5.0), 4)
+    values = 0.25 * warmth(places[:, 1], times)
+    lines = hj.Points("temperature", "K m", times, places, values, 0.25 * 0.1, hj.Line(0))
+    known = look(lines, physics=box).known
+    np.testing.assert_allclose(known.statistics.mean, 20, atol=0.3)
+    np.testing.assert_allclose(known.noise * known.scale, 0.1, rtol=1e-3)
+
+
 def test_noise_that_nobody_states_is_estimated_and_not_sure():
     rng, times = np.random.default_rng(0), np.linspace(0, 6, 61)
     own = film(times=times)

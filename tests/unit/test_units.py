@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from hycojax.data.instruments import Line
 from hycojax.data.recordings import Film, Points, Recordings, System
 from hycojax.data.units import convert, in_units, scale
 from hycojax.errors import InputError
@@ -82,6 +83,26 @@ def test_recordings_in_the_units_of_a_model():
     ]
     film = in_units(recordings("degF"), wanted)[0].systems[0].series[0]
     assert film.sigma == pytest.approx(0.5 * 5 / 9)
+
+
+@pytest.mark.parametrize(
+    ("unit", "factor"), [("K m", 1.0), ("K cm", 0.01), ("K", 1.0), ("mK", 1e-3), (None, 1.0)]
+)
+def test_integrals_along_lines_are_in_units_of_their_own(unit, factor):
+    line = Points("temperature", unit, np.zeros(2), np.zeros((2, 2)), np.ones(2), 0.1, Line(0))
+    found, told = in_units(Recordings((System("one", (line,)),)), {"temperature": "K"})
+    (own,) = found.systems[0].series
+    np.testing.assert_allclose(own.values, factor)
+    np.testing.assert_allclose(own.sigma, 0.1 * factor)
+    assert bool(told) == (unit is None)
+
+
+@pytest.mark.parametrize("unit", ["degC", "degC m"])
+def test_integrals_of_a_scale_with_another_zero_are_refused(unit):
+    """What lies between the zeros would count times the length of the line."""
+    line = Points("temperature", unit, np.zeros(2), np.zeros((2, 2)), np.ones(2), 0.1, Line(0))
+    with pytest.raises(InputError, match=r"temperature: .*lines in 'degC.*give them in '\(K\) m'"):
+        in_units(Recordings((System("one", (line,)),)), {"temperature": "K"})
 
 
 def test_a_channel_whose_unit_does_not_convert_is_named():
