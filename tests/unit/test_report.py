@@ -292,6 +292,13 @@ def test_a_search_that_was_stopped_on_its_way_is_told():
     assert not summary.unfinished("converged")
 
 
+def test_a_pde_that_the_recordings_refute_is_told():
+    """From three squares of the noise on; simulations have a truth in place of a chi2."""
+    (told,) = summary.unlikely({"recorded_chi2": 53.0})
+    assert "the recordings refute the PDE as it was found: chi2 53 per value" in told
+    assert summary.unlikely({"recorded_chi2": 1.4}) == summary.unlikely({}) == []
+
+
 def test_rollouts_that_leave_the_limit_of_a_step_are_named():
     """The limit is |u| dt <= dx."""
     line = hj.Domain((8,), (8.0,), hj.PERIODIC)
