@@ -98,6 +98,9 @@ def converted(hint: Any, value: Any, name: str) -> Any:
 
 
 def _one_of(hints: tuple[Any, ...], value: Any, name: str) -> Any:
+    classes = [h for h in hints if typing.get_origin(h) is None and isinstance(h, type)]
+    if isinstance(value, tuple(h for h in classes if h not in _NUMBERS)):
+        return value  # at once: what is refused of recordings takes long to put in words
     problems = []
     for hint in hints:
         try:
