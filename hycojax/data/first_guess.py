@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import jax
@@ -81,6 +82,20 @@ def first_states(
     if isinstance(setting, Known):
         return First(mean)
     return First(mean, measured=seen, kind="measured")
+
+
+def smoothed(physics: BoundPDE, role: Role, found: Statistics, noise: float) -> First:
+    """Return complete first states that were measured with noise, as the prior makes them smooth.
+
+    That is its mean given what was measured at time 0, and nothing of what comes later.
+    """
+    early = [t.only(t.time == 0) for t in role.tables]
+    early = Role([t for t in early if len(t.value)], role.static)
+    first, grid = _with_prior(Estimated(), physics, early, found, noise), physics.domain
+    program = programs.jit(
+        jax.vmap(partial(state, grid, physics.pde.admissible, first)), programs.ONCE
+    )
+    return First(np.asarray(program(first.mean, first.start)))
 
 
 def state(
