@@ -128,7 +128,7 @@ def the_well(path):
         for rank in range(3):
             file.create_group(f"t{rank}_fields")
         vector = np.stack([U, V], axis=-1)
-        mean = RNG.normal(size=(2, 4)).astype(np.float32)
+        mean = np.random.default_rng(1).normal(size=(2, 4)).astype(np.float32)
         varying = {"sample_varying": True, "time_varying": True, "dim_varying": [True, True]}
         file["t0_fields/u"], file["t1_fields/w"] = U, vector
         file["t0_fields/mean"] = mean
@@ -467,7 +467,7 @@ def test_states_that_the_package_writes(tmp_path):
     box = Domain((6, 4), (3.0, 8.0), CLOSED)
     faces = vector_channels("velocity", "m/s", 2, staggered=True)
     grid = with_channels(box, (Channel("density"), *faces, Channel("source", static=True)))
-    values = RNG.normal(size=(2, 7, 6, 4, 4)).astype(np.float32)
+    values = np.random.default_rng(2).normal(size=(2, 7, 6, 4, 4)).astype(np.float32)
     tree = xr.DataTree.from_dict({"/test/truth": to_xarray(grid, 0.5, values)})
     tree.to_netcdf(tmp_path / "a.nc", engine="h5netcdf")
     found = Files(str(tmp_path / "a.nc"), group="test/truth").read()

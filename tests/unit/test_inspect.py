@@ -18,28 +18,30 @@ from hycojax.report import inspection
 
 X = (np.arange(32) + 0.5) / 32
 TIMES = np.linspace(0, 1, 40)
-RNG = np.random.default_rng(0)
 
 
 def film(noise=0.0, dtype=np.float64):
     """Return a decaying wave in a periodic box of 1 m."""
+    rng = np.random.default_rng(0)
     x, y = np.meshgrid(2 * np.pi * X, 2 * np.pi * X, indexing="ij")
     values = np.exp(-TIMES)[:, None, None] * np.sin(x) * np.cos(y)
-    noisy = values + noise * RNG.normal(size=values.shape)
+    noisy = values + noise * rng.normal(size=values.shape)
     return Film("temperature", "K", TIMES, (X, X), noisy.astype(dtype))
 
 
-def points(noise=0.0):
+def points(noise=0.0, seed=0):
     """Return the same at 10 places, with clocks of their own."""
-    places = np.repeat(RNG.uniform(size=(10, 2)), 60, axis=0)
-    times = np.sort(RNG.uniform(size=(10, 60)), axis=1).ravel()
+    rng = np.random.default_rng(seed)
+    places = np.repeat(rng.uniform(size=(10, 2)), 60, axis=0)
+    times = np.sort(rng.uniform(size=(10, 60)), axis=1).ravel()
     wave = np.sin(2 * np.pi * places[:, 0]) * np.cos(2 * np.pi * places[:, 1])
-    values = np.exp(-times) * wave + noise * RNG.normal(size=600)
+    values = np.exp(-times) * wave + noise * rng.normal(size=600)
     return Points("temperature", "K", times, places, values)
 
 
 def with_holes(own):
-    values = np.where(RNG.uniform(size=own.values.shape) < 0.5, np.nan, own.values)
+    rng = np.random.default_rng(0)
+    values = np.where(rng.uniform(size=own.values.shape) < 0.5, np.nan, own.values)
     return dataclasses.replace(own, values=values)
 
 
@@ -61,11 +63,12 @@ def test_noise_is_found(noise):
 
 
 def test_noise_of_lines():
-    own = [points(0.02), points(0.02)]
+    rng = np.random.default_rng(0)
+    own = [points(0.02), points(0.02, seed=1)]
     places = np.concatenate([p.places for p in own])
     _, sites = np.unique(places, axis=0, return_inverse=True)
     lines = [np.concatenate([getattr(p, name) for p in own]) for name in ("values", "times")]
-    order = RNG.permutation(1200)
+    order = rng.permutation(1200)
     values, times, systems, sites = (
         a[order] for a in (*lines, np.repeat([0, 1], 600), sites.ravel())
     )
@@ -175,9 +178,10 @@ def test_what_is_odd():
 
 def test_a_periodic_film_with_both_ends_is_told():
     """Its box would become a pixel too long, and a diffusivity 5 % too high."""
+    rng = np.random.default_rng(0)
     x = np.linspace(0, 1, 17)
     wave = np.sin(2 * np.pi * x + 0.3)[:, None] + np.cos(2 * np.pi * x)
-    values = np.exp(-np.arange(6))[:, None, None] * wave + 0.01 * RNG.normal(size=(6, 17, 17))
+    values = np.exp(-np.arange(6))[:, None, None] * wave + 0.01 * rng.normal(size=(6, 17, 17))
     closed = Film("u", "K", np.arange(6.0), (x, x), values)
     told = [line for line in inspection.odd(known(closed)) if "repeat the first ones" in line]
     assert [line.split("along ")[1][:6] for line in told] == ["axis 0", "axis 1"]
@@ -187,11 +191,12 @@ def test_a_periodic_film_with_both_ends_is_told():
 
 @pytest.mark.parametrize("dims", [1, 2, 3])
 def test_the_picture(dims, tmp_path):
+    rng = np.random.default_rng(0)
     places = (X[:8],) * dims
-    values = RNG.normal(size=(40, *(8,) * dims))
+    values = rng.normal(size=(40, *(8,) * dims))
     values[3] = np.nan
     static = Film("source", None, None, places, values[0])
-    probes = dataclasses.replace(points(), places=RNG.uniform(size=(600, dims)))
+    probes = dataclasses.replace(points(), places=rng.uniform(size=(600, dims)))
     data = known(Film("u", "K", TIMES, places, values), static, probes)
     inspection.picture(data).savefig(tmp_path / "a.png")
     assert (tmp_path / "a.png").stat().st_size > 10_000
