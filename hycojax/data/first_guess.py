@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 
 from hycojax.data.first_states import Estimated, FirstState, Known, Measured, Prior, Tie
 from hycojax.data.instruments import Line
-from hycojax.data.lines import Table, centres, site
+from hycojax.data.lines import Table, centres, means_of_systems, site
 from hycojax.data.observations import First, Observed, Part, Statistics
 from hycojax.data.operators import distances
 from hycojax.data.parts import cell_states, parts
@@ -256,8 +256,7 @@ def _means(system: np.ndarray, value: np.ndarray, doubt: np.ndarray, systems: in
     Trials 7 (1986).
     """
     whole = float(np.average(value, weights=1 / (np.var(value) + doubt**2)))
-    count = np.bincount(system, minlength=systems)
-    rough = np.bincount(system, value, systems) / np.maximum(count, 1)
+    count, rough = means_of_systems(system, value, systems)
     within = float(np.mean((value - rough[system]) ** 2))
     sure = 1 / (within + doubt**2 + 1e-30)  # late values tell less of the start
     weight = np.bincount(system, sure, systems)

@@ -312,6 +312,14 @@ def _first_frame(film: Film, grid: Grid, channel: int, of: str) -> np.ndarray:
     return flat.reshape(grid.shape)
 
 
+def means_of_systems(
+    system: np.ndarray, value: np.ndarray, systems: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the number of values of each system, and their mean; 0 where there are none."""
+    count = np.bincount(system, minlength=systems)
+    return count, np.bincount(system, value, systems) / np.maximum(count, 1)
+
+
 def site(table: Table) -> np.ndarray:
     """Return a number for each place."""
     cells = table.held if table.cell is None else table.cell

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hycojax.data import boundaries, first_guess
-from hycojax.data.lines import SAME, Table, site, static_fields, tables
+from hycojax.data.lines import SAME, Table, means_of_systems, site, static_fields, tables
 from hycojax.data.noise import noise_of_lines
 from hycojax.data.observations import (
     First,
@@ -119,7 +119,8 @@ def seen(recordings: Recordings, physics: BoundPDE, seed: int) -> Seen:
     elif kept is not None:
         kept = _with_first(recordings, physics, test, kept, found, noise)
     said = f"first states: {first.kind}"
-    if first.kind == "measured" and not (held_out and (kept is None or kept.first is first)):
+    aside = any(isinstance(p, Systems) for p in (recordings.validation, recordings.test))
+    if first.kind == "measured" and aside:
         said += "; those of systems that are set aside are smoothed, and add to the errors there"
     sigma = f"noise: {100 * noise:.2g} % of the scale" + ("" if known else ", by the values alone")
     return Seen(observations, kept, physics.interval, (*told, said, sigma))
@@ -197,8 +198,7 @@ def _within_systems(role: Role, found: Statistics) -> np.ndarray:
         if not own:
             continue
         system, value = (np.concatenate([getattr(t, n) for t in own]) for n in ("system", "value"))
-        count = np.bincount(system, minlength=systems)
-        mean = np.bincount(system, value, systems) / np.maximum(count, 1)
+        count, mean = means_of_systems(system, value, systems)
         square = float(np.sum((value - mean[system]) ** 2))
         freedom = len(value) - np.count_nonzero(count)
         if freedom > 0 and square > 1e-12 * np.sum(value**2):

@@ -102,7 +102,8 @@ def _integrals(own: Film | Points, target: str, assumed: dict[str, None]) -> Fil
     try:
         factor, offset = scale(own.unit, whole)
     except InputError:
-        factor, offset = _named(own.channel, [1.0, 0.0], own.unit, target) @ [[1, 0], [-1, 1]]
+        _named(own.channel, 0.0, own.unit, target)  # if it does not convert, the channel is named
+        factor, offset = scale(own.unit, target)
     if offset or _shifted(own.unit):  # the length of the line would decide what is added
         raise InputError(
             f"{own.channel}: integrals along lines in {own.unit!r}: give them in {whole!r}"

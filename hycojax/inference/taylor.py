@@ -52,7 +52,9 @@ def taylor_slopes(
 
 
 def _slope(left: np.ndarray, rounding: float) -> float:
-    """Return the order of what lies above rounding."""
+    """Return the order of what lies above rounding; infinite if the loss is no finite number."""
+    if not np.isfinite(left).all():
+        return float("inf")
     told = left > rounding
     if told.sum() < 2:
         return float("nan")

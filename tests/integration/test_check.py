@@ -89,6 +89,21 @@ def test_what_the_loss_does_not_depend_on_is_not_judged(tiny_heat):
     assert check.judged(found) == "the loss hardly depends on it: not judged"
 
 
+class Broken(Decay):
+    """A step whose states are no numbers once the coefficient has moved."""
+
+    def step(self, at, values, state):
+        return state * jnp.where(values["k"] == jnp.asarray(0.3, values["k"].dtype), 0.9, jnp.nan)
+
+
+def test_a_loss_that_is_no_number_is_judged(tiny_heat):
+    """It does not hardly depend on a parameter."""
+    data = hj.Simulated(truth=Decay(k=0.1), training=2, validation=0, test=0, steps=6)
+    own = replace(tiny_heat.physical, model=Broken(k=hj.Unknown(start=0.3)))
+    asked = replace(tiny_heat, physical=own, data=data, mode=hj.Mode.PHYSICAL)
+    assert check.judged(slopes(asked)["k"]).startswith("inf: the gradient is wrong")
+
+
 def test_limited_schemes_are_not_judged():
     assert check.judged(1.9, smooth=False) == "1.900 (a limited scheme: not judged)"
     assert not hj.physics.Burgers(fronts="limited").smooth
