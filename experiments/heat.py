@@ -27,7 +27,7 @@ experiment = hj.Experiment(
     physical=hj.Physical(
         model=hj.physics.Heat(diffusivity=hj.Unknown(start=3.0)),
         solver=hj.LBFGS(iterations=10),
-        weights=hj.Weights(data=1.0, interaction=1.0, balance=hj.Balance.ERRORS),
+        weights=hj.Weights(data=1.0, interaction=1.0),
     ),
     synthetic=hj.Synthetic(
         model=hj.networks.UNet(levels=2, features=12),

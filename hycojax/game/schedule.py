@@ -78,7 +78,8 @@ class Turn:
     After it, the player is validated if that is due. `cycles` is the number of its turns in the
     run, by which its solver makes plans; it `begins` with the first. The time that is fitted is
     doubled `doublings` times in the turn, up to `reach` frames. Improbable first states count as
-    with this noise at `least`. These are numbers: one program serves all of them.
+    with this noise at `least`. The partner counts with this `trust`, a number for each channel, or
+    in full if trust is to be `equal`. These are numbers: one program serves all of them.
     """
 
     active: Bool[Array, ""]
@@ -91,3 +92,5 @@ class Turn:
     reach: Float[Array, ""] | float = math.inf
     begins: Bool[Array, ""] | bool = False
     least: Float[Array, ""] | float = 0.0
+    trust: Float[Array, " channels"] | float = 1.0
+    equal: Bool[Array, ""] | bool = False

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key, UInt32
 
 from hycojax.data.observations import Observations
-from hycojax.game.player import Physical, Player, Synthetic, Weights
+from hycojax.game.player import Physical, Player, Synthetic, Trust, Weights
 from hycojax.game.schedule import Interaction, Schedule, Turn
 from hycojax.inference import priors
 from hycojax.inference.first_states import states
@@ -57,15 +57,17 @@ class Game:
 class PlayerState:
     """Parameters and optimiser state, and the parameters that were best in validation.
 
-    `error` is that of the latest validation, `best_cycle` how many cycles were played at the best.
-    `recorded` are the training recordings as the player predicts them from their first states; None
-    where all of them is known, so that nothing has to be predicted. `prior` is what a player that
-    estimates first states has learned of them (`inference.priors`).
+    `error` is that of the latest validation, `squares` are its sums by frame and channel (NaN
+    before the first), `best_cycle` is how many cycles were played at the best. `recorded` are the
+    training recordings as the player predicts them from their first states; None where all of them
+    is known, so that nothing has to be predicted. `prior` is what a player that estimates first
+    states has learned of them (`inference.priors`).
     """
 
     params: Any
     solver: Any
     error: Float[Array, ""]
+    squares: Float[Array, "simulation time channels"]
     best: Any
     best_error: Float[Array, ""]
     best_cycle: Int[Array, ""]
@@ -101,7 +103,7 @@ def stage(game: Game, cycle: int) -> Game:
     """Return what of the game decides the program of a cycle; equal structures are one program."""
 
     def bare(player: Player) -> Player:
-        return replace(player.at(cycle), weights=Weights(balance=player.weights.balance), begin=0)
+        return replace(player.at(cycle), weights=Weights(), begin=0)
 
     seats = tuple((name, bare(player)) for name, player in game.seats)
     return replace(game, seats=seats, schedule=Schedule())
@@ -127,6 +129,8 @@ def _turn(game: Game, player: Player, cycle: int) -> Turn:
         doublings=np.asarray(player.growth if cycle == player.begin else 0, np.int32),
         reach=np.asarray(player.horizon if player.growth else np.inf, real()),
         least=np.asarray(0, real()),
+        trust=np.ones(len(game.physics.channels), real()),
+        equal=np.asarray(player.weights.trust is Trust.EQUAL),
     )
 
 
@@ -148,7 +152,8 @@ def _start(structure: Game, numbers: Any, data: Observations, key: Key[Array, ""
 
 
 def _untrained(game: Game, player: Player, data: Observations, key: Key[Array, ""]) -> PlayerState:
-    first = data.training.first
+    first, aside = data.training.first, data.validation
+    squares = (aside.simulations, aside.steps + 1, len(game.physics.channels))
     params = player.model.normalise(player.model.init(key), data.statistics)
     searched = player.estimates(first)
     if searched:
@@ -159,6 +164,7 @@ def _untrained(game: Game, player: Player, data: Observations, key: Key[Array, "
         params=params,
         solver=player.solver.init(params, game.schedule.cycles),
         error=jnp.asarray(jnp.inf, real()),
+        squares=jnp.full(squares, jnp.nan, real()),
         best=jax.tree.map(jnp.copy, params),  # not the same buffers: the state is donated
         best_error=jnp.asarray(jnp.inf, real()),
         best_cycle=jnp.asarray(0, jnp.int32),
