@@ -47,10 +47,11 @@ def cycle(
     players, metrics = dict(state.players), {}
     for name, player in game.seats:
         own = jax.random.fold_in(key, 1 + NAMES.index(name))
+        turn = _trusting(game, data, players, name, turns[name])
         with jax.named_scope(name):
-            players[name], metrics[name] = play(game, data, players, name, turns[name], key, own)
+            players[name], metrics[name] = play(game, data, players, name, turn, key, own)
         with jax.named_scope("validation"):
-            due, first = turns[name].validates, first_states(game, data, players, name, turns[name])
+            due, first = turn.validates, first_states(game, data, players, name, turn)
             players[name] = validated(player.model, players[name], data, first, state.cycle, due)
         metrics[name]["validation"] = players[name].error
     return replace(state, players=players, cycle=state.cycle + 1), metrics
@@ -67,7 +68,6 @@ def play(
 ) -> tuple[PlayerState, dict[str, Any]]:
     """Return a player after its training in a cycle, and what to report of it."""
     player, own = game.players[name], players[name]
-    turn = _trusting(game, data, players, name, turn)
     with jax.named_scope("interaction"):
         first = first_states(game, data, players, name, turn)
         observed = complete(game, data, players, name, turn)
@@ -91,7 +91,8 @@ def play(
     parameters = jax.tree.map(jnp.mean, player.model.estimates(params))
     spread = jax.tree.map(jnp.mean, player.solver.deviations(solver, player.model.estimates))
     terms = {**terms, "parameters": parameters, "spread": spread, "trust": _told(game, name, turn)}
-    return replace(own, params=params, solver=solver), terms
+    fitted = jnp.where(turn.active, terms["data"], own.fitted)
+    return replace(own, params=params, solver=solver, fitted=fitted), terms
 
 
 def _trusting(
@@ -106,7 +107,7 @@ def _trusting(
         return turn
     squares = players[name].squares, players[partner].squares
     counts = frame_counts(data.validation.parts, len(data.scale))
-    trust = evidence.trust(*squares, counts, data.noise)
+    trust = evidence.trust(*squares, counts, data.noise, players[name].fitted)
     trust = jnp.where(turn.equal | (turn.data == 0), 1, trust)
     heard = jnp.any(trust > 0)
     interaction = jnp.where(heard, turn.interaction, 0)

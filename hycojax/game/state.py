@@ -57,15 +57,17 @@ class Game:
 class PlayerState:
     """Parameters and optimiser state, and the parameters that were best in validation.
 
-    `error` is that of the latest validation, `squares` are its sums by frame and channel (NaN
-    before the first), `best_cycle` is how many cycles were played at the best. `recorded` are the
-    training recordings as the player predicts them from their first states; None where all of them
-    is known, so that nothing has to be predicted. `prior` is what a player that estimates first
-    states has learned of them (`inference.priors`).
+    `fitted` is the distance to the recordings at the end of the latest turn. `error` is that of the
+    latest validation, `squares` are its sums by frame and channel (both NaN before the first), and
+    `best_cycle` is how many cycles were played at the best. `recorded` are the training recordings
+    as the player predicts them from their first states; None where all of them is known, so that
+    nothing has to be predicted. `prior` is what a player that estimates first states has learned of
+    them (`inference.priors`).
     """
 
     params: Any
     solver: Any
+    fitted: Float[Array, ""]
     error: Float[Array, ""]
     squares: Float[Array, "simulation time channels"]
     best: Any
@@ -163,6 +165,7 @@ def _untrained(game: Game, player: Player, data: Observations, key: Key[Array, "
     return PlayerState(
         params=params,
         solver=player.solver.init(params, game.schedule.cycles),
+        fitted=jnp.asarray(jnp.nan, real()),
         error=jnp.asarray(jnp.inf, real()),
         squares=jnp.full(squares, jnp.nan, real()),
         best=jax.tree.map(jnp.copy, params),  # not the same buffers: the state is donated

@@ -14,18 +14,20 @@ def trust(
     partner: Float[Array, "simulation time channels"],
     counts: Float[Array, "simulation time channels"],
     noise: Float[Array, ""],
+    fitted: Float[Array, ""],
 ) -> Float[Array, " channels"]:
     """Return how much a partner counts in each channel, from 0 to 1.
 
-        trust = max(0, (m_own - m_partner - 2 s) / (m_own - sigma^2))
+        trust = max(0, (m_own - max(m_partner, f) - 2 s) / (m_own - sigma^2))
 
     with m the mean weighted squares of the distances from the values that are held out, s the
-    standard error of their difference, and sigma^2 the noise, or the lower of both m if that is
+    standard error of m_own - m_partner, and sigma^2 the noise, or the lower of both m if that is
     less. Divided by 2 sigma^2, numerator and denominator are gains in log-likelihood per value: of
     the partner over oneself, two standard errors on the safe side, and of the truth over oneself.
     So trust is the share of what one has to learn that the partner is known to know: a skill score.
-    The difference is taken value by value, so what the noise does to both drops out; the frames of
-    the systems are taken as independent.
+    What a player can't fit where it has seen it, f, no partner can teach it: so a PDE that lacks a
+    term learns nothing from a network that knows the term. The difference is taken value by value,
+    so what the noise does to both drops out; the frames of the systems are taken as independent.
 
     Nothing tells of a partner that was not validated (NaN), and one that has diverged (infinite)
     counts for nothing. Channels without held-out values have the trust of all others together.
@@ -35,6 +37,7 @@ def trust(
         partner: Those of its partner.
         counts: How many values these are sums over.
         noise: Standard deviation of the noise, in the same unit.
+        fitted: Mean square of the player where it is trained, over all channels; NaN: not told.
 
     Source: Murphy, "Skill scores based on the mean square error and their relationships to the
     correlation coefficient", Mon. Weather Rev. 116 (1988), equation 1; the standard error by Vuong,
@@ -43,12 +46,13 @@ def trust(
     own, partner, counts = (_with_all(a.reshape(-1, a.shape[-1])) for a in (own, partner, counts))
     count = jnp.maximum(jnp.sum(counts, 0), 1)
     ours, theirs = jnp.sum(own, 0) / count, jnp.sum(partner, 0) / count
-    gain = ours - theirs
-    frames = jnp.sum(counts > 0, 0)
-    scatter = jnp.sum((own - partner - gain * counts) ** 2, 0) / count**2
+    apart, frames = ours - theirs, jnp.sum(counts > 0, 0)
+    scatter = jnp.sum((own - partner - apart * counts) ** 2, 0) / count**2
     error = jnp.sqrt(scatter * frames / (frames - 1))  # of one frame nothing tells: not finite
+    unfit = jnp.nan_to_num(fitted) / ours[-1] * ours  # in the same ratio in all channels
+    gain = ours - jnp.maximum(theirs, unfit) - _SURE * error
     room = ours - jnp.minimum(noise**2, jnp.minimum(ours, theirs))
-    found = jnp.where(gain > _SURE * error, (gain - _SURE * error) / room, 0.0)
+    found = jnp.where(gain > 0, gain / room, 0.0)
     found = jnp.where(jnp.isposinf(ours) & jnp.isfinite(theirs), 1.0, found)
     return jnp.where(frames[:-1] > 0, found[:-1], found[-1])
 
