@@ -28,7 +28,7 @@ from hycojax.kernels import programs
 from hycojax.kernels.precision import real
 from hycojax.models import model as models
 from hycojax.models.model import Stepper
-from hycojax.report import evaluation, lessons, summary, trials
+from hycojax.report import cooperation, evaluation, lessons, summary, trials
 from hycojax.report.evaluation import Prediction, Trial
 from hycojax.report.summary import Estimate
 from hycojax.run import checkpoint, export, logbook
@@ -183,7 +183,10 @@ class Result:
 
     @functools.cached_property
     def summary(self) -> dict[str, Any]:
-        """The figures that count, as they are in summary.json; with "warnings" if there are any."""
+        """The figures that count, as they are in summary.json.
+
+        With sentences under "cooperation" and "warnings", if there are any.
+        """
         found: dict[str, Any] = {
             "experiment": self.experiment.name,
             "mode": self.experiment.mode.value,
@@ -214,7 +217,14 @@ class Result:
         told += [*summary.coarse(self.parameters), *self._told_of_gradients(), *self._unstable()]
         if self.experiment.mode is Mode.PHYSICAL:  # with a partner searches are short
             told += summary.unfinished(self.history[-1].players["physical"].reason)
-        return found | ({"warnings": told} if told else {})
+        sentences = {"cooperation": self._told_of_trust(), "warnings": told}
+        return found | {name: own for name, own in sentences.items() if own}
+
+    def _told_of_trust(self) -> list[str]:
+        """Return sentences on what came of the trust between the players."""
+        seats = self.experiment.game().seats if len(self.learned) > 1 else ()
+        meeting = [name for name, player in seats if player.weights.interaction]
+        return cooperation.told(self.history, meeting, self.told["recorded"].noise)
 
     def _unstable(self) -> list[str]:
         """Return a sentence on each kind of trial for which the steps of the PDE are too long."""
@@ -306,18 +316,14 @@ class Result:
         programs.keep()
         players, physics = dict(self.experiment.game().seats), self.experiment.physics
         states = getattr(self.learned["physical"], which) if "physical" in self.learned else None
-        # First states that the PDE has estimated are the network's only if it learns from the PDE.
-        alone = [name for name, p in players.items() if not p.weights.interaction]
-        return {
-            name: evaluation.predictions(
-                physics,
-                players[name].model,
-                getattr(own, which),
-                None if name == "synthetic" and name in alone else states,
-                self.tried,
-            )
-            for name, own in self.learned.items()
-        }
+        found = {}
+        for name, own in self.learned.items():
+            # First states that the PDE has estimated are the network's only if it trusts the PDE.
+            cycle = own.best_cycle if which == "best" else self.played
+            taken = name == "physical" or cooperation.heard(self.history, name, cycle)
+            about = physics, players[name].model, getattr(own, which), states if taken else None
+            found[name] = evaluation.predictions(*about, self.tried)
+        return found
 
     def _write_parameters(self, path: Path) -> None:
         if not self.parameters:
