@@ -28,7 +28,7 @@ from hycojax.kernels import programs
 from hycojax.kernels.precision import real
 from hycojax.models import model as models
 from hycojax.models.model import Stepper
-from hycojax.report import cooperation, evaluation, lessons, summary, trials
+from hycojax.report import evaluation, lessons, summary, trials, trust
 from hycojax.report.evaluation import Prediction, Trial
 from hycojax.report.summary import Estimate
 from hycojax.run import checkpoint, export, logbook
@@ -224,7 +224,7 @@ class Result:
         """Return sentences on what came of the trust between the players."""
         seats = self.experiment.game().seats if len(self.learned) > 1 else ()
         meeting = [name for name, player in seats if player.weights.interaction]
-        return cooperation.told(self.history, meeting, self.told["recorded"].noise)
+        return trust.told(self.history, meeting, self.told["recorded"].noise)
 
     def _unstable(self) -> list[str]:
         """Return a sentence on each kind of trial for which the steps of the PDE are too long."""
@@ -320,7 +320,7 @@ class Result:
         for name, own in self.learned.items():
             # First states that the PDE has estimated are the network's only if it trusts the PDE.
             cycle = own.best_cycle if which == "best" else self.played
-            taken = name == "physical" or cooperation.heard(self.history, name, cycle)
+            taken = name == "physical" or trust.heard(self.history, name, cycle)
             about = physics, players[name].model, getattr(own, which), states if taken else None
             found[name] = evaluation.predictions(*about, self.tried)
         return found

@@ -15,7 +15,7 @@ from hycojax.kernels.precision import real
 from hycojax.models import coefficients
 from hycojax.models.pde import PDE, BoundPDE
 from hycojax.report import evaluation
-from hycojax.report.cooperation import FAR
+from hycojax.report.trust import FAR
 from hycojax.solvers import Reason
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from hycojax.game.state import NAMES
-from hycojax.report.cooperation import heard, told
+from hycojax.report.trust import heard, told
 from hycojax.run.record import PlayerRecord, Record
 
 NOTHING = dict.fromkeys(("loss", "data", "interaction", "penalty"), 0.0)
@@ -32,7 +32,7 @@ def test_a_pde_that_the_recordings_refute_is_named_with_its_chi2():
     assert found == [
         "the recordings refute the PDE: chi2 per value 16, that of the network 1; "
         "the network was trained alone from cycle 3 on",
-        "the network pulls at the PDE to the end, with a trust of 0.50: "
+        "the network pulls at the PDE to the end, with a trust of 0.5: "
         "standard deviations leave that out",
     ]
 
