@@ -65,7 +65,8 @@ def test_the_schemes_differ_in_who_learns_from_whom(compared):
         "alone": [False, False],
         "physics-to-network": [True, False],
         "network-to-physics": [False, True],
-        "hybrid": [True, True],
+        "hybrid": [True, False],  # the PDE is right, and learns nothing from the network
+        "equal-trust": [True, True],
     }
     assert last["network-to-physics"].players["physical"].data == 0  # it sees the network alone
     frozen = [r.players["physical"].reason for r in records(compared, "network-to-physics-0")]
