@@ -29,6 +29,17 @@ from hycojax.settings.numbers import STATIC, weighs
 from hycojax.solvers import CORRECTION
 
 
+@runtime_checkable
+class Network(Protocol):
+    """What a term may be learned by, before it is on a domain (`networks.emulator.Emulator`)."""
+
+    def on(self, domain: Any, interval: float) -> Any:
+        """Return it on a domain with channels: a `Term`."""
+
+    def network(self, domain: Any) -> Any:
+        """Return its module."""
+
+
 @dataclass(frozen=True)
 class Corrected(Checked):
     """Known physics plus a learned term, of which there is as little as the data allow.
@@ -49,7 +60,7 @@ class Corrected(Checked):
 
     pde: PDE
     """What is known, with its coefficients, known ones and unknown ones."""
-    network: Any
+    network: Network
     """What learns the rest: a network of `hj.networks` that steps from state to state."""
     weight: float = 1e-6
     """Weight of the learned term's mean square, relative to the change in an interval."""
@@ -57,8 +68,6 @@ class Corrected(Checked):
     def __post_init__(self):
         if self.weight < 0:
             raise ValueError(f"weight = {self.weight}: it must not be negative")
-        if not callable(getattr(self.network, "on", None)) or isinstance(self.network, PDE):
-            raise ValueError(f"network = {self.network!r}: a network is needed")
 
     @property
     def pieces(self) -> int | None:
@@ -93,14 +102,10 @@ class Corrected(Checked):
                 physics = self.pde.divided(pieces).on(domain, interval, largest, finer)
         with named("network: "):
             network = self.network.on(physics.domain, interval)
-            if not isinstance(network, Term):
-                kind = type(self.network).__name__
-                raise ValueError(f"{kind} does not step from state to state, so it is no rate")
         own = {f: getattr(physics, f) for f in ("pde", "at", "interval", "coefficients", "finer")}
         return BoundCorrected(**own, network=network, weight=self.weight)
 
 
-@runtime_checkable
 class Term(Protocol):
     """What a learned term is made of: a bound network (`networks.emulator.BoundEmulator`)."""
 
