@@ -36,6 +36,7 @@ from hycojax.grid.random_fields import Waves, random_field, random_flow
 from hycojax.inference.losses import data_loss
 from hycojax.models.coefficients import Coefficient, Unknown, UnknownField, coefficient
 from hycojax.models.convergence import order_test
+from hycojax.models.corrected import Corrected
 from hycojax.models.pde import PDE, Setting
 from hycojax.models.smoothness import Laplacian, Slope, Smoothness, TotalVariation
 from hycojax.result import Result, Trained, load, rollout
@@ -55,6 +56,7 @@ __all__ = [
     "Channel",
     "Chosen",
     "Coefficient",
+    "Corrected",
     "DivergedError",
     "Domain",
     "Early",

@@ -29,7 +29,7 @@ from hycojax.inference.taylor import taylor_slopes
 from hycojax.kernels import programs
 from hycojax.run import compiled
 from hycojax.settings.numbers import split
-from hycojax.solvers import INITIAL_STATES
+from hycojax.solvers import CORRECTION, INITIAL_STATES
 
 #: Within this of 2 the slope of a Taylor test is that of a gradient that is right.
 _SLACK = 0.05
@@ -98,7 +98,7 @@ def parameters(experiment: Experiment, data: Observations, params: dict[str, Any
     about = known.first, known.parts, data.scale, noise, params
     doubts = deviations.doubts(physics, experiment.finer_physics, *about)
     orders = taylor_slopes(physics, data, params)
-    starts = {name: float(np.mean(value)) for name, value in physics.init(None).items()}
+    starts = {name: float(np.mean(value)) for name, value in physics.starts().items()}
     judge = partial(judged, smooth=physics.pde.smooth)
     table = Table("parameter", "start", "noise", "grid and step", "Taylor test")
     for name, start in starts.items():
@@ -107,6 +107,8 @@ def parameters(experiment: Experiment, data: Observations, params: dict[str, Any
         sd = f"± {100 * doubts[name].sd / start:.2g} % of the start"
         unit = physics.units[name]
         table.add_row(name, f"{start:.4g} {unit}", sd, moved, judge(orders[name]))
+    if CORRECTION in orders:
+        table.add_row("learned term", "0", "", "", judge(orders[CORRECTION]))
     if INITIAL_STATES in orders:
         table.add_row("first states", "", "", "", judge(orders[INITIAL_STATES]))
     return table

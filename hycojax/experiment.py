@@ -19,6 +19,7 @@ from hycojax.game.player import Physical, Synthetic
 from hycojax.game.schedule import Fresh, Interaction, Schedule
 from hycojax.game.state import NAMES, Game
 from hycojax.grid.domain import Domain
+from hycojax.models.corrected import Corrected
 from hycojax.models.model import Model, Stepper
 from hycojax.models.pde import PDE, BoundPDE
 from hycojax.networks import Emulator, NeuralField
@@ -156,7 +157,7 @@ class Experiment(Checked):
         """The PDE on a grid and with a step twice as fine; None where it can't be solved there."""
         about = self.physics.at.pieces, self.physical.finer
         try:
-            finer = replace(self.physical.model, pieces=2 * about[0])
+            finer = self.physical.model.divided(2 * about[0])
             return finer.on(self.domain, self.interval, finer=2 * about[1])
         except ValueError:
             return None
@@ -201,7 +202,7 @@ class Experiment(Checked):
 
     def _check_kinds(self) -> None:
         """Check that the models are what they should be."""
-        if not isinstance(self.physical.model, PDE):
+        if not isinstance(self.physical.model, PDE | Corrected):
             raise ValueError(f"physical.model = {self.physical.model!r}: a PDE is needed")
         if not isinstance(self.synthetic.model, Emulator | NeuralField):
             raise ValueError(f"synthetic.model = {self.synthetic.model!r}: a network is needed")
@@ -219,7 +220,7 @@ class Experiment(Checked):
         """Check that the models live on the domain."""
         physics = self.physics
         simulated = isinstance(self.data, Simulated)
-        if simulated and "physical" in self.mode.players and not physics.unknowns:
+        if simulated and "physical" in self.mode.players and not self.physical.model.learns:
             names = ", ".join(physics.units)
             raise ValueError(f"physical.model: nothing is unknown; give one a start ({names})")
         theirs = self.truth.channels if simulated else physics.channels
@@ -342,7 +343,7 @@ def _settled(player: Physical, extent: Extent, pieces: int) -> Physical:
     doublings = int(np.log2(max(steps / 2, 1))) if horizon == steps else 0
     if extent.doublings is not None:
         doublings = min(doublings, extent.doublings)
-    model = replace(player.model, pieces=pieces)
+    model = player.model.divided(pieces)
     return replace(player, model=model, horizon=horizon, growth=min(player.growth, doublings))
 
 

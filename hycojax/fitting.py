@@ -140,7 +140,7 @@ def settled(experiment: Experiment, seen: Seen | None = None) -> tuple[Experimen
         return experiment.settled(), None
     found = look(experiment, experiment.data.read()) if seen is None else seen
     model, searched = experiment.physical.model, found.known.training.first.kind != "known"
-    if "physical" in experiment.mode.players and not (searched or coefficients.unknowns(model)):
+    if "physical" in experiment.mode.players and not (searched or model.learns):
         names = ", ".join(coefficients.quantities(model))
         raise InputError(
             "physical.model: nothing is unknown, and the first states are known: give a "

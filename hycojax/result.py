@@ -27,6 +27,7 @@ from hycojax.inference.deviations import Doubt
 from hycojax.kernels import programs
 from hycojax.kernels.precision import real
 from hycojax.models import model as models
+from hycojax.models.corrected import BoundCorrected
 from hycojax.models.model import Stepper
 from hycojax.report import evaluation, lessons, summary, trials, trust
 from hycojax.report.evaluation import Prediction, Trial
@@ -169,10 +170,39 @@ class Result:
         free = {k: v for k, v in self._learned("physical").best.items() if k != INITIAL_STATES}
         return Trained(model, model.constrain(free))
 
+    def correction(self, state: Float[Array, "*shape channels"]) -> Float[Array, "*shape channels"]:
+        """Return the term that the PDE leaves out, as it was learned, at a state.
+
+        It is a rate, in units of each channel over a second: what `hj.Corrected` adds to the right-
+        hand side, by which a reaction is read off. It is compiled, and works on a batch of states
+        under `jax.vmap`.
+
+        Raises:
+            ValueError: No term was learned, or the PDE did not play.
+        """
+        trained = self.physics
+        if not isinstance(trained.model, BoundCorrected):
+            kind = type(self.experiment.physical.model).__name__
+            raise ValueError(
+                f"correction: no term was learned beside {kind}; make physical.model an "
+                f"hj.Corrected({kind}(...), network)"
+            )
+        structure, numbers = split(trained.model)
+        return _rate(structure, numbers, trained.params, state)
+
     @functools.cached_property
     def predictions(self) -> dict[str, dict[str, Prediction]]:
         """What each player predicts of the simulations that it was tried on."""
         return self._predictions("best")
+
+    @functools.cached_property
+    def term(self) -> Float[np.ndarray, "simulation time *shape channels"] | None:
+        """The learned term along the recordings, as the PDE predicts them; None without one."""
+        model = self.experiment.physics
+        if "physical" not in self.learned or not isinstance(model, BoundCorrected):
+            return None
+        paths = self.predictions["physical"]["recorded"].values
+        return evaluation.rates(model, self.physics.params, paths)
 
     @functools.cached_property
     def told(self) -> dict[str, Trial]:
@@ -209,6 +239,10 @@ class Result:
             found["physical"]["reason"] = self.history[-1].players["physical"].reason
             short = {name: p.in_short() for name, p in self.parameters.items()}
             found["physical"]["parameters"] = short
+            if self.term is not None:
+                paths = self.predictions["physical"]["recorded"].values
+                about = self.experiment.physics, paths, self.term
+                found["physical"]["correction"] = summary.correction(*about)
         broken = [s for n, p in self.predictions.items() for s in evaluation.not_finite(n, p)]
         told = broken
         if "recorded" in self.tried:
@@ -401,6 +435,11 @@ def rollout(trained: Trained, steps: int) -> Callable[[Array], Array]:
 @partial(jax.jit, static_argnums=0)
 def _forward(structure: Stepper, numbers: Any, params: Any, state: Array) -> Array:
     return join(structure, numbers).forward(params, jnp.asarray(state, real()))
+
+
+@partial(jax.jit, static_argnums=0)
+def _rate(structure: BoundCorrected, numbers: Any, params: Any, state: Array) -> Array:
+    return join(structure, numbers).rate(params, jnp.asarray(state, real()))
 
 
 @partial(jax.jit, static_argnums=(0, 4))

@@ -66,6 +66,15 @@ def chosen(
     return deal(source, key, number, batch, horizon)
 
 
+def visited(
+    source: Source, horizon: int, batch: int | None, key: Key[Array, ""], number: int | None
+) -> Float[Array, "state *shape channels"]:
+    """Return states along trajectories: those where a batch begins; without a batch all of them."""
+    if batch is None:
+        return source.starts.reshape(-1, *source.starts.shape[2:])
+    return chosen(source, horizon, batch, key, number).starts.state
+
+
 def draw(source: Source, key: Key[Array, ""], batch: int, horizon: int) -> Windows:
     """Draw a batch of windows, uniform over simulations and start times, some perhaps twice."""
     simulations, frames = source.starts.shape[:2]

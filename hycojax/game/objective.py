@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from hycojax.data.observations import Observations
-from hycojax.data.windows import Source, Windows, chosen, disturbed, seen_values, within
+from hycojax.data.windows import Source, Windows, chosen, disturbed, seen_values, visited, within
 from hycojax.game.player import Player
 from hycojax.game.schedule import Turn
 from hycojax.inference import first_states
@@ -54,11 +54,11 @@ def objective(
         L = a * data + b * interaction + penalty
 
     with `window_loss` on windows of the recordings and, unless b is 0, on windows of the other
-    player's trajectories (none without another player), and the penalty of improbable parameters.
-    The weights are those of the turn, times its trust for channels of the other player. Of numbered
-    batches only the gradient backwards is defined. First states that the player estimates are those
-    of its parameters; `leaning`, if given, is the derivative by the coefficients of what the
-    uncertainty of these adds.
+    player's trajectories (none without another player), and the penalty of improbable parameters,
+    and of a learned term along the recordings. The weights are those of the turn, times its trust
+    for channels of the other player. Of numbered batches only the gradient backwards is defined.
+    First states that the player estimates are those of its parameters; `leaning`, if given, is the
+    derivative by the others of what their uncertainty adds.
     """
     observed = within(observed, turn.reach) if player.growth else observed
     sources = [observed] if generated is None else [observed, generated]
@@ -75,6 +75,8 @@ def objective(
         found = (_apart if once else _in_turn)(task, params, keys, number)
         close, interaction = found if generated is not None else (found[0], jnp.zeros(()))
         penalty = _improbable(task, params, turn, leaning)
+        states = visited(observed, player.horizon, player.batch, keys[0], number)
+        penalty += player.model.excess(params, states)
         terms = {"data": close, "interaction": interaction, "penalty": penalty}
         return turn.data * close + turn.interaction * interaction + penalty, terms
 
@@ -132,7 +134,8 @@ def _improbable(task: _Task, params: Any, turn: Turn, leaning: Any) -> Array:
     about = known.first, known.parts, jnp.maximum(noise, turn.least), params
     unlikely = first_states.penalty(task.physics.domain, *about)
     if leaning is not None:
-        slant = sum(jnp.vdot(leaning[name], params[name]) for name in leaning)
+        own = {name: params[name] for name in leaning}
+        slant = sum(jax.tree.leaves(jax.tree.map(jnp.vdot, leaning, own)))
         unlikely += 2 * noise**2 / known.count * slant
     return task.player.model.penalty(params) + turn.data * unlikely
 

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.flatten_util import ravel_pytree
 from jaxtyping import Array
 
 from hycojax.data.observations import Observations
@@ -29,8 +30,9 @@ def taylor_slopes(
         |f(x + h v) - f(x) - h f'(x) v| ~ h^p,    p = 2 for a gradient that is right
 
     f is the loss of the PDE over whole recordings, v a random direction of length 1 in one
-    coefficient, or in the first states. All is computed in double precision. NaN where too few
-    remainders lie above rounding: the loss hardly depends on that parameter.
+    coefficient, in the weights of a learned term, or in the first states. All is computed in double
+    precision. NaN where too few remainders lie above rounding: the loss hardly depends on that
+    parameter.
 
     Args:
         physics: The PDE on its domain.
@@ -45,7 +47,7 @@ def taylor_slopes(
         keys = jax.random.split(jax.random.key(0), len(point))
         found = {}
         for key, name in zip(keys, sorted(point), strict=True):
-            way = jax.tree.map(jnp.zeros_like, point) | {name: _direction(key, point[name])}
+            way = jax.tree.map(jnp.zeros_like, point) | {name: _within(key, point[name])}
             left, here = program(point, way, _LENGTHS)
             found[name] = _slope(np.abs(left), _ROUNDINGS * np.finfo(float).eps * abs(float(here)))
     return found
@@ -84,6 +86,15 @@ def _remainders(
         return loss(jax.tree.map(lambda x, v: x + h * v, point, way)) - here - h * slope
 
     return jax.lax.map(remainder, jnp.asarray(lengths)), here
+
+
+def _within(key: Array, entry: Any) -> Any:
+    """Return a direction in an entry of the parameters, of a learned term in its weights."""
+    if not isinstance(entry, dict):
+        return _direction(key, entry)
+    flat, unflatten = ravel_pytree(entry["weights"])
+    still = jax.tree.map(jnp.zeros_like, entry)
+    return still | {"weights": unflatten(_direction(key, flat))}
 
 
 def _direction(key: Array, like: Array) -> Array:

@@ -61,6 +61,13 @@ class Model(Protocol):
         del params
         return jnp.zeros(())
 
+    def excess(
+        self, params: Any, states: Float[Array, "state *shape channels"]
+    ) -> Float[Array, ""]:
+        """Return what is added to the loss for what parameters do at states: nothing."""
+        del params, states
+        return jnp.zeros(())
+
     def estimates(self, params: Any) -> dict[str, Array]:
         """Return the coefficients that parameters stand for: none."""
         del params

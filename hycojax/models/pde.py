@@ -67,6 +67,15 @@ class PDE(Checked, ABC):
         own.check_coefficients(self)
 
     @property
+    def learns(self) -> bool:
+        """Whether something in it is to be found out."""
+        return bool(own.unknowns(self))
+
+    def divided(self, pieces: int) -> PDE:
+        """Return the same with so many steps in an interval."""
+        return replace(self, pieces=pieces)
+
+    @property
     def smooth(self) -> bool:
         """Whether a step is a smooth function of the state: with a limiter it has kinks."""
         return True
@@ -187,7 +196,28 @@ class BoundPDE(Stepper):
     def init(self, key: Key[Array, ""]) -> dict[str, Array]:
         """Return the start values of the unknown coefficients."""
         del key  # nothing is random here
+        return self.starts()
+
+    def starts(self) -> dict[str, Array]:
+        """Return the start values of the unknown coefficients."""
         return own.starts(self.coefficients, self.domain)
+
+    def march(
+        self, params: dict[str, Array], fine: Float[Array, "*fine channels"]
+    ) -> Float[Array, "*fine channels"]:
+        """Return the state one interval later, both on the grid on which the PDE is solved."""
+        return self.pde.march(self.at, self.values(params), fine)
+
+    def values(self, params: dict[str, Array]) -> dict[str, Any]:
+        """Return the coefficients on the grid on which the PDE is solved."""
+        found = own.values(self.coefficients, params)
+        if self.finer == 1:
+            return found
+        return {name: self._prolonged(value) for name, value in found.items()}
+
+    def _prolonged(self, value: Any) -> Any:
+        fields = jnp.ndim(value) > 0
+        return self.at.domain.prolong(jnp.asarray(value), self.finer) if fields else value
 
     def forward(
         self, params: dict[str, Array], state: Float[Array, "*shape channels"]
@@ -228,7 +258,9 @@ class BoundPDE(Stepper):
     def differentiates_forwards(self) -> bool:
         """Return whether a step has derivatives by the unknowns forwards; nothing is computed."""
         state = jnp.zeros((*self.domain.shape, len(self.channels)))
-        return derivatives.goes_forwards(lambda p: self.forward(p, state), self.init(None))
+        return derivatives.goes_forwards(
+            lambda p: self.pde.march(self.at, self.values(p), self._lifted(state)), self.starts()
+        )
 
     def sample(self, key: Key[Array, ""]) -> Float[Array, "*shape channels"]:
         """Draw an initial state: the same continuous state for a key, whatever the grid."""
@@ -241,6 +273,10 @@ class BoundPDE(Stepper):
     def unconstrain(self, params: dict[str, Array]) -> dict[str, Array]:
         """Invert `constrain`."""
         return own.unconstrain(self.coefficients, self.domain, params)
+
+    def estimates(self, params: dict[str, Array]) -> dict[str, Array]:
+        """Return the values of the unknown coefficients."""
+        return {name: params[name] for name in self.unknowns}
 
 
 @dataclass(frozen=True)
@@ -262,15 +298,7 @@ class _Fine(Stepper):
         self, params: dict[str, Array], state: Float[Array, "*fine channels"]
     ) -> Float[Array, "*fine channels"]:
         """Return the state one interval later."""
-        model = self.model
-        found = own.values(model.coefficients, params)
-        if model.finer > 1:
-            found = {name: self._prolonged(value) for name, value in found.items()}
-        return model.pde.march(model.at, found, state)
-
-    def _prolonged(self, value: Any) -> Any:
-        fields = jnp.ndim(value) > 0
-        return self.domain.prolong(jnp.asarray(value), self.model.finer) if fields else value
+        return self.model.march(params, state)
 
 
 @dataclass(frozen=True)
@@ -287,6 +315,10 @@ class Unconstrained(Stepper):
     def init(self, key: Key[Array, ""]) -> dict[str, Array]:
         """Return the start values, unconstrained."""
         return self.model.unconstrain(self.model.init(key))
+
+    def normalise(self, params: dict[str, Any], statistics: Any) -> dict[str, Any]:
+        """Return parameters that use the statistics of the training data."""
+        return self.model.normalise(params, statistics)
 
     def forward(
         self, params: dict[str, Array], state: Float[Array, "*shape channels"]
@@ -308,16 +340,23 @@ class Unconstrained(Stepper):
         rough = own.roughness(model.coefficients, model.domain, model.constrain(params))
         return rough + own.distance(model.coefficients, model.domain, params)
 
+    def excess(
+        self, params: dict[str, Array], states: Float[Array, "state *shape channels"]
+    ) -> Float[Array, ""]:
+        """Return the penalty on what a learned term does at states."""
+        return self.model.excess(params, states)
+
     def estimates(self, params: dict[str, Array]) -> dict[str, Array]:
         """Return the values of the coefficients."""
-        return self.model.constrain(params)
+        return self.model.estimates(self.model.constrain(params))
 
     def neighbours(self, params: dict[str, Array], shifts: tuple[float, ...]) -> dict[str, Array]:
         """Return parameters, along a first axis, each with one coefficient changed.
 
         It is shifted as a whole by each of the shifts, or put back to its start.
         """
-        start, names = self.init(None), tuple(self.model.unknowns)
+        coefficients, names = self.model.coefficients, tuple(self.model.unknowns)
+        start = own.unconstrain(coefficients, self.domain, self.model.starts())
         found = [{**params, name: params[name] + shift} for name in names for shift in shifts] + [
             {**params, name: start[name]} for name in names
         ]

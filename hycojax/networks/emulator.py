@@ -106,13 +106,30 @@ class BoundEmulator(Stepper):
         self, params: dict[str, Any], state: Float[Array, "*shape channels"]
     ) -> Float[Array, "*shape channels"]:
         """Return the state one interval later."""
+        dynamic = np.array(self.domain.dynamic)
+        return state.at[..., dynamic].add(self._evolving(params, state))
+
+    def change(
+        self, params: dict[str, Any], state: Float[Array, "*shape channels"]
+    ) -> Float[Array, "*shape channels"]:
+        """Return the change in an interval: 0 where nothing evolves."""
+        dynamic = np.array(self.domain.dynamic)
+        return jnp.zeros_like(state).at[..., dynamic].set(self._evolving(params, state))
+
+    def usual_change(self, params: dict[str, Any]) -> Float[Array, " channels"]:
+        """Return the rms change of each channel in an interval, as the training data have it."""
+        return params["statistics"].change
+
+    def _evolving(
+        self, params: dict[str, Any], state: Float[Array, "*shape channels"]
+    ) -> Float[Array, "*shape dynamic"]:
+        """Return the change of the channels that evolve."""
         statistics = jax.lax.stop_gradient(params["statistics"])
         dynamic = np.array(self.domain.dynamic)
         scaled = (state - statistics.mean) / statistics.std
         change = self._whole().apply(params["weights"], self._placed(scaled))
         change *= statistics.change[dynamic]
-        evolves = self.domain.evolves()[..., dynamic].astype(state.dtype)
-        return state.at[..., dynamic].add(change * evolves)
+        return change * self.domain.evolves()[..., dynamic].astype(state.dtype)
 
     def _placed(self, scaled: Float[Array, "*shape channels"]) -> Float[Array, "*shape inputs"]:
         """Return the inputs: with coordinates, -1 to 1 in a closed box, else a wave along each."""

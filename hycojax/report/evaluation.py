@@ -16,6 +16,7 @@ from hycojax.data.store import Simulations
 from hycojax.inference import first_states
 from hycojax.inference.losses import chi2, misfit, nrmse
 from hycojax.kernels import programs
+from hycojax.models.corrected import BoundCorrected
 from hycojax.models.model import Model, Stepper, beginnings
 from hycojax.models.pde import BoundPDE
 from hycojax.report import metrics
@@ -234,6 +235,22 @@ def predict(
     structure, numbers = split(model)
     program = programs.jit(_predict, programs.LOOP, static_argnums=(0, 4))
     return np.asarray(program(structure, numbers, params, first, steps))
+
+
+def rates(
+    model: BoundCorrected,
+    params: Any,
+    paths: Float[np.ndarray, "simulation time *shape channels"],
+) -> Float[np.ndarray, "simulation time *shape channels"]:
+    """Return a learned term along trajectories, in units of the channels over a second."""
+    structure, numbers = split(model)
+    program = programs.jit(_rates, programs.ONCE, static_argnums=0)
+    return np.asarray(program(structure, numbers, params, paths))
+
+
+def _rates(structure: BoundCorrected, numbers: Any, params: Any, paths: Array) -> Array:
+    model = join(structure, numbers)
+    return jax.vmap(jax.vmap(lambda state: model.rate(params, state)))(paths)
 
 
 def _predict(structure: Model, numbers: Any, params: Any, first: Array, steps: int) -> Array:

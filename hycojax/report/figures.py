@@ -21,6 +21,8 @@ from hycojax.report.summary import Estimate
 from hycojax.run.record import Record
 
 COLORS = {"physical": "tab:blue", "synthetic": "tab:orange"}
+#: So many cells and times are drawn of a learned term.
+_DOTS = 6000
 
 
 def states(
@@ -258,6 +260,41 @@ def parameter_map(
     return figure
 
 
+def correction(domain: Grid, paths: np.ndarray, rates: np.ndarray, interval: float) -> Figure:
+    """Show a learned term, a row a channel that evolves.
+
+    That are the first system half-way, the term at that state, the rms of the term over all
+    trajectories at each cell, and the term over the channel's own value: a curve where it depends
+    on nothing else.
+
+    Args:
+        domain: Where it lives.
+        paths: Trajectories along the recordings `[simulation, time, *shape, channels]`.
+        rates: The term there, in units of the channels over a second.
+        interval: Time between frames, in seconds.
+    """
+    frame, everywhere = paths.shape[1] // 2, np.ones(domain.shape, bool)
+    figure = Figure(figsize=(13.0, 3.0 * len(domain.dynamic) + 0.3), layout="constrained")
+    axes = figure.subplots(len(domain.dynamic), 4, squeeze=False)
+    for i, (*maps, curve) in zip(domain.dynamic, axes, strict=True):
+        state, term = paths[0, frame, ..., i], rates[0, frame, ..., i]
+        size = np.sqrt(np.mean(rates[..., i] ** 2, (0, 1)))
+        about, unit = domain.channels[i], _per_second(domain.channels[i])
+        panels = {
+            f"{_label(about)}, t = {frame * interval:g} s": (state, _value_style(state)),
+            f"learned term there [{unit}]": (term, _difference_style(_largest(term))),
+            f"its rms over the recordings [{unit}]": (size, _value_style(np.append(size, 0.0))),
+        }
+        for ax, (title, (shown, style)) in zip(maps, panels.items(), strict=True):
+            image = _show(ax, domain, shown, everywhere, style)
+            ax.set_title(title, fontsize=9)
+            figure.colorbar(image, ax=ax, shrink=0.85, pad=0.02).ax.tick_params(labelsize=7)
+        _over_value(curve, paths[..., i], rates[..., i])
+        curve.set(xlabel=_label(about), ylabel=f"learned term [{unit}]")
+    figure.suptitle("What the PDE leaves out, as it was learned", fontsize=10)
+    return figure
+
+
 def animation(
     domain: Grid,
     channel: int,
@@ -357,6 +394,15 @@ def _dots(ax, domain: Domain, points: Measured, style: dict[str, Any]) -> None:
     ax.scatter(place[:, 0], height, 14, value, edgecolors="k", linewidths=0.5, **style)
 
 
+def _over_value(ax: Axes, values: np.ndarray, rates: np.ndarray) -> None:
+    """Draw a term over the value at the same cell, for some of the cells and times."""
+    chosen = np.linspace(0, values.size - 1, min(values.size, _DOTS)).astype(int)
+    ax.plot(values.ravel()[chosen], rates.ravel()[chosen], ".", ms=1.5, alpha=0.4, color="0.3")
+    ax.axhline(0, color="k", lw=0.6)
+    ax.tick_params(labelsize=7)
+    ax.grid(alpha=0.3)
+
+
 def _residual_map(figure: Figure, ax: Axes, domain: Grid, mean: np.ndarray, least: float) -> None:
     """Draw mean residuals by cell, grey where there are none; of a line as a curve."""
     if domain.dims == 1:
@@ -405,6 +451,10 @@ def _largest(values: np.ndarray) -> float:
 def _finite(values: np.ndarray) -> np.ndarray:
     """Return values with NaN, which nobody draws, for what is infinite."""
     return np.where(np.isfinite(values), values, np.nan)
+
+
+def _per_second(channel: Channel) -> str:
+    return "1/s" if channel.unit == "1" else f"{channel.unit}/s"
 
 
 def _label(channel: Channel) -> str:

@@ -28,6 +28,10 @@ def draw(result: Any, folder: Path) -> None:
                 label = f"{name} [{p.unit}]"
                 shown = figures.parameter_map(domain, label, p.arrays(), region)
                 drawn[f"parameter_{name}"] = shown
+    if result.term is not None:
+        grid, paths = result.experiment.physics.domain, result.predictions["physical"]["recorded"]
+        about = paths.values, result.term, result.experiment.interval
+        drawn["correction"] = figures.correction(grid, *about)
     for name, figure in drawn.items():
         figure.savefig(folder / f"{name}.png", dpi=120)
     moving.save(folder / "rollout.gif", writer="pillow")

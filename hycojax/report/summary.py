@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 from rich.console import Console
 from rich.table import Table
 
@@ -75,7 +76,7 @@ def estimates(
     doubts: dict[str, Doubt],
 ) -> dict[str, Estimate]:
     """Return what was identified; best and last parameters are those of the optimiser."""
-    starts = physics.init(None)
+    starts = physics.starts()
     ends = physics.constrain(best), physics.constrain(last)
     true = true_values(physics, truth)
     return {
@@ -144,6 +145,33 @@ def true_values(physics: BoundPDE, truth: PDE | None) -> dict[str, np.ndarray]:
     return found
 
 
+def correction(
+    model: BoundPDE,
+    paths: Float[np.ndarray, "simulation time *shape channels"],
+    rates: Float[np.ndarray, "simulation time *shape channels"],
+) -> dict[str, dict[str, Any]]:
+    """Return the size of a learned term by channel, along trajectories.
+
+    Args:
+        model: The PDE with the term.
+        paths: Trajectories that it predicts.
+        rates: The term there, in units of the channels over a second.
+
+    Returns:
+        For each channel that evolves: "rate", its rms, "unit", and "share", the rms of what the
+        term makes in an interval over that of the change.
+    """
+    found, axes = {}, tuple(range(paths.ndim - 1))
+    size = np.sqrt(np.mean(rates**2, axes))
+    change = np.sqrt(np.mean((paths[:, 1:] - paths[:, :-1]) ** 2, axes))
+    for i in model.domain.dynamic:
+        channel = model.channels[i]
+        share = float(model.interval * size[i] / change[i]) if change[i] else float("inf")
+        unit = "1/s" if channel.unit == "1" else f"{channel.unit}/s"
+        found[channel.name] = {"rate": float(size[i]), "unit": unit, "share": share}
+    return found
+
+
 def show(summary: dict[str, Any], console: Console) -> None:
     """Print the results of a summary, and what it warns of.
 
@@ -168,6 +196,8 @@ def show(summary: dict[str, Any], console: Console) -> None:
         for parameter, p in (found[name] or {"": None}).items():
             table.add_row(name, *errors, parameter, *([] if p is None else _cells(p)))
     console.print(table)
+    if term := summary.get("physical", {}).get("correction"):
+        console.print(_term(term))
     for sentence in summary.get("cooperation", ()):
         console.print(sentence, highlight=False)
     for sentence in summary.get("warnings", ()):
@@ -196,6 +226,14 @@ def _cells(p: dict[str, Any]) -> list[str]:
     if "true" not in p:
         return [estimate]
     return [f"{estimate} (true {p['true']:.5g})", f"{100 * p['relative_error']:.2f} %"]
+
+
+def _term(found: dict[str, dict[str, Any]]) -> Table:
+    """Return a table of how large a learned term is."""
+    table = Table("learned term", "rms rate", "share of the change")
+    for name, own in found.items():
+        table.add_row(name, f"{own['rate']:.4g} {own['unit']}", f"{100 * own['share']:.3g} %")
+    return table
 
 
 def _off(value: np.ndarray, true: np.ndarray) -> float:

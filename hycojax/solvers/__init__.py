@@ -4,9 +4,10 @@ from hycojax.solvers.adam import Adam
 from hycojax.solvers.jaxopt import JaxoptLBFGS
 from hycojax.solvers.lbfgs import LBFGS
 from hycojax.solvers.multistart import MultiStart
-from hycojax.solvers.solver import INITIAL_STATES, Objective, Reason, Solver, Terms
+from hycojax.solvers.solver import CORRECTION, INITIAL_STATES, Objective, Reason, Solver, Terms
 
 __all__ = [
+    "CORRECTION",
     "INITIAL_STATES",
     "LBFGS",
     "Adam",

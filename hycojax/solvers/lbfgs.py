@@ -26,7 +26,7 @@ from hycojax.solvers.curvature import (
     select,
     steepest,
 )
-from hycojax.solvers.solver import INITIAL_STATES, Cycles, Objective, Reason, Terms
+from hycojax.solvers.solver import CORRECTION, INITIAL_STATES, Cycles, Objective, Reason, Terms
 
 _RUNNING = -1
 #: Sufficient decrease and curvature (Nocedal, Wright, equation 3.6).
@@ -45,8 +45,8 @@ _FEW = 2
 #: So many iterations in turn, that gain nothing or are not expected to, are the end. One is not
 #: enough: kinks, which limiters put into a loss, mislead the quadratic model.
 _STALLED = 3
-#: Iterations in a cycle, and where first states are searched too.
-_USUAL, _MANY = 10, 1000
+#: Iterations in a cycle, those where a network is searched too, and those with first states.
+_USUAL, _MORE, _MANY = 10, 100, 1000
 
 
 @jax.tree_util.register_dataclass
@@ -94,7 +94,8 @@ class LBFGS(Checked):
 
     iterations: int | None = None
     """Largest number of iterations in a cycle; None: 10, or 1000 where first states are searched
-    too. These are many, and the few measurements that they follow from leave narrow valleys."""
+    too. These are many, and the few measurements that they follow from leave narrow valleys. Where
+    a term is learned, which has no end, 100."""
     tolerance: float = 1e-6
     """It has converged where a step can lower the loss by no more than this part of it."""
     memory: int = 10
@@ -129,8 +130,7 @@ class LBFGS(Checked):
             return _value_and_gradient(lambda x: objective(unflatten(x), key), point)
 
         del cycles
-        many = isinstance(params, dict) and INITIAL_STATES in params
-        limit = self.iterations or (_MANY if many else _USUAL)
+        limit = self.iterations or _usual(params)
         search = jax.lax.while_loop(
             lambda s: s.reason == _RUNNING,
             lambda s: self._advance(s, evaluate(s.point + s.step * s.direction), limit),
@@ -206,6 +206,12 @@ class LBFGS(Checked):
             reason=reason.astype(jnp.int32),
             **_line(known, downwards),
         )
+
+
+def _usual(params: Any) -> int:
+    """Return how many iterations a cycle has where nobody says it."""
+    names = params if isinstance(params, dict) else ()
+    return _MORE if CORRECTION in names else _MANY if INITIAL_STATES in names else _USUAL
 
 
 def _value_and_gradient(

@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Key
 
 from hycojax.kernels.random_arrays import normal
 from hycojax.settings.checked import Checked
-from hycojax.solvers.solver import INITIAL_STATES, Cycles, Objective, Solver, Terms
+from hycojax.solvers.solver import CORRECTION, INITIAL_STATES, Cycles, Objective, Solver, Terms
 
 #: Members whose loss is this much above the lowest fit the data as well.
 _AS_GOOD, _NOTHING = 1.1, 1e-6
@@ -59,7 +59,8 @@ class MultiStart(Checked):
 
         def scatter(path, leaf: Array, key: Array) -> Array:
             shifts = self.spread * normal(key, (self.members,)).at[0].set(0.0)
-            if jax.tree_util.DictKey(INITIAL_STATES) in path:  # recorded, with noise as it may be
+            # First states are recorded, with noise as it may be; weights are random as they are.
+            if path and getattr(path[0], "key", None) in (INITIAL_STATES, CORRECTION):
                 shifts = jnp.zeros_like(shifts)
             return leaf + shifts.reshape(-1, *(1,) * leaf.ndim)
 

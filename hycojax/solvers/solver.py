@@ -25,6 +25,8 @@ Cycles = int | Int[Array, ""]
 
 #: The entry of a player's parameters that holds the initial states which it estimates.
 INITIAL_STATES = "initial_states"
+#: The entry that holds the weights of a term which a PDE leaves out (`models.corrected`).
+CORRECTION = "correction"
 
 
 class Reason(enum.IntEnum):

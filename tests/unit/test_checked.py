@@ -47,6 +47,7 @@ EXAMPLES = [
     SYNTHETIC,
     hj.Channel("u"),
     hj.Chosen((2, 5)),
+    hj.Corrected(hj.physics.Heat(), hj.networks.ConvNet()),
     hj.Files("tank.nc", channels={"u": "dye"}, units={"u": "1"}, sigma={"u": 0.1}),
     hj.Recordings((recordings.System("one", (FILM,)),)),
     hj.Tie("u"),
