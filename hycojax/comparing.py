@@ -3,6 +3,7 @@
 The same data, simulated or recorded, the same number of updates (no run ends early), the same
 program, other weights. One-way from the network, the physics trains in the last quarter of the
 cycles only. With equal trust each player learns from the other, whatever the recordings say of it.
+Corrected physics is the PDE alone with a learned term: if that is much better, the PDE lacks one.
 "Early stopping" means the parameters that were best in validation, as everywhere for the networks.
 """
 
@@ -21,6 +22,8 @@ from hycojax.experiment import Experiment, Mode
 from hycojax.fitting import fit, look
 from hycojax.game.player import Player, Trust
 from hycojax.game.state import NAMES
+from hycojax.models.corrected import Corrected
+from hycojax.networks import ConvNet
 from hycojax.report import comparison
 from hycojax.report.comparison import Comparison
 from hycojax.run import directory as directories
@@ -64,6 +67,14 @@ def _with_equal_trust(experiment: Experiment) -> Experiment:
     return replace(experiment, **players)
 
 
+def _corrected(experiment: Experiment) -> Experiment:
+    """Return an experiment of the PDE alone with a learned term, unless it has one."""
+    alone, model = _physical_alone(experiment), experiment.physical.model
+    if not isinstance(model, Corrected):
+        model = Corrected(model, ConvNet(features=16, layers=3))
+    return replace(alone, physical=replace(alone.physical, model=model), mode=Mode.PHYSICAL)
+
+
 #: What is compared.
 SCHEMES: dict[str, Scheme] = {
     "alone": lambda experiment: _synthetic_alone(_physical_alone(experiment)),
@@ -71,6 +82,7 @@ SCHEMES: dict[str, Scheme] = {
     "network-to-physics": _fitted_to_the_network,
     "hybrid": lambda experiment: experiment,
     "equal-trust": _with_equal_trust,
+    "corrected": _corrected,
 }
 
 
@@ -174,6 +186,7 @@ class Row:
 ROWS = (
     Row("physical only", "alone", "physical", last=True),
     Row("physical only, early stopping", "alone", "physical"),
+    Row("corrected physics", "corrected", "physical"),
     Row("network to physics: physical", "network-to-physics", "physical"),
     Row("hybrid: physical", "hybrid", "physical", last=True),
     Row("hybrid: physical, early stopping", "hybrid", "physical"),
