@@ -98,10 +98,7 @@ def play(
 def _trusting(
     game: Game, data: Observations, players: dict[str, PlayerState], name: str, turn: Turn
 ) -> Turn:
-    """Return a turn in which the partner counts for what it predicts better.
-
-    Where that is nothing, they don't meet. Without data there is nothing to weigh it against.
-    """
+    """Return a turn in which the partner counts for what it predicts better; else none is met."""
     partner = game.partner(name)
     if partner is None:
         return turn

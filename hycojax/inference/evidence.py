@@ -18,16 +18,21 @@ def trust(
 ) -> Float[Array, " channels"]:
     """Return how much a partner counts in each channel, from 0 to 1.
 
-        trust = max(0, (m_own - max(m_partner, f) - 2 s) / (m_own - sigma^2))
+        trust = max(0, (m_own - max(m_partner, f) - 2 s) / (m_own - sigma^2)) min(1, f / m_partner)
 
     with m the mean weighted squares of the distances from the values that are held out, s the
     standard error of m_own - m_partner, and sigma^2 the noise, or the lower of both m if that is
     less. Divided by 2 sigma^2, numerator and denominator are gains in log-likelihood per value: of
     the partner over oneself, two standard errors on the safe side, and of the truth over oneself.
     So trust is the share of what one has to learn that the partner is known to know: a skill score.
-    What a player can't fit where it has seen it, f, no partner can teach it: so a PDE that lacks a
-    term learns nothing from a network that knows the term. The difference is taken value by value,
-    so what the noise does to both drops out; the frames of the systems are taken as independent.
+    The difference is taken value by value, so what the noise does to both drops out; the frames of
+    the systems are taken as independent.
+
+    What a player can't fit where it is trained, f, no partner can teach it: so a PDE that lacks a
+    term learns nothing from a network that knows the term. To a player f is the noise of what it is
+    trained on, and the partner's trajectories count beside that as measurements with the partner's
+    errors do: so a network that fits the recordings well learns little from a poor PDE, even while
+    its own rollouts are worse.
 
     Nothing tells of a partner that was not validated (NaN), and one that has diverged (infinite)
     counts for nothing. Channels without held-out values have the trust of all others together.
@@ -52,7 +57,8 @@ def trust(
     unfit = jnp.nan_to_num(fitted) / ours[-1] * ours  # in the same ratio in all channels
     gain = ours - jnp.maximum(theirs, unfit) - _SURE * error
     room = ours - jnp.minimum(noise**2, jnp.minimum(ours, theirs))
-    found = jnp.where(gain > 0, gain / room, 0.0)
+    precise = jnp.where(jnp.isnan(fitted) | (unfit > theirs), 1.0, unfit / theirs)
+    found = jnp.where(gain > 0, gain / room * precise, 0.0)
     found = jnp.where(jnp.isposinf(ours) & jnp.isfinite(theirs), 1.0, found)
     return jnp.where(frames[:-1] > 0, found[:-1], found[-1])
 

@@ -82,7 +82,9 @@ def test_each_channel_has_a_trust_of_its_own_and_one_that_nobody_sees_that_of_al
     np.testing.assert_allclose(found, [0.75, 0.0, (5 - 3) / 5], atol=1e-6)
 
 
-@pytest.mark.parametrize(("fitted", "expected"), [(0.5, 0.75), (3.0, 0.25), (4.5, 0.0)])
-def test_nobody_learns_what_it_can_not_fit_where_it_has_seen_it(fitted, expected):
+@pytest.mark.parametrize(
+    ("fitted", "expected"), [(1.0, 0.75), (3.0, 0.25), (4.5, 0.0), (0.5, 0.375), (0.0, 0.0)]
+)
+def test_nobody_learns_what_it_can_not_fit_nor_from_who_fits_worse(fitted, expected):
     found = trusted(np.full((5, 1), 4.0), np.full((5, 1), 1.0), fitted=fitted)
     np.testing.assert_allclose(found, [expected], atol=1e-6)
