@@ -159,6 +159,24 @@ class Statistics:
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
+class View:
+    """What one player sees of the training systems, where the other one sees something else.
+
+    Attributes:
+        training: What it learns from.
+        noise: Standard deviation of its noise over the scale.
+        unit: What a square that is weighted by its own noise is among all measurements.
+        sure: Whether its noise is known.
+    """
+
+    training: Observed
+    noise: Float[Array, ""]
+    unit: Float[Array, ""]
+    sure: bool = field(default=True, metadata={"static": True})
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
 class Observations:
     """What is known of a system.
 
@@ -171,6 +189,8 @@ class Observations:
         held_out: Whether the validation measurements are a part of the training systems.
         sure: Whether the noise is known; else it is no more than this, and told by the residuals.
         spread: Standard deviation of each channel about the mean of its system; None: as of all.
+        views: What each player learns from, by name; None: all learn from the same. All else is
+            then that of both players' measurements together.
     """
 
     training: Observed
@@ -181,6 +201,18 @@ class Observations:
     held_out: bool = field(default=False, metadata={"static": True})
     sure: bool = field(default=True, metadata={"static": True})
     spread: Float[Array, " channels"] | None = None
+    views: dict[str, View] | None = None
+
+    def of(self, player: str) -> Observations:
+        """Return what is known of a system as a player learns from it."""
+        if self.views is None:
+            return self
+        own = self.views[player]
+        return replace(self, training=own.training, noise=own.noise, sure=own.sure, views=None)
+
+    def among_all(self, player: str, square: Float[Array, ""]) -> Float[Array, ""]:
+        """Return a mean square of a player's own measurements as one among those of all."""
+        return square if self.views is None else square * self.views[player].unit
 
     @property
     def scale(self) -> Float[Array, " channels"]:
