@@ -182,8 +182,8 @@ class Experiment(Checked):
         """Return the game of those of the players that the mode names, settled if it is not."""
         found = self.settled() if isinstance(self.data, Simulated) else self
         return games.game(
-            replace(found.physical, model=found.physics),
-            replace(found.synthetic, model=found.surrogate),
+            replace(found.physical, model=found.physics, data=None),
+            replace(found.synthetic, model=found.surrogate, data=None),
             found.schedule,
             found.interaction,
             found.mode.players,

@@ -69,9 +69,14 @@ def play(
     """Return a player after its training in a cycle, and what to report of it."""
     player, own = game.players[name], players[name]
     with jax.named_scope("interaction"):
-        first = first_states(game, data, players, name, turn)
+        # A partner that sees something else begins where it knows: by that it is trusted.
+        apart = game.partner(name) if data.views else None
+        teachers = {apart: players[apart]} if apart else players
+        begun = (apart, replace(turn, interaction=0)) if apart else (name, turn)
+        first = first_states(game, data, players, *begun)
+        data = data.of(name)
         observed = complete(game, data, players, name, turn)
-        shown = lessons(game, data, players, name, turn, first, shared)
+        shown = lessons(game, data, teachers, name, turn, first, shared)
 
     leaning = None
     if player.estimates(data.training.first):
@@ -107,7 +112,8 @@ def _trusting(
         return turn
     squares = players[name].squares, players[partner].squares
     counts = frame_counts(data.validation.parts, len(data.scale))
-    trust = evidence.trust(*squares, counts, data.noise, players[name].fitted)
+    fitted = data.among_all(name, players[name].fitted)
+    trust = evidence.trust(*squares, counts, data.noise, fitted)
     trust = jnp.where(turn.equal | (turn.data == 0), 1, trust)
     heard = jnp.any(trust > 0)
     interaction = jnp.where(heard, turn.interaction, 0)
