@@ -165,13 +165,11 @@ class View:
     Attributes:
         training: What it learns from.
         noise: Standard deviation of its noise over the scale.
-        unit: What a square that is weighted by its own noise is among all measurements.
         sure: Whether its noise is known.
     """
 
     training: Observed
     noise: Float[Array, ""]
-    unit: Float[Array, ""]
     sure: bool = field(default=True, metadata={"static": True})
 
 
@@ -190,7 +188,8 @@ class Observations:
         sure: Whether the noise is known; else it is no more than this, and told by the residuals.
         spread: Standard deviation of each channel about the mean of its system; None: as of all.
         views: What each player learns from, by name; None: all learn from the same. All else is
-            then that of both players' measurements together.
+            then that of both players' measurements together, and the noise that of the player that
+            has more of it: so the validation measurements are weighted.
     """
 
     training: Observed
@@ -209,10 +208,6 @@ class Observations:
             return self
         own = self.views[player]
         return replace(self, training=own.training, noise=own.noise, sure=own.sure, views=None)
-
-    def among_all(self, player: str, square: Float[Array, ""]) -> Float[Array, ""]:
-        """Return a mean square of a player's own measurements as one among those of all."""
-        return square if self.views is None else square * self.views[player].unit
 
     @property
     def scale(self) -> Float[Array, " channels"]:

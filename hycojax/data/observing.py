@@ -20,7 +20,7 @@ from hycojax.data.observations import (
     statistics,
     without_starts,
 )
-from hycojax.data.parts import EXACT, LEAST_NOISE, cell_states, parts
+from hycojax.data.parts import EXACT, cell_states, parts
 from hycojax.data.recordings import Film, Recordings
 from hycojax.data.roles import Role
 from hycojax.data.splits import Split, Systems
@@ -43,6 +43,7 @@ class Seen:
 
     Attributes:
         known: What training may see.
+        every: The same for reports: all measurements, each with its own noise.
         test: What is kept for the final figures; None: nothing.
         interval: Time between the model's frames, in seconds.
         told: Sentences on what was assumed, and how the first states are known.
@@ -50,6 +51,7 @@ class Seen:
     """
 
     known: Observations
+    every: Observations
     test: Observed | None
     interval: float
     told: tuple[str, ...]
@@ -105,10 +107,11 @@ def seen(recordings: Recordings, physics: BoundPDE, seed: int) -> Seen:
         held_out=not isinstance(recordings.validation, Systems),
         sure=not guesses,
         spread=found.std,
-        views=views or None,
     )
+    known = _apart(about, held, observations, views) if views else observations
     kept = _aside(about, test, recordings.test, training) if test.tables else None
-    return Seen(observations, kept, physics.interval, (*told, *_said(observations, recordings)))
+    sentences = (*told, *_said(known, recordings))
+    return Seen(known, observations, kept, physics.interval, sentences)
 
 
 @dataclass(frozen=True)
@@ -173,9 +176,27 @@ def _view(
         raise InputError(f"{name}.data: nothing is left to learn from after the first state")
     noise = _noise(role.tables, about.found)
     training = _training(replace(about, noise=noise), role, setting)
-    unit = max(about.noise, LEAST_NOISE) / max(noise, LEAST_NOISE)
     sure = not any((t.channel, t.series) in guesses for t in role.tables)
-    return View(training, np.asarray(noise, real()), np.asarray(unit**2, real()), sure)
+    return View(training, np.asarray(noise, real()), sure)
+
+
+def _apart(
+    about: _About, held: Role, observations: Observations, views: dict[str, View]
+) -> Observations:
+    """Return what is known of a system as players with views learn from it, and are compared.
+
+    No value that is held out counts for more than one with the noise of the noisier player: few
+    exact ones would decide alone which player is better, and they lie where one of them has learned
+    and the other has not.
+    """
+    level, std = max(float(view.noise) for view in views.values()), about.found.std
+    tables = [replace(t, sigma=np.maximum(t.sigma, level * std[t.channel])) for t in held.tables]
+    alike = _observed(replace(about, noise=level), Role(tables, held.static)).parts
+    validation = replace(observations.validation, parts=alike)
+    if not observations.held_out:
+        validation = without_starts(validation)
+    noise = np.asarray(level, real())
+    return replace(observations, validation=validation, noise=noise, views=views)
 
 
 def _knowledge(first: First) -> int:

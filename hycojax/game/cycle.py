@@ -77,6 +77,8 @@ def play(
         data = data.of(name)
         observed = complete(game, data, players, name, turn)
         shown = lessons(game, data, teachers, name, turn, first, shared)
+        if apart and game.interaction.recorded and player.estimates(data.training.first):
+            shown = replace(shown, first=True)  # its first states have to meet the partner's too
 
     leaning = None
     if player.estimates(data.training.first):
@@ -112,8 +114,7 @@ def _trusting(
         return turn
     squares = players[name].squares, players[partner].squares
     counts = frame_counts(data.validation.parts, len(data.scale))
-    fitted = data.among_all(name, players[name].fitted)
-    trust = evidence.trust(*squares, counts, data.noise, fitted)
+    trust = evidence.trust(*squares, counts, data.noise, players[name].fitted)
     trust = jnp.where(turn.equal | (turn.data == 0), 1, trust)
     heard = jnp.any(trust > 0)
     interaction = jnp.where(heard, turn.interaction, 0)
