@@ -232,15 +232,16 @@ class Experiment(Checked):
 
     def _check_data(self) -> None:
         """Check that each player has something to learn from, and one use for all of it."""
-        own = [name for name in NAMES if getattr(self, name).data is not None]
+        given = {name: getattr(self, name).data for name in NAMES}
+        own = [name for name, data in given.items() if data is not None]
         if self.data is None and len(own) < len(NAMES):
             raise ValueError(
                 "data: what is known of the system is needed, or data of their own for both players"
             )
-        if own and self.simulated:
+        if own and any(isinstance(data, Simulated) for data in (self.data, *given.values())):
             raise ValueError(
-                f"{own[0]}.data: simulated data are the same for both players; take recordings as "
-                "the data of both"
+                f"{own[0]}.data: simulations are seen by both players alike: give them to the "
+                "experiment alone, or take recordings"
             )
         if self.data is not None and len(own) == len(NAMES):
             raise ValueError("data: both players have data of their own; leave it away")

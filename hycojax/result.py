@@ -232,7 +232,9 @@ class Result:
         """Return sentences on what came of the trust between the players."""
         seats = self.experiment.game().seats if len(self.learned) > 1 else ()
         meeting = [name for name, player in seats if player.weights.interaction]
-        return trust.told(self.history, meeting, self.told["recorded"].noise)
+        recorded = self.told["recorded"]
+        noise = max((own.noise for own in recorded.views.values()), default=recorded.noise)
+        return trust.told(self.history, meeting, noise, apart=bool(recorded.views))
 
     def _unstable(self) -> list[str]:
         """Return a sentence on each kind of trial for which the steps of the PDE are too long."""
