@@ -16,7 +16,6 @@ from typing import Any
 
 from hycojax.data import simulated
 from hycojax.data.recordings import Recordings
-from hycojax.data.simulated import Simulated
 from hycojax.errors import DivergedError, InputError, StoppedError
 from hycojax.experiment import Experiment, Mode
 from hycojax.fitting import fit, look
@@ -122,7 +121,7 @@ def compare(
         experiment, mode=Mode.HYBRID, schedule=replace(experiment.schedule, patience=None)
     )
     root = None if run is None else Path(converted(Path | str, run, "run"))
-    recordings = None if isinstance(experiment.data, Simulated) else experiment.data.read()
+    recordings = None if experiment.simulated else experiment.read()
     found: dict[str, list[dict[str, Any]]] = {scheme: [] for scheme in chosen}
     for seed in range(experiment.seed, experiment.seed + seeds):
         own = _summaries(chosen, replace(plain, seed=seed), root, recordings, loggers)

@@ -16,7 +16,7 @@ from hycojax.inference.losses import followed
 def complete(
     game: Game, data: Observations, players: dict[str, PlayerState], name: str, turn: Turn
 ) -> Source:
-    """Return the training recordings, with a complete state at each frame where windows may begin.
+    """Return what a player learns from, with a complete state where windows may begin.
 
     A complete state that is known without noise is taken as it is. Any other is a state of one
     model's trajectory from the first states: a mixture of measurements and predictions is a state
@@ -43,16 +43,17 @@ def first_states(
 ) -> Float[Array, "simulation *shape channels"]:
     """Return the first states of the training systems as a player takes them.
 
-    That are its own estimate, or that of a partner that leads, else what is known without one.
+    That are those that it knows or estimates itself, else those of a partner that leads.
     """
-    first, scale = data.training.first, data.scale
-    found = states(game.physics, first, scale)
-    for other, player in game.seats:
-        if player.estimates(first):
-            own = states(game.physics, first, scale, players[other].params)
-            taken = jnp.asarray(other == name) | _leads(turn)
-            found = jnp.where(taken, own, found)
-    return found
+    first, partner = data.of(name).training.first, game.partner(name)
+
+    def of(own: str) -> Array:
+        known = data.of(own).training.first
+        return states(game.physics, known, data.scale, players[own].params)
+
+    if partner is None or first.kind == "known" or game.players[name].estimates(first):
+        return of(name)
+    return jnp.where(_leads(turn), of(partner), of(name))
 
 
 def _leads(turn: Turn) -> Array:

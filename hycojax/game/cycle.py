@@ -69,9 +69,16 @@ def play(
     """Return a player after its training in a cycle, and what to report of it."""
     player, own = game.players[name], players[name]
     with jax.named_scope("interaction"):
-        first = first_states(game, data, players, name, turn)
+        # A partner that sees something else begins where it knows: by that it is trusted.
+        apart = game.partner(name) if data.views else None
+        teachers = {apart: players[apart]} if apart else players
+        begun = (apart, replace(turn, interaction=0)) if apart else (name, turn)
+        first = first_states(game, data, players, *begun)
+        data = data.of(name)
         observed = complete(game, data, players, name, turn)
-        shown = lessons(game, data, players, name, turn, first, shared)
+        shown = lessons(game, data, teachers, name, turn, first, shared)
+        if apart and game.interaction.recorded and player.estimates(data.training.first):
+            shown = replace(shown, first=True)  # its first states have to meet the partner's too
 
     leaning = None
     if player.estimates(data.training.first):

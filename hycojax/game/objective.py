@@ -98,9 +98,10 @@ def _apart(task: _Task, params: Any, keys: list[Key[Array, ""]], number: int | N
     player, scale, known = task.player, task.data.scale, task.data.training
 
     def term(params: Any, source: Source, own: Array, key: Key[Array, ""]) -> Array:
-        if source is task.sources[0] and player.estimates(known.first):
+        if player.estimates(known.first) and (source is task.sources[0] or source.first):
             first = first_states.states(task.physics, known.first, scale, params)
-            source = replace(source, starts=source.starts.at[:, 0].set(first), first=True)
+            starts = source.starts.at[: len(first), 0].set(first)
+            source = replace(source, starts=starts, first=True)
         return task.distance(params, _windows(player, source, scale, key, number), own)
 
     return [

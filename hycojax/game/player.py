@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hycojax.data.observations import First
+from hycojax.data.recordings import Recorded
+from hycojax.data.simulated import Simulated
 from hycojax.settings.checked import Checked
 from hycojax.solvers import Solver
 
@@ -89,6 +91,8 @@ class Player(Checked):
     """Back-propagation through time ends after so many intervals; None: it goes through all."""
     early: Early = Early()
     """How its first turns differ."""
+    data: Recorded | Simulated | None = None
+    """Recordings that it alone learns from; None: the data of the experiment."""
 
     def __post_init__(self):
         for name in ("horizon", "lesson_steps", "batch", "truncation", "finer"):

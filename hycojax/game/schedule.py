@@ -52,8 +52,9 @@ class Interaction(Checked):
 
     alpha: float = field(default=2.0, metadata=STATIC)
     """Trajectories from fresh initial states for each recorded one; 0: none."""
-    recorded: bool = False
-    """Whether they also compare along the recordings, from the first frames on."""
+    recorded: bool | None = None
+    """Whether they also compare along the recordings, from the first frames on; None: where they
+    see different ones."""
     points: float | None = None
     """Share of the cells and times that count (ghost points), chosen anew in each cycle; None: all
     count."""

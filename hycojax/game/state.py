@@ -146,14 +146,12 @@ def start(game: Game, data: Observations, key: Key[Array, ""]) -> TrainingState:
 def _start(structure: Game, numbers: Any, data: Observations, key: Key[Array, ""]) -> TrainingState:
     game = join(structure, numbers)
     weights, drawn = jax.random.fold_in(key, 0), jax.random.fold_in(key, 1)
-    players = {
-        name: _untrained(game, player, data, jax.random.fold_in(weights, NAMES.index(name)))
-        for name, player in game.seats
-    }
+    players = {name: _untrained(game, name, data.of(name), weights) for name, _ in game.seats}
     return TrainingState(players, jnp.asarray(0, jnp.int32), jax.random.key_data(drawn))
 
 
-def _untrained(game: Game, player: Player, data: Observations, key: Key[Array, ""]) -> PlayerState:
+def _untrained(game: Game, name: str, data: Observations, key: Key[Array, ""]) -> PlayerState:
+    player, key = game.players[name], jax.random.fold_in(key, NAMES.index(name))
     first, aside = data.training.first, data.validation
     squares = (aside.simulations, aside.steps + 1, len(game.physics.channels))
     params = player.model.normalise(player.model.init(key), data.statistics)

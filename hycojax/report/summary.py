@@ -109,7 +109,8 @@ def unfinished(reason: str) -> list[str]:
 
 def unlikely(found: dict[str, float]) -> list[str]:
     """Return a sentence if the PDE is much further from the recordings than their noise."""
-    chi2 = found.get("recorded_chi2", 0.0)
+    seen = "own" if "own_nrmse" in found else "recorded"
+    chi2 = found.get(f"{seen}_chi2", 0.0)
     if not chi2 > FAR:
         return []
     return [
