@@ -41,7 +41,7 @@ def pytest_configure(config):
 
 
 #: Fixtures that compile a program which many tests share.
-PROGRAMS = ("ready", "compared", "recorded_run")
+PROGRAMS = ("ready", "compared", "recorded_run", "own_run")
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups

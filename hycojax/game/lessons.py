@@ -35,7 +35,7 @@ def lessons(
         return None
     recorded, steps = data.training.simulations, data.training.steps
     steps = game.players[name].lesson_steps or steps
-    count = _fresh(game, recorded) + game.interaction.recorded * recorded
+    count = _fresh(game, recorded) + bool(game.interaction.recorded) * recorded
 
     def predict() -> Array:
         places = [first] if game.interaction.recorded else []
