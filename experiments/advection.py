@@ -23,7 +23,7 @@ experiment = hj.Experiment(
     physical=hj.Physical(
         model=hj.physics.Advection(coefficient=hj.Unknown(start=0.5)),
         solver=hj.LBFGS(iterations=10, tolerance=1e-5),
-        weights=hj.Weights(data=1.0, interaction=1.0, balance=hj.Balance.ERRORS),
+        weights=hj.Weights(data=1.0, interaction=1.0),
     ),
     synthetic=hj.Synthetic(
         model=hj.networks.UNet(levels=3, features=12),

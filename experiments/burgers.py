@@ -33,7 +33,7 @@ experiment = hj.Experiment(
             )
         ),
         solver=hj.MultiStart(hj.LBFGS(iterations=40), members=4, spread=0.3),
-        weights=hj.Weights(data=1.0, interaction=0.1, balance=hj.Balance.ERRORS),
+        weights=hj.Weights(data=1.0, interaction=1.0),
     ),
     synthetic=hj.Synthetic(
         model=hj.networks.UNet(levels=3, features=12),

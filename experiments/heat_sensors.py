@@ -127,7 +127,7 @@ experiment = hj.Experiment(
             y_2=hj.Unknown(start=1.9),
         ),
         solver=hj.LBFGS(iterations=20),
-        weights=hj.Weights(data=1.0, interaction=1.0, balance=hj.Balance.ERRORS),
+        weights=hj.Weights(data=1.0, interaction=1.0),
     ),
     synthetic=hj.Synthetic(
         model=hj.networks.NeuralField(simulations=1, steps=100),

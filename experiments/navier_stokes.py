@@ -31,7 +31,7 @@ experiment = hj.Experiment(
             )
         ),
         solver=hj.LBFGS(iterations=10, tolerance=1e-5),
-        weights=hj.Weights(data=1.0, interaction=1.0, balance=hj.Balance.MISFIT),
+        weights=hj.Weights(data=1.0, interaction=1.0),
     ),
     synthetic=hj.Synthetic(
         model=hj.networks.UNet(levels=3, features=12, coordinates=True),

@@ -29,7 +29,7 @@ from hycojax.data.times import AllFrames, Chosen, Endpoints, EveryNth, Times
 from hycojax.errors import DivergedError, InputError, StoppedError
 from hycojax.experiment import Experiment, Mode
 from hycojax.fitting import fit
-from hycojax.game.player import Balance, Early, Physical, Synthetic, Weights
+from hycojax.game.player import Early, Physical, Synthetic, Trust, Weights
 from hycojax.game.schedule import Fresh, Interaction, Schedule
 from hycojax.grid.domain import CLOSED, PERIODIC, Channel, Domain, Grid
 from hycojax.grid.random_fields import Waves, random_field, random_flow
@@ -51,7 +51,6 @@ __all__ = [
     "PERIODIC",
     "Adam",
     "AllFrames",
-    "Balance",
     "Blur",
     "Centre",
     "Channel",
@@ -112,6 +111,7 @@ __all__ = [
     "Together",
     "TotalVariation",
     "Trained",
+    "Trust",
     "Unknown",
     "UnknownField",
     "Value",

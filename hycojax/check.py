@@ -20,7 +20,6 @@ from hycojax import commandline, fitting, generate
 from hycojax.commandline import Overridable
 from hycojax.data.observations import Observations
 from hycojax.data.parts import LEAST_NOISE
-from hycojax.data.simulated import Simulated
 from hycojax.experiment import Experiment
 from hycojax.game import state as games
 from hycojax.game.state import TrainingState
@@ -50,7 +49,7 @@ def main(arguments: list[str]) -> None:
     programs.keep()
     console = Console(highlight=False)
     experiment, recordings = fitting.settled(asked)
-    stored = generate.place(experiment) if isinstance(experiment.data, Simulated) else None
+    stored = generate.place(experiment) if experiment.simulated else None
     data, _ = fitting.known(experiment, recordings, stored)
     for sentence in recordings.told if recordings else ():
         console.print(sentence)
@@ -58,23 +57,28 @@ def main(arguments: list[str]) -> None:
     for line in (*shapes(experiment, data), compilation(experiment, data, state)):
         console.print(line)
     if "physical" in experiment.mode.players:
-        console.print(parameters(experiment, data, state.players["physical"].params))
+        console.print(parameters(experiment, data.of("physical"), state.players["physical"].params))
 
 
 def shapes(experiment: Experiment, data: Observations) -> list[str]:
     """Return what is computed, in sentences."""
-    physics, known = experiment.physics, data.training
+    physics = experiment.physics
     cells = " x ".join(map(str, physics.domain.shape))
     solved = " x ".join(map(str, physics.at.domain.shape))
     channels = ", ".join(channel.name for channel in physics.channels)
-    noise = f"noise {100 * float(data.noise):.2g} % of the scale"
-    return [
+    told = [
         f"states: {cells} cells, {channels}",
         f"PDE: {solved} cells, {physics.at.pieces} steps of {physics.at.dt:.4g} s an interval",
-        f"training: {known.simulations} systems, {known.steps} intervals, {int(known.count)} "
-        f"measurements, {noise}",
-        f"first states: {known.first.kind}",
     ]
+    for name in data.views or ("",):
+        own, whose = (data.of(name), f" ({name})") if name else (data, "")
+        known, noise = own.training, f"noise {100 * float(own.noise):.2g} % of the scale"
+        told += [
+            f"training{whose}: {known.simulations} systems, {known.steps} intervals, "
+            f"{int(known.count)} measurements, {noise}",
+            f"first states{whose}: {known.first.kind}",
+        ]
+    return told
 
 
 def compilation(experiment: Experiment, data: Observations, state: TrainingState) -> str:

@@ -28,6 +28,8 @@ class Options:
     experiment: Overridable
     seeds: int = 3
     """Seeds, from the experiment's own on: other initial states, noise, weights and batches."""
+    schemes: tuple[str, ...] = ()
+    """Schemes, as "alone" and "hybrid"; none: all of them."""
     run_dir: Path | None = None
     """Where the runs and the comparison are kept; None: runs/NAME/compare."""
 
@@ -48,7 +50,7 @@ def main(arguments: list[str]) -> None:
             console.print(f"{scheme}, seed {seed}: {root / f'{scheme}-{seed}'}", highlight=False)
             return [shown.enter_context(terminal.view(cycles, console))]
 
-        found = comparing.compare(options.experiment, options.seeds, root, loggers)
+        found = comparing.compare(options.experiment, options.seeds, root, loggers, options.schemes)
     show(found, console)
     console.print(f"results: {root}", highlight=False)
 

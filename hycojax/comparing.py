@@ -2,8 +2,9 @@
 
 The same data, simulated or recorded, the same number of updates (no run ends early), the same
 program, other weights. One-way from the network, the physics trains in the last quarter of the
-cycles only. "Early stopping" means the parameters that were best in validation, as everywhere for
-the networks.
+cycles only. With equal trust each player learns from the other, whatever the recordings say of it.
+Corrected physics is the PDE alone with a learned term: if that is much better, the PDE lacks one.
+"Early stopping" means the parameters that were best in validation, as everywhere for the networks.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ from typing import Any
 
 from hycojax.data import simulated
 from hycojax.data.recordings import Recordings
-from hycojax.data.simulated import Simulated
 from hycojax.errors import DivergedError, InputError, StoppedError
 from hycojax.experiment import Experiment, Mode
 from hycojax.fitting import fit, look
-from hycojax.game.player import Player
+from hycojax.game.player import Player, Trust
 from hycojax.game.state import NAMES
+from hycojax.models.corrected import Corrected
+from hycojax.networks import ConvNet
 from hycojax.report import comparison
 from hycojax.report.comparison import Comparison
 from hycojax.run import directory as directories
@@ -31,7 +33,7 @@ from hycojax.settings.checked import converted
 Scheme = Callable[[Experiment], Experiment]
 
 
-def _with(player: Player, **weights: float) -> Player:
+def _with(player: Player, **weights: Any) -> Player:
     return replace(player, weights=replace(player.weights, **weights))
 
 
@@ -57,12 +59,29 @@ def _fitted_to_the_network(experiment: Experiment) -> Experiment:
     return replace(_synthetic_alone(experiment), physical=physical)
 
 
+def _with_equal_trust(experiment: Experiment) -> Experiment:
+    """Return an experiment whose players take each other as they are."""
+    equal = {"trust": Trust.EQUAL}
+    players = {name: _with(getattr(experiment, name), **equal) for name in NAMES}
+    return replace(experiment, **players)
+
+
+def _corrected(experiment: Experiment) -> Experiment:
+    """Return an experiment of the PDE alone with a learned term, unless it has one."""
+    alone, model = _physical_alone(experiment), experiment.physical.model
+    if not isinstance(model, Corrected):
+        model = Corrected(model, ConvNet(features=16, layers=3))
+    return replace(alone, physical=replace(alone.physical, model=model), mode=Mode.PHYSICAL)
+
+
 #: What is compared.
 SCHEMES: dict[str, Scheme] = {
     "alone": lambda experiment: _synthetic_alone(_physical_alone(experiment)),
     "physics-to-network": _physical_alone,
     "network-to-physics": _fitted_to_the_network,
     "hybrid": lambda experiment: experiment,
+    "equal-trust": _with_equal_trust,
+    "corrected": _corrected,
 }
 
 
@@ -71,6 +90,7 @@ def compare(
     seeds: int = 3,
     run: Path | str | None = None,
     loggers: Callable[[str, int], Sequence[Logger]] = lambda scheme, seed: (),
+    schemes: Sequence[str] = (),
 ) -> Comparison:
     """Train both players of an experiment in each scheme, for several seeds; return what was found.
 
@@ -86,6 +106,7 @@ def compare(
         run: Directory that keeps the runs and the comparison: what is there already is not made
             again; None: no file is written.
         loggers: Who is told of a run, by its scheme and seed.
+        schemes: What is compared, by names of `comparing.SCHEMES`; none: all of them.
 
     Raises:
         ValueError: The experiment can't be compared, or the directory holds runs of another one.
@@ -95,14 +116,15 @@ def compare(
     if converted(int, seeds, "seeds") < 1:
         raise InputError(f"seeds = {seeds}: at least 1 is needed")
     _check(converted(Experiment, experiment, "experiment"))
+    chosen = _chosen(schemes)
     plain = replace(
         experiment, mode=Mode.HYBRID, schedule=replace(experiment.schedule, patience=None)
     )
     root = None if run is None else Path(converted(Path | str, run, "run"))
-    recordings = None if isinstance(experiment.data, Simulated) else experiment.data.read()
-    found: dict[str, list[dict[str, Any]]] = {scheme: [] for scheme in SCHEMES}
+    recordings = None if experiment.simulated else experiment.read()
+    found: dict[str, list[dict[str, Any]]] = {scheme: [] for scheme in chosen}
     for seed in range(experiment.seed, experiment.seed + seeds):
-        own = _summaries(replace(plain, seed=seed), root, recordings, loggers)
+        own = _summaries(chosen, replace(plain, seed=seed), root, recordings, loggers)
         for scheme, summary in own.items():
             found[scheme].append(summary)
     if not any(found.values()):
@@ -110,13 +132,22 @@ def compare(
             "all runs diverged, so there is nothing to compare: make the settings of the players "
             "gentler"
         )
-    compared = comparison.compared(experiment.name, seeds, found, ROWS)
+    rows = [row for row in ROWS if row.scheme in chosen]
+    compared = comparison.compared(experiment.name, seeds, found, rows)
     if root is not None:
         comparison.write(compared, root)
     return compared
 
 
+def _chosen(names: Sequence[str]) -> dict[str, Scheme]:
+    """Return schemes by their names; all of them if none is named."""
+    if unknown := [name for name in names if name not in SCHEMES]:
+        raise InputError(f"schemes: no {', '.join(unknown)}; there are {', '.join(SCHEMES)}")
+    return {name: scheme for name, scheme in SCHEMES.items() if name in (names or SCHEMES)}
+
+
 def _summaries(
+    schemes: dict[str, Scheme],
     experiment: Experiment,
     root: Path | None,
     recordings: Recordings | None,
@@ -125,7 +156,7 @@ def _summaries(
     """Return the summary of a seed by scheme, without runs that diverge."""
     found: dict[str, dict[str, Any]] = {}
     shared: dict[str, Any] = {}
-    for scheme, change in SCHEMES.items():
+    for scheme, change in schemes.items():
         directory = root / f"{scheme}-{experiment.seed}" if root else None
         summary = _finished(directory, change(experiment), recordings)
         if summary is None:
@@ -154,12 +185,15 @@ class Row:
 ROWS = (
     Row("physical only", "alone", "physical", last=True),
     Row("physical only, early stopping", "alone", "physical"),
+    Row("corrected physics", "corrected", "physical"),
     Row("network to physics: physical", "network-to-physics", "physical"),
     Row("hybrid: physical", "hybrid", "physical", last=True),
     Row("hybrid: physical, early stopping", "hybrid", "physical"),
+    Row("hybrid, equal trust: physical", "equal-trust", "physical", last=True),
     Row("synthetic only", "alone", "synthetic"),
     Row("physics to network: synthetic", "physics-to-network", "synthetic"),
     Row("hybrid: synthetic", "hybrid", "synthetic"),
+    Row("hybrid, equal trust: synthetic", "equal-trust", "synthetic"),
 )
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tyro
@@ -12,10 +14,9 @@ from rich.console import Console
 
 from hycojax import commandline
 from hycojax.data import observing, store
-from hycojax.data.files import Files, Together
+from hycojax.data.files import Files, instruments
 from hycojax.data.observations import First
 from hycojax.data.recordings import Recorded, Recordings
-from hycojax.data.simulated import Simulated
 from hycojax.data.splits import Share
 from hycojax.errors import InputError
 from hycojax.models.model import Model, Stepper
@@ -65,7 +66,7 @@ def tried_on(result: Result, path: Path) -> Result:
     if not learned:
         name = type(experiment.synthetic.model).__name__
         raise InputError(f"{name} knows the recorded systems only: it can't be tried on others")
-    made = simulated if isinstance(experiment.data, Simulated) else recorded
+    made = simulated if experiment.simulated else recorded
     tried = {"recorded": result.tried["recorded"], "test": made(result, path)}
     return replace(result, learned=learned, tried=tried)
 
@@ -96,10 +97,11 @@ def recorded(result: Result, path: Path) -> Trial:
         InputError: The file can't be read, or does not suit the models.
     """
     experiment = result.experiment
-    data = experiment.data
-    about = {"first": data.first, "begin": data.begin, "relative_sigma": data.relative_sigma}
+    sources = experiment.sources.values()
+    uses = {n: _one([getattr(s, n) for s in sources]) for n in ("first", "relative_sigma")}
+    about = {**uses, "begin": experiment.use.begin, "validation": Share(), "test": None}
     try:
-        recordings = replace(recorded_in(data, path), validation=Share(), test=None, **about)
+        recordings = replace(recorded_in(sources, path), **about)
         known = observing.seen(recordings, experiment.physics, experiment.seed).known
     except InputError as error:
         told = str(error)
@@ -110,14 +112,19 @@ def recorded(result: Result, path: Path) -> Trial:
     return Trial(first, steps, scale, noise, parts=parts, sure=known.sure)
 
 
-def recorded_in(data: Recorded, path: Path) -> Recordings:
+def _one(values: Sequence[Any]) -> Any:
+    """Return the first of values that are all the same; None if they are not."""
+    return values[0] if all(value == values[0] for value in values) else None
+
+
+def recorded_in(sources: Iterable[Recorded], path: Path) -> Recordings:
     """Return what a file holds, read as the first instrument whose variables it has.
 
     Raises:
         InputError: It can't be read as any of them.
     """
-    parts = data.instruments if isinstance(data, Together) else (data,)
-    files = [replace(p, path=str(path)) for p in parts if isinstance(p, Files)] or [Files(path)]
+    files = [replace(p, path=str(path)) for p in instruments(sources) if isinstance(p, Files)]
+    files = files or [Files(path)]
     for last in files[:-1]:
         with contextlib.suppress(InputError):
             return last.read()

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool
 
-from hycojax.data.recordings import Recorded
+from hycojax.data import views
+from hycojax.data.recordings import Recorded, Recordings, Use
 from hycojax.data.simulated import Simulated
 from hycojax.data.splits import Systems
 from hycojax.game import state as games
@@ -86,8 +87,9 @@ class Experiment(Checked):
     """The player whose model is the PDE."""
     synthetic: Synthetic
     """The player whose model is the network."""
-    data: Simulated | Recorded
-    """What is known of the system: simulations that stand for it, or recordings."""
+    data: Simulated | Recorded | None = None
+    """What is known of the system: simulations that stand for it, or recordings; None: both players
+    have recordings of their own."""
     schedule: Schedule = Schedule()
     """Length of the run."""
     interaction: Interaction = Interaction()
@@ -110,7 +112,8 @@ class Experiment(Checked):
         if isinstance(self.synthetic.solver, MultiStart):
             raise ValueError("synthetic.solver: MultiStart is for the physical player only")
         self._check_kinds()
-        if isinstance(self.data, Simulated):
+        self._check_data()
+        if self.simulated:
             self.settled()
         elif self.interval is not None:
             self._check_models()
@@ -135,16 +138,44 @@ class Experiment(Checked):
         timed._check_pieces(physics.at.pieces)
         found = _with(timed, physical=_settled(self.physical, extent, physics.at.pieces))
         if self.interaction.fresh is None:
-            fresh = Fresh.SAMPLED if isinstance(self.data, Simulated) else Fresh.MIXED
+            fresh = Fresh.SAMPLED if self.simulated else Fresh.MIXED
             found = _with(found, interaction=replace(self.interaction, fresh=fresh))
+        if self.interaction.recorded is None:
+            apart = any(getattr(self, name).data is not None for name in NAMES)
+            found = _with(found, interaction=replace(found.interaction, recorded=apart))
         for player in NAMES:
             found._check_player(player, extent)
         if "physical" in self.mode.players:
             found._check_trajectories(extent)
         found._check_neural_field(extent)
-        if isinstance(self.data, Simulated):
+        if self.simulated:
             found._check_observation()
         return found
+
+    @property
+    def simulated(self) -> bool:
+        """Whether simulations stand for the system."""
+        return isinstance(self.data, Simulated)
+
+    @property
+    def sources(self) -> dict[str, Recorded]:
+        """What is recorded, by what messages call it; what both players see once."""
+        own = {name: getattr(self, name).data for name in NAMES}
+        titles = views.titles(own)
+        return {titles[n]: self.data if data is None else data for n, data in own.items()}
+
+    def read(self) -> Recordings:
+        """Return what is recorded, with what each player sees of it if that is not the same.
+
+        Raises:
+            InputError: It can't be read; the message says where, and what to do.
+        """
+        return views.read(self.data, {name: getattr(self, name).data for name in NAMES})
+
+    @property
+    def use(self) -> Use:
+        """How recordings are used, as far as it holds for both players."""
+        return Use(**views.common(self.sources))
 
     @property
     def physics(self) -> BoundPDE:
@@ -181,10 +212,10 @@ class Experiment(Checked):
 
     def game(self) -> Game:
         """Return the game of those of the players that the mode names, settled if it is not."""
-        found = self.settled() if isinstance(self.data, Simulated) else self
+        found = self.settled() if self.simulated else self
         return games.game(
-            replace(found.physical, model=found.physics),
-            replace(found.synthetic, model=found.surrogate),
+            replace(found.physical, model=found.physics, data=None),
+            replace(found.synthetic, model=found.surrogate, data=None),
             found.schedule,
             found.interaction,
             found.mode.players,
@@ -199,6 +230,24 @@ class Experiment(Checked):
         data, mask = self.data, self.mask()
         whole = bool(mask.all()) and not data.noise and data.validation > 0
         return Extent(data.training, data.steps, whole)
+
+    def _check_data(self) -> None:
+        """Check that each player has something to learn from, and one use for all of it."""
+        given = {name: getattr(self, name).data for name in NAMES}
+        own = [name for name, data in given.items() if data is not None]
+        if self.data is None and len(own) < len(NAMES):
+            raise ValueError(
+                "data: what is known of the system is needed, or data of their own for both players"
+            )
+        if own and any(isinstance(data, Simulated) for data in (self.data, *given.values())):
+            raise ValueError(
+                f"{own[0]}.data: simulations are seen by both players alike: give them to the "
+                "experiment alone, or take recordings"
+            )
+        if self.data is not None and len(own) == len(NAMES):
+            raise ValueError("data: both players have data of their own; leave it away")
+        if not self.simulated:
+            views.common(self.sources)
 
     def _check_kinds(self) -> None:
         """Check that the models are what they should be."""
@@ -218,8 +267,7 @@ class Experiment(Checked):
 
     def _check_models(self) -> None:
         """Check that the models live on the domain."""
-        physics = self.physics
-        simulated = isinstance(self.data, Simulated)
+        physics, simulated = self.physics, self.simulated
         if simulated and "physical" in self.mode.players and not self.physical.model.learns:
             names = ", ".join(physics.units)
             raise ValueError(f"physical.model: nothing is unknown; give one a start ({names})")
@@ -321,11 +369,11 @@ class Experiment(Checked):
                 "synthetic.model: it knows no fresh initial states; set interaction.alpha to 0 and "
                 "interaction.recorded"
             )
-        aside = self.data.validation
-        if isinstance(aside, Systems) or (isinstance(self.data, Simulated) and aside):
+        aside = self.data.validation if self.simulated else self.use.validation
+        if isinstance(aside, Systems) or (self.simulated and aside):
             raise ValueError(
                 "synthetic.model: it knows the training simulations only; set data.validation to 0"
-                if isinstance(self.data, Simulated)
+                if self.simulated
                 else "synthetic.model: it knows the training systems only; set data.validation to "
                 "a share of the values"
             )

@@ -16,7 +16,6 @@ from hycojax.data import observing, revisits, simulated
 from hycojax.data.observations import Observations
 from hycojax.data.observing import Seen
 from hycojax.data.recordings import Recordings
-from hycojax.data.simulated import Simulated
 from hycojax.data.store import Simulations
 from hycojax.errors import InputError
 from hycojax.experiment import Experiment, Extent
@@ -120,7 +119,8 @@ def known(
         simulations: These, or their file, which is made if there is none; None: they are made.
     """
     if recordings is not None:
-        return recordings.known, evaluation.measured_trials(recordings.known, recordings.test)
+        about = recordings.every, recordings.test, recordings.known.views
+        return recordings.known, evaluation.measured_trials(*about)
     stored = _simulations(experiment, simulations)
     data = simulated.known(experiment.data, experiment.physics.domain, stored, experiment.seed)
     return data, evaluation.simulated_trials(data, stored, experiment.mask())
@@ -136,10 +136,11 @@ def settled(experiment: Experiment, seen: Seen | None = None) -> tuple[Experimen
     Raises:
         ValueError: The recordings can't be read, or do not suit the experiment.
     """
-    if isinstance(experiment.data, Simulated):
+    if experiment.simulated:
         return experiment.settled(), None
-    found = look(experiment, experiment.data.read()) if seen is None else seen
-    model, searched = experiment.physical.model, found.known.training.first.kind != "known"
+    found = look(experiment, experiment.read()) if seen is None else seen
+    training = found.known.of("physical").training
+    model, searched = experiment.physical.model, training.first.kind != "known"
     if "physical" in experiment.mode.players and not (searched or model.learns):
         names = ", ".join(coefficients.quantities(model))
         raise InputError(
@@ -166,8 +167,8 @@ def look(experiment: Experiment, recordings: Recordings) -> Seen:
 
 
 def _extent(found: Seen) -> Extent:
-    training = found.known.training
-    about = training.simulations, training.steps, found.known.whole
+    training = found.known.of("physical").training
+    about = training.simulations, training.steps, bool(np.all(training.exact))
     spread = found.known.statistics
     largest = np.abs(spread.mean) + _DEVIATIONS * spread.std
     return Extent(*about, revisits.doublings(training), tuple(map(float, largest)))

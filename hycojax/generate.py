@@ -8,7 +8,6 @@ from pathlib import Path
 from hycojax import commandline
 from hycojax.commandline import Overridable
 from hycojax.data import simulated, store
-from hycojax.data.simulated import Simulated
 from hycojax.errors import InputError
 from hycojax.experiment import Experiment
 
@@ -27,7 +26,7 @@ def main(arguments: list[str]) -> None:
     file, rest = commandline.split_experiment(arguments, "hycojax.generate")
     defaults = Options(commandline.load(file))
     options = commandline.parse(Options, defaults, file, rest, "hycojax.generate")
-    if not isinstance(options.experiment.data, Simulated):
+    if not options.experiment.simulated:
         raise InputError("data: these are recordings; only simulated data are generated")
     path = options.out or place(options.experiment)
     made = simulated.stored(*options.experiment.simulation, path)

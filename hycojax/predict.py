@@ -74,7 +74,7 @@ def initial_states(
         InputError: The file can't be read, or does not hold them.
     """
     recordings = Files(options.initial, group=options.group).read()
-    known = replace(naming(result.experiment.data), given=options.units)
+    known = replace(naming(result.experiment.sources.values()), given=options.units)
     try:
         if options.frame is not None:
             recordings = at_frame(recordings, options.frame)

@@ -29,7 +29,7 @@ from hycojax.kernels.precision import real
 from hycojax.models import model as models
 from hycojax.models.corrected import BoundCorrected
 from hycojax.models.model import Stepper
-from hycojax.report import evaluation, lessons, summary, trials
+from hycojax.report import evaluation, lessons, summary, trials, trust
 from hycojax.report.evaluation import Prediction, Trial
 from hycojax.report.summary import Estimate
 from hycojax.run import checkpoint, export, logbook
@@ -129,7 +129,7 @@ class Result:
         if "physical" not in self.learned:
             return {}
         own = self.learned["physical"]
-        truth = self.experiment.data.truth
+        truth = self.experiment.data.truth if self.experiment.simulated else None
         ends = own.best, own.last, own.spread, self._doubts
         return summary.estimates(self.experiment.physics, truth, *ends)
 
@@ -141,7 +141,7 @@ class Result:
             if found:
                 return found
         programs.keep()
-        trial, own = self.told["recorded"], self.learned["physical"]
+        trial, own = self.told["recorded"].of("physical"), self.learned["physical"]
         first = priors.shaped(trial.first, own.prior)
         about = first, trial.parts, trial.scale, trial.noise
         models = self.experiment.physics, self.experiment.finer_physics
@@ -207,13 +207,17 @@ class Result:
     @functools.cached_property
     def told(self) -> dict[str, Trial]:
         """What models are tried on, with the noise that their residuals tell if none is known."""
-        if all(trial.sure for trial in self.tried.values()):
+        every = [t for trial in self.tried.values() for t in (trial, *trial.views.values())]
+        if all(trial.sure for trial in every):
             return self.tried
-        return evaluation.told(self.tried, self.predictions.values())
+        return evaluation.told(self.tried, self.predictions)
 
     @functools.cached_property
     def summary(self) -> dict[str, Any]:
-        """The figures that count, as they are in summary.json; with "warnings" if there are any."""
+        """The figures that count, as they are in summary.json.
+
+        With sentences under "cooperation" and "warnings", if there are any.
+        """
         found: dict[str, Any] = {
             "experiment": self.experiment.name,
             "mode": self.experiment.mode.value,
@@ -228,7 +232,7 @@ class Result:
             errors = evaluation.errors(self.predictions[name], self.told)
             ends = evaluation.errors(last[name], self.told)
             ends = {f"last_{k}": v for k, v in ends.items() if k.endswith("_nrmse")}
-            found[name] = {**errors, **ends, "best_cycle": own.best_cycle}
+            found[name] = {**errors, **ends, **self._own(name), "best_cycle": own.best_cycle}
         if "synthetic" in found:
             leaves = jax.tree.leaves(self.learned["synthetic"].best["weights"])
             found["synthetic"]["weights"] = sum(np.size(leaf) for leaf in leaves)
@@ -248,7 +252,23 @@ class Result:
         told += [*summary.coarse(self.parameters), *self._told_of_gradients(), *self._unstable()]
         if self.experiment.mode is Mode.PHYSICAL:  # with a partner searches are short
             told += summary.unfinished(self.history[-1].players["physical"].reason)
-        return found | ({"warnings": told} if told else {})
+        sentences = {"cooperation": self._told_of_trust(), "warnings": told}
+        return found | {name: own for name, own in sentences.items() if own}
+
+    def _own(self, name: str) -> dict[str, float]:
+        """Return the errors on what a player alone has learned from, if both have not the same."""
+        seen = self.told["recorded"].views
+        if name not in seen:
+            return {}
+        return evaluation.own_errors(seen[name], self.predictions[name]["recorded"])
+
+    def _told_of_trust(self) -> list[str]:
+        """Return sentences on what came of the trust between the players."""
+        seats = self.experiment.game().seats if len(self.learned) > 1 else ()
+        meeting = [name for name, player in seats if player.weights.interaction]
+        recorded = self.told["recorded"]
+        noise = max((own.noise for own in recorded.views.values()), default=recorded.noise)
+        return trust.told(self.history, meeting, noise, apart=bool(recorded.views))
 
     def _unstable(self) -> list[str]:
         """Return a sentence on each kind of trial for which the steps of the PDE are too long."""
@@ -340,18 +360,16 @@ class Result:
         programs.keep()
         players, physics = dict(self.experiment.game().seats), self.experiment.physics
         states = getattr(self.learned["physical"], which) if "physical" in self.learned else None
-        # First states that the PDE has estimated are the network's only if it learns from the PDE.
-        alone = [name for name, p in players.items() if not p.weights.interaction]
-        return {
-            name: evaluation.predictions(
-                physics,
-                players[name].model,
-                getattr(own, which),
-                None if name == "synthetic" and name in alone else states,
-                self.tried,
-            )
-            for name, own in self.learned.items()
-        }
+        found, recorded = {}, self.tried["recorded"]
+        for name, own in self.learned.items():
+            # First states that the PDE has found are the network's only if it trusts the PDE.
+            cycle = own.best_cycle if which == "best" else self.played
+            knows = recorded.of(name).first.kind == "known"
+            trusts = name == "physical" or (not knows and trust.heard(self.history, name, cycle))
+            first = recorded.of("physical" if trusts else name).first
+            about = physics, players[name].model, getattr(own, which), states if trusts else None
+            found[name] = evaluation.predictions(*about, self.tried, first)
+        return found
 
     def _write_parameters(self, path: Path) -> None:
         if not self.parameters:

@@ -10,7 +10,6 @@ from rich.console import Console
 
 from hycojax import commandline, generate
 from hycojax.commandline import Overridable
-from hycojax.data.simulated import Simulated
 from hycojax.errors import DivergedError, InputError, StoppedError
 from hycojax.experiment import Experiment
 from hycojax.fitting import fit
@@ -51,7 +50,7 @@ def main(arguments: list[str]) -> None:
         console.print(f"{directory.root} is finished", highlight=False)
         show(summary, console)
         return
-    stored = generate.place(experiment) if isinstance(experiment.data, Simulated) else None
+    stored = generate.place(experiment) if experiment.simulated else None
     if stored is not None:
         console.print(f"simulations: {stored}", highlight=False)
     with terminal.view(experiment.schedule.cycles, console) as view:
@@ -80,10 +79,10 @@ def _check_recordings(directory: RunDir, experiment: Experiment, console: Consol
 
     Its result needs them no more: where they can't be read, a warning says so.
     """
-    if isinstance(experiment.data, Simulated):
+    if experiment.simulated:
         return
     try:
-        found = experiment.data.read()
+        found = experiment.read()
     except InputError as error:
         terminal.warn(console, [f"whether the recordings are still the same is unknown: {error}"])
         return

@@ -23,7 +23,7 @@ experiment = hj.Experiment(
     physical=hj.Physical(
         model=hj.physics.Burgers(viscosity=hj.Unknown(start=1.0)),
         solver=hj.LBFGS(iterations=10),
-        weights=hj.Weights(data=1.0, interaction=1.0, balance=hj.Balance.ERRORS),
+        weights=hj.Weights(data=1.0, interaction=1.0),
         horizon=4,
         lesson_steps=4,
     ),

@@ -89,12 +89,11 @@ def experiment(case: Case, start: float, seed: int, cycles: int | None = None) -
         for name, true in problem.unknown.items()
     }
     pde = problem.pde(**unknown, **problem.known)
-    trusting = hj.Weights(balance=hj.Balance.MISFIT)
     return hj.Experiment(
         name=f"{case.name}-{case.seen}",
         domain=hj.Domain((CELLS, CELLS), (problem.length, problem.length), hj.PERIODIC),
         interval=problem.interval,
-        physical=hj.Physical(pde, hj.LBFGS(memory=30), trusting),
+        physical=hj.Physical(pde, hj.LBFGS(memory=30)),
         synthetic=hj.Synthetic(
             hj.networks.UNet(levels=2, features=12),
             hj.Adam(4e-3, updates=40),

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from hycojax.data import systems, units
+from hycojax.data import systems, uniting
 from hycojax.data.formats import layouts
 from hycojax.data.formats.layouts import Layout
-from hycojax.data.recordings import Film, Points, Reading, Recorded, Recordings, System
+from hycojax.data.recordings import Reading, Recorded, Recordings
 from hycojax.errors import InputError
 
 if TYPE_CHECKING:
@@ -135,8 +133,8 @@ class Together(Recorded):
         Raises:
             InputError: One can't be read, or they do not see the same systems.
         """
-        parts = [part.read().systems for part in self.instruments]
-        merged = tuple(map(_merged, zip(*_matched(parts), strict=True)))
+        parts = {f"instruments[{i}]": p.read().systems for i, p in enumerate(self.instruments)}
+        merged = tuple(map(uniting.merged, zip(*uniting.matched(parts), strict=True)))
         settings = {field.name: getattr(self, field.name) for field in fields(Recorded)}
         try:
             return Recordings(merged, **settings)
@@ -144,77 +142,6 @@ class Together(Recorded):
             raise InputError(str(error)) from error
 
 
-def _matched(parts: Sequence[Sequence[System]]) -> list[Sequence[System]]:
-    """Return the systems of each instrument in the same order."""
-    first = [system.name for system in parts[0]]
-    found = []
-    for number, part in enumerate(parts):
-        own = {system.name: system for system in part}
-        if len(part) != len(first):
-            raise InputError(
-                f"instruments[{number}] sees {len(part)} systems, instruments[0] {len(first)}: "
-                "each must see all of them"
-            )
-        unique = len(own) == len(part) and len(set(first)) == len(first)
-        same = set(own) & set(first)
-        if unique and same and same != set(first):
-            raise InputError(
-                f"instruments[{number}] sees {', '.join(own)}, instruments[0] {', '.join(first)}: "
-                "only some of these are the same: give the same systems equal names"
-            )
-        found.append([own[name] for name in first] if unique and same else part)
-    return found
-
-
-def _merged(parts: Sequence[System]) -> System:
-    """Return what several instruments saw of one system."""
-    clocks = {p.clock for p in parts if any(s.times is not None for s in p.series)}
-    if None in clocks and len(clocks) > 1:
-        raise InputError(
-            f"{parts[0].name}: one instrument has dates, another has seconds: give both the same"
-        )
-    dates = [np.datetime64(clock) for clock in clocks if clock is not None]
-    origin = min(dates) if dates else None
-    numbers, known = _numbers(parts)
-    return System(
-        parts[0].name,
-        tuple(s for part in parts for s in _since(origin, part)),
-        numbers,
-        known,
-        None if origin is None else str(origin),
-        boundary=next((part.boundary for part in parts if part.boundary), None),
-        left_out=tuple(told for part in parts for told in part.left_out or ()) or None,
-    )
-
-
-def _numbers(parts: Sequence[System]) -> tuple[dict[str, float], dict[str, str]]:
-    """Return the known numbers that several instruments give of one system, and their units."""
-    numbers: dict[str, float] = {}
-    known: dict[str, str] = {}
-    for part in parts:
-        for name, value in part.numbers.items():
-            unit = part.units.get(name)
-            if name in numbers and not _same(numbers[name], known.get(name), value, unit):
-                one, other = (
-                    f"{v:g} {u or ''}".strip()
-                    for v, u in ((numbers[name], known.get(name)), (value, unit))
-                )
-                raise InputError(f"{parts[0].name}: {name} is {one} and {other}")
-            if name not in known:
-                numbers[name] = value
-                known |= {} if unit is None else {name: unit}
-    return numbers, known
-
-
-def _same(one: float, unit: str | None, other: float, other_unit: str | None) -> bool:
-    if None not in (unit, other_unit):
-        other = float(units.convert(other, other_unit, unit))
-    return bool(np.isclose(one, other, rtol=1e-6, atol=0))
-
-
-def _since(origin: np.datetime64 | None, part: System) -> list[Film | Points]:
-    """Return the series of a system with times since another date than its own."""
-    if origin is None or part.clock in (None, str(origin)):
-        return list(part.series)
-    late = (np.datetime64(part.clock) - origin) / np.timedelta64(1, "ns") / 1e9
-    return [s if s.times is None else replace(s, times=s.times + late) for s in part.series]
+def instruments(sources: Iterable[Recorded]) -> tuple[Recorded, ...]:
+    """Return all instruments of several sources."""
+    return tuple(p for s in sources for p in (s.instruments if isinstance(s, Together) else (s,)))

@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 
 from hycojax.data.first_states import Estimated, FirstState, Known, Measured, Prior, Tie
 from hycojax.data.instruments import Line
-from hycojax.data.lines import Table, centres, means_of_systems, site
+from hycojax.data.lines import Table, means_of_systems, places, site
 from hycojax.data.observations import First, Observed, Part, Statistics
 from hycojax.data.operators import distances
 from hycojax.data.parts import cell_states, parts
@@ -281,13 +281,13 @@ def _likeliest(
     """Return amplitude and length under which the values are likeliest, as of Gaussian fields."""
     groups = []
     for table in own:
-        place = _places(table, grid)
+        where = places(table, grid)
         for system in np.unique(table.system):
             lines = np.flatnonzero(table.system == system)
             rng = np.random.default_rng(0)
             lines = rng.permutation(lines)[:_LINES]
             off = table.value[lines] - mean[system]
-            groups.append((place[lines], off, table.sigma[lines] ** 2))
+            groups.append((where[lines], off, table.sigma[lines] ** 2))
     best, found = -np.inf, (amplitudes[0], lengths[0])
     for length in lengths:
         kernel = _covariance(grid, length)
@@ -325,10 +325,6 @@ def _covariance(grid: Grid, length: float) -> Callable[[np.ndarray], np.ndarray]
         return values[tuple(np.moveaxis(index, -1, 0))]
 
     return correlations
-
-
-def _places(table: Table, grid: Grid) -> np.ndarray:
-    return centres(grid, table.channel)[table.cell] if table.place is None else table.place
 
 
 def _start(

@@ -13,6 +13,7 @@ import numpy as np
 from hycojax.data import operators
 from hycojax.data.instruments import Instrument, Line, Mean, Student, Value
 from hycojax.data.recordings import Film, Points, Recordings, System
+from hycojax.data.views import Views
 from hycojax.errors import InputError
 from hycojax.grid.domain import Grid
 
@@ -39,6 +40,7 @@ class Table:
         held: Number of the cell of each line, flat, whose own number was measured between frames;
             None: it was not.
         series: Which of the instruments of a system it is.
+        players: Those that see it, by name; empty: all.
     """
 
     channel: int
@@ -53,6 +55,7 @@ class Table:
     points: bool = False
     held: np.ndarray | None = None
     series: int = 0
+    players: tuple[str, ...] = ()
 
     def only(self, kept: np.ndarray) -> Table:
         """Return some of the lines."""
@@ -68,7 +71,7 @@ def tables(recordings: Recordings, grid: Grid, interval: float) -> list[Table]:
         InputError: A series does not suit the model; the message says which.
     """
     names = [channel.name for channel in grid.channels]
-    found = []
+    found, apart = [], isinstance(recordings, Views)
     for number, system in enumerate(recordings.systems):
         begin = _begin(recordings, system)
         for which, series in enumerate(system.series):
@@ -80,7 +83,8 @@ def tables(recordings: Recordings, grid: Grid, interval: float) -> list[Table]:
             channel = names.index(series.channel)
             if not grid.channels[channel].static:
                 own = _lines(series, number, channel, grid, begin, interval, system.name)
-                found += [replace(table, series=which) for table in own]
+                whose = recordings.seen_by[number][which] if apart else ()
+                found += [replace(table, series=which, players=whose) for table in own]
     if not any(len(t.value) for t in found):
         raise InputError("nothing is seen: all values are missing")
     return [t for t in found if len(t.value)]
@@ -318,6 +322,11 @@ def means_of_systems(
     """Return the number of values of each system, and their mean; 0 where there are none."""
     count = np.bincount(system, minlength=systems)
     return count, np.bincount(system, value, systems) / np.maximum(count, 1)
+
+
+def places(table: Table, grid: Grid) -> np.ndarray:
+    """Return the place of each line, `[line, axis]`, in metres from the corner of the box."""
+    return centres(grid, table.channel)[table.cell] if table.place is None else table.place
 
 
 def site(table: Table) -> np.ndarray:

@@ -159,6 +159,22 @@ class Statistics:
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
+class View:
+    """What one player sees of the training systems, where the other one sees something else.
+
+    Attributes:
+        training: What it learns from.
+        noise: Standard deviation of its noise over the scale.
+        sure: Whether its noise is known.
+    """
+
+    training: Observed
+    noise: Float[Array, ""]
+    sure: bool = field(default=True, metadata={"static": True})
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
 class Observations:
     """What is known of a system.
 
@@ -171,6 +187,9 @@ class Observations:
         held_out: Whether the validation measurements are a part of the training systems.
         sure: Whether the noise is known; else it is no more than this, and told by the residuals.
         spread: Standard deviation of each channel about the mean of its system; None: as of all.
+        views: What each player learns from, by name; None: all learn from the same. All else is
+            then that of both players' measurements together, and the noise that of the player that
+            has more of it: so the validation measurements are weighted.
     """
 
     training: Observed
@@ -181,6 +200,14 @@ class Observations:
     held_out: bool = field(default=False, metadata={"static": True})
     sure: bool = field(default=True, metadata={"static": True})
     spread: Float[Array, " channels"] | None = None
+    views: dict[str, View] | None = None
+
+    def of(self, player: str) -> Observations:
+        """Return what is known of a system as a player learns from it."""
+        if self.views is None:
+            return self
+        own = self.views[player]
+        return replace(self, training=own.training, noise=own.noise, sure=own.sure, views=None)
 
     @property
     def scale(self) -> Float[Array, " channels"]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hycojax.data import boundaries, first_guess
+from hycojax.data import boundaries, first_guess, roles
+from hycojax.data.first_states import FirstState
 from hycojax.data.lines import SAME, Table, means_of_systems, site, static_fields, tables
 from hycojax.data.noise import noise_of_lines
 from hycojax.data.observations import (
@@ -14,14 +16,16 @@ from hycojax.data.observations import (
     Observations,
     Observed,
     Statistics,
+    View,
     statistics,
     without_starts,
 )
 from hycojax.data.parts import EXACT, cell_states, parts
 from hycojax.data.recordings import Film, Recordings
-from hycojax.data.roles import Role, divided
-from hycojax.data.splits import Systems
+from hycojax.data.roles import Role
+from hycojax.data.splits import Split, Systems
 from hycojax.data.units import in_units
+from hycojax.data.views import Views
 from hycojax.errors import InputError
 from hycojax.grid.domain import Grid
 from hycojax.kernels.precision import check_size, real
@@ -39,6 +43,7 @@ class Seen:
 
     Attributes:
         known: What training may see.
+        every: The same for reports: all measurements, each with its own noise.
         test: What is kept for the final figures; None: nothing.
         interval: Time between the model's frames, in seconds.
         told: Sentences on what was assumed, and how the first states are known.
@@ -46,6 +51,7 @@ class Seen:
     """
 
     known: Observations
+    every: Observations
     test: Observed | None
     interval: float
     told: tuple[str, ...]
@@ -76,68 +82,166 @@ def seen(recordings: Recordings, physics: BoundPDE, seed: int) -> Seen:
     every = Role(tables(recordings, grid, physics.interval), static_fields(recordings, grid))
     _check_precision(every.tables, grid)
     frames = _frames(every, grid, physics.interval)
-    learned, held, test = _divided(every, recordings, seed)
+    learned, held, test = _divided(every, recordings, seed, grid)
     if not held.tables:
         raise InputError("validation: nothing is set aside; choose a larger share")
     overall = statistics(parts(learned, grid, frames), learned.static)
     _check_spread(overall, grid)
     found = replace(overall, std=_within_systems(learned, overall))
-    learned, held, test = (
-        _with_relative(role, recordings.relative_sigma, found) for role in (learned, held, test)
-    )
+    learned, held, test = (_with_relative(r, recordings, found) for r in (learned, held, test))
     guesses = _guesses(learned.tables, found)
     learned, held, test = (_filled(role, guesses, found) for role in (learned, held, test))
-    noise, known = _noise(learned.tables, found), not guesses
-    held_out = not isinstance(recordings.validation, Systems)
-
-    def observed(role: Role) -> Observed:
-        return _observed(role, grid, frames, found, noise)
-
-    training, validation = observed(learned), observed(held)
-    first = first_guess.first_states(recordings.first, physics, learned, training, found, noise)
-    training = replace(training, first=first)
-    if first.kind == "known":
-        training = without_starts(training)
-    if held_out:
-        validation = replace(validation, first=first)
-    else:
-        validation = _with_first(recordings, physics, held, validation, found, noise)
-    whole = bool(np.all(training.exact))
+    noise = _noise(learned.tables, found)
+    about = _About(recordings, physics, frames, found, noise)
+    views = _views(about, learned, guesses)
+    first = max((v.training.first for v in views.values()), key=_knowledge, default=None)
+    training = _training(about, learned, recordings.first, first)
+    validation = _aside(about, held, recordings.validation, training)
+    each = [view.training for view in views.values()] or [training]
     observations = Observations(
         training,
         validation,
         overall,
         np.asarray(noise, real()),
-        whole,
-        held_out,
-        sure=known,
+        whole=all(bool(np.all(own.exact)) for own in each),
+        held_out=not isinstance(recordings.validation, Systems),
+        sure=not guesses,
         spread=found.std,
     )
-    kept = observed(test) if test.tables else None
-    if kept is not None and not isinstance(recordings.test, Systems):
-        kept = replace(kept, first=first)
-    elif kept is not None:
-        kept = _with_first(recordings, physics, test, kept, found, noise)
-    said = f"first states: {first.kind}"
+    known = _apart(about, held, observations, views) if views else observations
+    kept = _aside(about, test, recordings.test, training) if test.tables else None
+    sentences = (*told, *_said(known, recordings))
+    return Seen(known, observations, kept, physics.interval, sentences)
+
+
+@dataclass(frozen=True)
+class _About:
+    """What holds for all lines: the noise is their mean over the scale."""
+
+    recordings: Recordings
+    physics: BoundPDE
+    frames: int
+    found: Statistics
+    noise: float
+
+
+def _training(
+    about: _About, role: Role, setting: FirstState | None, first: First | None = None
+) -> Observed:
+    """Return what is learned from, with its first states as it tells them, if they aren't given."""
+    training = _observed(about, role)
+    if first is None:
+        lines = role, training, about.found, about.noise
+        first = first_guess.first_states(setting, about.physics, *lines)
+    training = replace(training, first=first)
+    return without_starts(training) if first.kind == "known" else training
+
+
+def _aside(about: _About, role: Role, split: Split, training: Observed) -> Observed:
+    """Return what is set aside: whole systems with first states of their own, or parts of others.
+
+    Those of whole systems must be complete.
+    """
+    observed = _observed(about, role)
+    if not isinstance(split, Systems):
+        return replace(observed, first=training.first)
+    lines, setting = (about.found, about.noise), about.recordings.first
+    first = first_guess.first_states(setting, about.physics, role, observed, *lines)
+    if first.kind == "estimated":
+        raise InputError(
+            "the first states of systems that are set aside as a whole are not known: set aside a "
+            "share of the values, or the last part of the time"
+        )
+    if first.kind == "measured":  # no search finds these: their noise would be in each later frame
+        first = first_guess.smoothed(about.physics, role, *lines)
+    return without_starts(replace(observed, first=first))
+
+
+def _views(about: _About, learned: Role, guesses: Collection[tuple[int, int]]) -> dict[str, View]:
+    """Return what each player learns from; nothing if both learn from the same."""
+    uses = about.recordings.uses if isinstance(about.recordings, Views) else {}
+    return {name: _view(about, learned, guesses, name, use.first) for name, use in uses.items()}
+
+
+def _view(
+    about: _About,
+    learned: Role,
+    guesses: Collection[tuple[int, int]],
+    name: str,
+    setting: FirstState | None,
+) -> View:
+    """Return what a player learns from: it counts by its own noise, as if there were no more."""
+    role = roles.of(learned, name)
+    if not any(t.time.max() > 0 for t in role.tables):
+        raise InputError(f"{name}.data: nothing is left to learn from after the first state")
+    noise = _noise(role.tables, about.found)
+    training = _training(replace(about, noise=noise), role, setting)
+    sure = not any((t.channel, t.series) in guesses for t in role.tables)
+    return View(training, np.asarray(noise, real()), sure)
+
+
+def _apart(
+    about: _About, held: Role, observations: Observations, views: dict[str, View]
+) -> Observations:
+    """Return what is known of a system as players with views learn from it, and are compared.
+
+    No value that is held out counts for more than one with the noise of the noisier player: few
+    exact ones would decide alone which player is better, and they lie where one of them has learned
+    and the other has not.
+    """
+    level, std = max(float(view.noise) for view in views.values()), about.found.std
+    tables = [replace(t, sigma=np.maximum(t.sigma, level * std[t.channel])) for t in held.tables]
+    alike = _observed(replace(about, noise=level), Role(tables, held.static)).parts
+    validation = replace(observations.validation, parts=alike)
+    if not observations.held_out:
+        validation = without_starts(validation)
+    noise = np.asarray(level, real())
+    return replace(observations, validation=validation, noise=noise, views=views)
+
+
+def _knowledge(first: First) -> int:
+    """Return how well first states are known."""
+    return ("estimated", "measured", "known").index(first.kind)
+
+
+def _said(found: Observations, recordings: Recordings) -> tuple[str, str]:
+    """Return how the first states are known, and the noise, in a sentence each."""
+    all_of = {name: found.of(name) for name in found.views or {"": found}}
+
+    def each(words: dict[str, str]) -> str:
+        return ", ".join(f"{own} ({name})" if name else own for name, own in words.items())
+
+    kinds = {name: own.training.first.kind for name, own in all_of.items()}
+    said = f"first states: {each(kinds)}"
     aside = any(isinstance(p, Systems) for p in (recordings.validation, recordings.test))
-    if first.kind == "measured" and aside:
+    if "measured" in kinds.values() and aside:
         said += "; those of systems that are set aside are smoothed, and add to the errors there"
-    sigma = f"noise: {100 * noise:.2g} % of the scale" + ("" if known else ", by the values alone")
-    return Seen(observations, kept, physics.interval, (*told, said, sigma))
+    shares = {
+        name: f"{100 * float(own.noise):.2g} % of the scale"
+        + ("" if own.sure else ", by the values alone")
+        for name, own in all_of.items()
+    }
+    return said, f"noise: {each(shares)}"
 
 
-def _divided(every: Role, recordings: Recordings, seed: int) -> tuple[Role, Role, Role]:
+def _divided(every: Role, recordings: Recordings, seed: int, grid: Grid) -> tuple[Role, Role, Role]:
     """Return what is learned from, and what is set aside for the validation and as a test.
 
     Whole systems are set aside first: a part of the others is a test of systems that are trained
-    on.
+    on. What players see in two ways is set aside in both.
     """
     if isinstance(recordings.validation, Systems) and not isinstance(recordings.test, Systems):
-        rest, held = divided(every, recordings.validation, seed + 1)
-        learned, test = divided(rest, recordings.test, seed)
-        return learned, held, test
-    rest, test = divided(every, recordings.test, seed)
-    return *divided(rest, recordings.validation, seed + 1), test
+        rest, held = roles.divided(every, recordings.validation, seed + 1)
+        learned, test = roles.divided(rest, recordings.test, seed)
+    else:
+        rest, test = roles.divided(every, recordings.test, seed)
+        learned, held = roles.divided(rest, recordings.validation, seed + 1)
+    if isinstance(recordings, Views):
+        of_test = [] if isinstance(recordings.test, Systems) else [test]
+        of_both = of_test if isinstance(recordings.validation, Systems) else [held, *of_test]
+        learned = roles.without(learned, of_both, grid)
+        held = held if of_both is of_test else roles.without(held, of_test, grid)
+    return learned, held, test
 
 
 def _unused(recordings: Recordings, grid: Grid) -> list[str]:
@@ -206,29 +310,10 @@ def _within_systems(role: Role, found: Statistics) -> np.ndarray:
     return spread
 
 
-def _with_first(
-    recordings: Recordings,
-    physics: BoundPDE,
-    role: Role,
-    observed: Observed,
-    found: Statistics,
-    noise: float,
-) -> Observed:
-    """Return whole systems that are set aside, with their first states, which must be complete."""
-    first = first_guess.first_states(recordings.first, physics, role, observed, found, noise)
-    if first.kind == "estimated":
-        raise InputError(
-            "the first states of systems that are set aside as a whole are not known: set aside a "
-            "share of the values, or the last part of the time"
-        )
-    if first.kind == "measured":  # no search finds these: their noise would be in each later frame
-        first = first_guess.smoothed(physics, role, found, noise)
-    return without_starts(replace(observed, first=first))
-
-
-def _observed(role: Role, grid: Grid, frames: int, found: Statistics, noise: float) -> Observed:
+def _observed(about: _About, role: Role) -> Observed:
     """Return what is known of systems, but for their first states."""
-    built = parts(role, grid, frames, found, noise)
+    grid, frames = about.physics.domain, about.frames
+    built = parts(role, grid, frames, about.found, about.noise)
     systems, evolves = len(role.static), grid.evolves()
     exact, states = np.zeros((systems, frames), bool), None
     sure = [t.only(t.sigma == 0) for t in role.tables if t.cell is not None]
@@ -241,12 +326,17 @@ def _observed(role: Role, grid: Grid, frames: int, found: Statistics, noise: flo
     return Observed(tuple(built), first, states, exact)
 
 
-def _with_relative(role: Role, share: float | None, found: Statistics) -> Role:
+def _with_relative(role: Role, recordings: Recordings, found: Statistics) -> Role:
     """Return a role in which a sigma that is unknown is a share of the channel's spread."""
-    if share is None:
-        return role
-    spread = {t.channel: share * float(found.std[t.channel]) for t in role.tables}
-    return Role([_with_sigma(t, spread[t.channel]) for t in role.tables], role.static)
+    uses = recordings.uses if isinstance(recordings, Views) else {}
+
+    def known(table: Table) -> Table:
+        share = uses.get(next(iter(table.players), ""), recordings).relative_sigma
+        return (
+            table if share is None else _with_sigma(table, share * float(found.std[table.channel]))
+        )
+
+    return Role(list(map(known, role.tables)), role.static)
 
 
 def _guesses(tables: list[Table], found: Statistics) -> dict[tuple[int, int], float]:

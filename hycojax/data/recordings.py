@@ -166,11 +166,6 @@ class Use(Checked):
 class Recorded(Use, ABC):
     """What is known of a system from recordings, and how it is used."""
 
-    @property
-    def truth(self) -> None:
-        """The true system: nobody knows it."""
-        return None
-
     @abstractmethod
     def read(self) -> Recordings:
         """Return the recordings themselves.

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hycojax.data.lines import Table
+from hycojax.data.lines import Table, places
 from hycojax.data.splits import LastPart, Split, Systems
 from hycojax.errors import InputError
+from hycojax.grid.domain import Grid
+
+#: Steps of a cell and of an interval in which places and times are compared.
+_FINE = 1000
+#: Odd numbers that make one number of several, no two alike but by a rare accident.
+_FACTORS = np.random.default_rng(0).integers(2**63, size=6, dtype=np.uint64) | np.uint64(1)
 
 
 @dataclass(frozen=True)
@@ -17,6 +24,33 @@ class Role:
 
     tables: list[Table]
     static: np.ndarray
+
+
+def of(role: Role, player: str) -> Role:
+    """Return the lines of a role that a player sees."""
+    return Role([t for t in role.tables if player in t.players], role.static)
+
+
+def without(role: Role, others: Sequence[Role], grid: Grid) -> Role:
+    """Return a role without what is measured where and when others have a value too.
+
+    One value may have come by two ways, as a camera's that is given as a probe's too: what is held
+    out of it on one way must not be learned from on the other.
+    """
+    held = [_keys(t, grid) for other in others for t in other.tables]
+    if not held:
+        return role
+    known = np.unique(np.concatenate(held))
+    kept = [t.only(~np.isin(_keys(t, grid), known)) for t in role.tables]
+    return Role([t for t in kept if len(t.value)], role.static)
+
+
+def _keys(table: Table, grid: Grid) -> np.ndarray:
+    """Return a number for each line: that of its channel, system, time and place."""
+    where = places(table, grid) / np.asarray(grid.dx)
+    fine = np.round(_FINE * np.column_stack([table.time, where])).astype(np.int64)
+    columns = np.column_stack([table.system, np.full(len(fine), table.channel), fine])
+    return np.sum(columns.astype(np.uint64) * _FACTORS[: columns.shape[1]], axis=1)
 
 
 def divided(whole: Role, split: Split | None, seed: int) -> tuple[Role, Role]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from hycojax.data import lines
-from hycojax.data.files import Together
+from hycojax.data.files import instruments
 from hycojax.data.recordings import Film, Points, Reading, Recordings, System
 from hycojax.data.units import in_units, scale
 from hycojax.data.variables import nearest
@@ -30,10 +31,9 @@ class Naming:
     """The same, for what is read now."""
 
 
-def naming(data: Any) -> Naming:
+def naming(sources: Iterable[Any]) -> Naming:
     """Return how the recordings of an experiment were read, by all of their instruments."""
-    parts = data.instruments if isinstance(data, Together) else (data,)
-    read = [part for part in parts if isinstance(part, Reading)]
+    read = [part for part in instruments(sources) if isinstance(part, Reading)]
     channels = {k: v for part in read for k, v in part.channels.items()}
     return Naming(channels, {k: v for part in read for k, v in part.units.items()})
 

@@ -16,13 +16,13 @@ from hycojax.inference.losses import followed
 def complete(
     game: Game, data: Observations, players: dict[str, PlayerState], name: str, turn: Turn
 ) -> Source:
-    """Return the training recordings, with a complete state at each frame where windows may begin.
+    """Return what a player learns from, with a complete state where windows may begin.
 
     A complete state that is known without noise is taken as it is. Any other is a state of one
     model's trajectory from the first states: a mixture of measurements and predictions is a state
-    of no system, and misleads the search. The trajectory is the player's own, or the partner's if
-    they meet and that one is better in validation. Windows begin on it only as far as it follows
-    the recordings: from states that are far off, a model would learn to be wrong.
+    of no system, and misleads the search. The trajectory is the player's own, or that of a partner
+    that leads and is better in validation. Windows begin on it only as far as it follows the
+    recordings: from states that are far off, a model would learn to be wrong.
     """
     known = data.training
     if data.whole:
@@ -30,7 +30,7 @@ def complete(
     starts, partner = players[name].recorded, game.partner(name)
     if partner is not None:
         ours, theirs = (jnp.nan_to_num(players[n].error, nan=jnp.inf) for n in (name, partner))
-        trusted = (turn.interaction > 0) & (theirs < ours)
+        trusted = _leads(turn) & (theirs < ours)
         starts = jnp.where(trusted, players[partner].recorded, starts)
     if known.states is not None:
         exact = known.exact.reshape(*known.exact.shape, *(1,) * (starts.ndim - 2))
@@ -43,13 +43,19 @@ def first_states(
 ) -> Float[Array, "simulation *shape channels"]:
     """Return the first states of the training systems as a player takes them.
 
-    That are its own estimate, or the partner's if they meet, else what is known without one.
+    That are those that it knows or estimates itself, else those of a partner that leads.
     """
-    first, scale = data.training.first, data.scale
-    found = states(game.physics, first, scale)
-    for other, player in game.seats:
-        if player.estimates(first):
-            own = states(game.physics, first, scale, players[other].params)
-            taken = jnp.asarray(other == name) | (turn.interaction > 0)
-            found = jnp.where(taken, own, found)
-    return found
+    first, partner = data.of(name).training.first, game.partner(name)
+
+    def of(own: str) -> Array:
+        known = data.of(own).training.first
+        return states(game.physics, known, data.scale, players[own].params)
+
+    if partner is None or first.kind == "known" or game.players[name].estimates(first):
+        return of(name)
+    return jnp.where(_leads(turn), of(partner), of(name))
+
+
+def _leads(turn: Turn) -> Array:
+    """Return whether a partner is trusted more than not: then a player begins where it does."""
+    return (turn.interaction > 0) & (jnp.mean(turn.trust) > 0.5)

@@ -24,7 +24,6 @@ from jaxtyping import Array, Key
 
 from hycojax.data.first_guess import ANNEALED
 from hycojax.data.observations import Observations
-from hycojax.game.balance import balanced
 from hycojax.game.completion import complete, first_states
 from hycojax.game.lessons import lessons
 from hycojax.game.objective import objective, visible_loss
@@ -32,7 +31,8 @@ from hycojax.game.schedule import Turn
 from hycojax.game.state import NAMES, Game, PlayerState, TrainingState
 from hycojax.game.turn import train
 from hycojax.game.validation import validated
-from hycojax.inference import marginal, priors
+from hycojax.inference import evidence, marginal, priors
+from hycojax.inference.losses import frame_counts
 from hycojax.solvers import Objective
 
 
@@ -47,10 +47,11 @@ def cycle(
     players, metrics = dict(state.players), {}
     for name, player in game.seats:
         own = jax.random.fold_in(key, 1 + NAMES.index(name))
+        turn = _trusting(game, data, players, name, turns[name])
         with jax.named_scope(name):
-            players[name], metrics[name] = play(game, data, players, name, turns[name], key, own)
+            players[name], metrics[name] = play(game, data, players, name, turn, key, own)
         with jax.named_scope("validation"):
-            due, first = turns[name].validates, first_states(game, data, players, name, turns[name])
+            due, first = turn.validates, first_states(game, data, players, name, turn)
             players[name] = validated(player.model, players[name], data, first, state.cycle, due)
         metrics[name]["validation"] = players[name].error
     return replace(state, players=players, cycle=state.cycle + 1), metrics
@@ -68,10 +69,16 @@ def play(
     """Return a player after its training in a cycle, and what to report of it."""
     player, own = game.players[name], players[name]
     with jax.named_scope("interaction"):
-        first = first_states(game, data, players, name, turn)
+        # A partner that sees something else begins where it knows: by that it is trusted.
+        apart = game.partner(name) if data.views else None
+        teachers = {apart: players[apart]} if apart else players
+        begun = (apart, replace(turn, interaction=0)) if apart else (name, turn)
+        first = first_states(game, data, players, *begun)
+        data = data.of(name)
         observed = complete(game, data, players, name, turn)
-        shown = lessons(game, data, players, name, turn, first, shared)
-    turn = balanced(game, data, players, name, turn, observed)
+        shown = lessons(game, data, teachers, name, turn, first, shared)
+        if apart and game.interaction.recorded and player.estimates(data.training.first):
+            shown = replace(shown, first=True)  # its first states have to meet the partner's too
 
     leaning = None
     if player.estimates(data.training.first):
@@ -90,5 +97,30 @@ def play(
     params, solver, terms = train(player, own, loss_of, visible, turn, key)
     parameters = jax.tree.map(jnp.mean, player.model.estimates(params))
     spread = jax.tree.map(jnp.mean, player.solver.deviations(solver, player.model.estimates))
-    terms = {**terms, "parameters": parameters, "spread": spread}
-    return replace(own, params=params, solver=solver), terms
+    terms = {**terms, "parameters": parameters, "spread": spread, "trust": _told(game, name, turn)}
+    fitted = jnp.where(turn.active, terms["data"], own.fitted)
+    return replace(own, params=params, solver=solver, fitted=fitted), terms
+
+
+def _trusting(
+    game: Game, data: Observations, players: dict[str, PlayerState], name: str, turn: Turn
+) -> Turn:
+    """Return a turn in which the partner counts for what it predicts better; else none is met."""
+    partner = game.partner(name)
+    if partner is None:
+        return turn
+    squares = players[name].squares, players[partner].squares
+    counts = frame_counts(data.validation.parts, len(data.scale))
+    trust = evidence.trust(*squares, counts, data.noise, players[name].fitted)
+    trust = jnp.where(turn.equal | (turn.data == 0), 1, trust)
+    heard = jnp.any(trust > 0)
+    interaction = jnp.where(heard, turn.interaction, 0)
+    return replace(turn, trust=trust, interaction=interaction, meets=turn.meets & heard)
+
+
+def _told(game: Game, name: str, turn: Turn) -> dict[str, Array]:
+    """Return how much the partner counted, for each channel that evolves; nothing without one."""
+    grid = game.physics.domain
+    if game.partner(name) is None:
+        return {}
+    return {grid.channels[c].name: jnp.where(turn.meets, turn.trust[c], 0) for c in grid.dynamic}

@@ -13,7 +13,7 @@ from hycojax.game.schedule import Fresh, Turn
 from hycojax.game.state import Game, PlayerState
 from hycojax.grid.domain import Boundary
 from hycojax.kernels import random_arrays
-from hycojax.models.model import Starts, beginnings
+from hycojax.models.model import beginnings
 
 
 def lessons(
@@ -38,7 +38,11 @@ def lessons(
     count = _fresh(game, recorded) + game.interaction.recorded * recorded
 
     def predict() -> Array:
-        starts = _meeting_places(game, data, players, first, jax.random.fold_in(key, 0))
+        places = [first] if game.interaction.recorded else []
+        if fresh := _fresh(game, recorded):
+            drawn = jax.random.fold_in(key, 0)
+            places.append(fresh_states(game, data, players, first, fresh, drawn))
+        starts = beginnings(jnp.concatenate(places))
         return game.players[partner].model.predict(players[partner].params, starts, steps)
 
     shape = (count, steps + 1, *first.shape[1:])
@@ -55,20 +59,6 @@ def lessons(
 def _fresh(game: Game, recorded: int) -> int:
     """Return how many initial states are drawn for the players to compare from."""
     return max(1, round(game.interaction.alpha * recorded)) if game.interaction.alpha else 0
-
-
-def _meeting_places(
-    game: Game,
-    data: Observations,
-    players: dict[str, PlayerState],
-    first: Float[Array, "simulation *shape channels"],
-    key: Key[Array, ""],
-) -> Starts:
-    """Return the states from which the players compare: first states, then fresh ones."""
-    places = [first] if game.interaction.recorded else []
-    if count := _fresh(game, data.training.simulations):
-        places.append(fresh_states(game, data, players, first, count, key))
-    return beginnings(jnp.concatenate(places))
 
 
 def fresh_states(

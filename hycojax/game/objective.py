@@ -23,19 +23,21 @@ from hycojax.solvers import Objective
 
 @dataclass(frozen=True)
 class _Task:
-    """What a player fits: windows of each source, with the weight of each."""
+    """What a player fits: windows of each source, with the weight and the scales of each."""
 
     player: Player
     data: Observations
     physics: BoundPDE
     sources: list[Source]
     weights: list[Array]
+    scales: list[Float[Array, " channels"]]
 
-    def distance(self, params: Any, windows: Windows, count: Array | None = None) -> Array:
+    def distance(
+        self, params: Any, windows: Windows, scale: Array, count: Array | None = None
+    ) -> Array:
         """Return how far the player is from windows."""
-        own, known = self.player, self.data
-        about = known.scale, known.noise, own.truncation, count
-        return window_loss(own.model, params, windows, *about)
+        own, noise = self.player, self.data.noise
+        return window_loss(own.model, params, windows, scale, noise, own.truncation, count)
 
 
 def objective(
@@ -53,14 +55,17 @@ def objective(
 
     with `window_loss` on windows of the recordings and, unless b is 0, on windows of the other
     player's trajectories (none without another player), and the penalty of improbable parameters,
-    and of a learned term along the recordings. The weights are the turn's. Of numbered batches only
-    the gradient backwards is defined. First states that the player estimates are those of its
-    parameters; `leaning`, if given, is the derivative by the others of what their uncertainty adds.
+    and of a learned term along the recordings. The weights are those of the turn, times its trust
+    for channels of the other player. Of numbered batches only the gradient backwards is defined.
+    First states that the player estimates are those of its parameters; `leaning`, if given, is the
+    derivative by the others of what their uncertainty adds.
     """
     observed = within(observed, turn.reach) if player.growth else observed
     sources = [observed] if generated is None else [observed, generated]
     weights = [turn.data, turn.interaction][: len(sources)]
-    task = _Task(player, data, physics, sources, weights)
+    # A channel's weight is that of its square.
+    scales = [data.scale, data.scale / jnp.sqrt(turn.trust)][: len(sources)]
+    task = _Task(player, data, physics, sources, weights, scales)
 
     def loss(
         params: Any, key: Key[Array, ""], number: int | None = None
@@ -92,15 +97,16 @@ def _apart(task: _Task, params: Any, keys: list[Key[Array, ""]], number: int | N
     """Return the distance to each source, as a program of its own."""
     player, scale, known = task.player, task.data.scale, task.data.training
 
-    def term(params: Any, source: Source, key: Key[Array, ""]) -> Array:
-        if source is task.sources[0] and player.estimates(known.first):
+    def term(params: Any, source: Source, own: Array, key: Key[Array, ""]) -> Array:
+        if player.estimates(known.first) and (source is task.sources[0] or source.first):
             first = first_states.states(task.physics, known.first, scale, params)
-            source = replace(source, starts=source.starts.at[:, 0].set(first), first=True)
-        return task.distance(params, _windows(player, source, scale, key, number))
+            starts = source.starts.at[: len(first), 0].set(first)
+            source = replace(source, starts=starts, first=True)
+        return task.distance(params, _windows(player, source, scale, key, number), own)
 
     return [
-        unless_weightless(lambda p, s=s, k=k: term(p, s, k), params, w)
-        for s, k, w in zip(task.sources, keys, task.weights, strict=True)
+        unless_weightless(lambda p, about=about: term(p, *about), params, w)
+        for *about, w in zip(task.sources, task.scales, keys, task.weights, strict=True)
     ]
 
 
@@ -109,8 +115,8 @@ def _in_turn(task: _Task, params: Any, keys: list[Key[Array, ""]], number: int) 
     # Batches that see more count for more: their mean is the loss on all windows.
     player, scale = task.player, task.data.scale
     batches = [
-        (_windows(player, s, scale, k, number), player.batch * seen_values(s, player.horizon))
-        for s, k in zip(task.sources, keys, strict=True)
+        (_windows(player, s, scale, k, number), own, player.batch * seen_values(s, player.horizon))
+        for s, own, k in zip(task.sources, task.scales, keys, strict=True)
     ]
     groups = [(batches, task.weights)]
     if len(set(map(jax.tree.structure, batches))) > 1:  # several instruments, or rows

@@ -7,23 +7,20 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hycojax.data.observations import First
+from hycojax.data.recordings import Recorded
+from hycojax.data.simulated import Simulated
 from hycojax.settings.checked import Checked
 from hycojax.solvers import Solver
 
 
-class Balance(enum.Enum):
-    """How the weights of data and interaction are balanced."""
+class Trust(enum.Enum):
+    """How much a partner counts."""
 
-    FIXED = "fixed"
-    """They are as given."""
-    ERRORS = "errors"
-    """The interaction's is multiplied by (own / partner's validation error)^2, at most 1: a partner
-    that is worse pulls as much as a measurement with its noise would. Not if the data's weight is
-    0: there is nothing to weigh against."""
-    MISFIT = "misfit"
-    """The same with the distance of the own rollouts to the recordings in place of the own
-    validation error: the noise that the recordings have, as far as this model can tell. The partner
-    then pulls less where the own parameters are right, and cannot spoil them."""
+    EVIDENCE = "evidence"
+    """In each cycle and channel for what it predicts better of the held-out values
+    (`inference.evidence`): for nothing where it is no better."""
+    EQUAL = "equal"
+    """In full, whatever the recordings say of it."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +31,8 @@ class Weights(Checked):
     """Weight of the distance to the recordings, where they see."""
     interaction: float = 1.0
     """Weight of the distance to the other player's trajectories, after the warm-up."""
-    balance: Balance = Balance.FIXED
-    """How they are balanced in each cycle."""
+    trust: Trust = Trust.EVIDENCE
+    """How much the partner counts."""
 
     def __post_init__(self):
         for name in ("data", "interaction"):
@@ -94,6 +91,8 @@ class Player(Checked):
     """Back-propagation through time ends after so many intervals; None: it goes through all."""
     early: Early = Early()
     """How its first turns differ."""
+    data: Recorded | Simulated | None = None
+    """Recordings that it alone learns from; None: the data of the experiment."""
 
     def __post_init__(self):
         for name in ("horizon", "lesson_steps", "batch", "truncation", "finer"):

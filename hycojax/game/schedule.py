@@ -52,8 +52,9 @@ class Interaction(Checked):
 
     alpha: float = field(default=2.0, metadata=STATIC)
     """Trajectories from fresh initial states for each recorded one; 0: none."""
-    recorded: bool = False
-    """Whether they also compare along the recordings, from the first frames on."""
+    recorded: bool | None = None
+    """Whether they also compare along the recordings, from the first frames on; None: where they
+    see different ones."""
     points: float | None = None
     """Share of the cells and times that count (ghost points), chosen anew in each cycle; None: all
     count."""
@@ -78,7 +79,8 @@ class Turn:
     After it, the player is validated if that is due. `cycles` is the number of its turns in the
     run, by which its solver makes plans; it `begins` with the first. The time that is fitted is
     doubled `doublings` times in the turn, up to `reach` frames. Improbable first states count as
-    with this noise at `least`. These are numbers: one program serves all of them.
+    with this noise at `least`. The partner counts with this `trust`, a number for each channel, or
+    in full if trust is to be `equal`. These are numbers: one program serves all of them.
     """
 
     active: Bool[Array, ""]
@@ -91,3 +93,5 @@ class Turn:
     reach: Float[Array, ""] | float = math.inf
     begins: Bool[Array, ""] | bool = False
     least: Float[Array, ""] | float = 0.0
+    trust: Float[Array, " channels"] | float = 1.0
+    equal: Bool[Array, ""] | bool = False

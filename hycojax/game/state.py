@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key, UInt32
 
 from hycojax.data.observations import Observations
-from hycojax.game.player import Physical, Player, Synthetic, Weights
+from hycojax.game.player import Physical, Player, Synthetic, Trust, Weights
 from hycojax.game.schedule import Interaction, Schedule, Turn
 from hycojax.inference import priors
 from hycojax.inference.first_states import states
@@ -57,15 +57,19 @@ class Game:
 class PlayerState:
     """Parameters and optimiser state, and the parameters that were best in validation.
 
-    `error` is that of the latest validation, `best_cycle` how many cycles were played at the best.
-    `recorded` are the training recordings as the player predicts them from their first states; None
-    where all of them is known, so that nothing has to be predicted. `prior` is what a player that
-    estimates first states has learned of them (`inference.priors`).
+    `fitted` is the distance to the recordings at the end of the latest turn. `error` is that of the
+    latest validation, `squares` are its sums by frame and channel (both NaN before the first), and
+    `best_cycle` is how many cycles were played at the best. `recorded` are the training recordings
+    as the player predicts them from their first states; None where all of them is known, so that
+    nothing has to be predicted. `prior` is what a player that estimates first states has learned of
+    them (`inference.priors`).
     """
 
     params: Any
     solver: Any
+    fitted: Float[Array, ""]
     error: Float[Array, ""]
+    squares: Float[Array, "simulation time channels"]
     best: Any
     best_error: Float[Array, ""]
     best_cycle: Int[Array, ""]
@@ -101,7 +105,7 @@ def stage(game: Game, cycle: int) -> Game:
     """Return what of the game decides the program of a cycle; equal structures are one program."""
 
     def bare(player: Player) -> Player:
-        return replace(player.at(cycle), weights=Weights(balance=player.weights.balance), begin=0)
+        return replace(player.at(cycle), weights=Weights(), begin=0)
 
     seats = tuple((name, bare(player)) for name, player in game.seats)
     return replace(game, seats=seats, schedule=Schedule())
@@ -127,6 +131,8 @@ def _turn(game: Game, player: Player, cycle: int) -> Turn:
         doublings=np.asarray(player.growth if cycle == player.begin else 0, np.int32),
         reach=np.asarray(player.horizon if player.growth else np.inf, real()),
         least=np.asarray(0, real()),
+        trust=np.ones(len(game.physics.channels), real()),
+        equal=np.asarray(player.weights.trust is Trust.EQUAL),
     )
 
 
@@ -140,15 +146,14 @@ def start(game: Game, data: Observations, key: Key[Array, ""]) -> TrainingState:
 def _start(structure: Game, numbers: Any, data: Observations, key: Key[Array, ""]) -> TrainingState:
     game = join(structure, numbers)
     weights, drawn = jax.random.fold_in(key, 0), jax.random.fold_in(key, 1)
-    players = {
-        name: _untrained(game, player, data, jax.random.fold_in(weights, NAMES.index(name)))
-        for name, player in game.seats
-    }
+    players = {name: _untrained(game, name, data.of(name), weights) for name, _ in game.seats}
     return TrainingState(players, jnp.asarray(0, jnp.int32), jax.random.key_data(drawn))
 
 
-def _untrained(game: Game, player: Player, data: Observations, key: Key[Array, ""]) -> PlayerState:
-    first = data.training.first
+def _untrained(game: Game, name: str, data: Observations, key: Key[Array, ""]) -> PlayerState:
+    player, key = game.players[name], jax.random.fold_in(key, NAMES.index(name))
+    first, aside = data.training.first, data.validation
+    squares = (aside.simulations, aside.steps + 1, len(game.physics.channels))
     params = player.model.normalise(player.model.init(key), data.statistics)
     searched = player.estimates(first)
     if searched:
@@ -158,7 +163,9 @@ def _untrained(game: Game, player: Player, data: Observations, key: Key[Array, "
     return PlayerState(
         params=params,
         solver=player.solver.init(params, game.schedule.cycles),
+        fitted=jnp.asarray(jnp.nan, real()),
         error=jnp.asarray(jnp.inf, real()),
+        squares=jnp.full(squares, jnp.nan, real()),
         best=jax.tree.map(jnp.copy, params),  # not the same buffers: the state is donated
         best_error=jnp.asarray(jnp.inf, real()),
         best_cycle=jnp.asarray(0, jnp.int32),

@@ -11,7 +11,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from hycojax.data.observations import Observations
 from hycojax.game.state import PlayerState
-from hycojax.inference.losses import misfit
+from hycojax.inference.losses import frame_squares
 from hycojax.models.model import Model, beginnings
 
 
@@ -25,19 +25,23 @@ def validated(
 ) -> PlayerState:
     """Return a player after its turn in a cycle, with its predictions, validated if that is due.
 
+    The error is the relative rms error of full predictions on what is set aside.
+
     `first` are the first states of the training systems.
     """
-    error, recorded = jax.lax.cond(
+    squares, recorded = jax.lax.cond(
         due | (not data.whole),
         lambda: predictions(model, own.params, data, first),
-        lambda: (own.error, own.recorded),
+        lambda: (own.squares, own.recorded),
     )
-    error = jnp.where(due, error, own.error)
+    squares = jnp.where(due, squares, own.squares)
+    mean = jnp.sum(squares) / jnp.maximum(data.validation.count, 1)
+    error = jnp.where(due, jnp.sqrt(mean), own.error)
     better = due & (error < own.best_error)
     new = {"best": own.params, "best_error": error, "best_cycle": cycle + 1}
     old = {name: getattr(own, name) for name in new}
     best = jax.tree.map(lambda n, o: jnp.where(better, n, o), new, old)
-    return replace(own, error=error, recorded=recorded, **best)
+    return replace(own, error=error, squares=squares, recorded=recorded, **best)
 
 
 def predictions(
@@ -45,12 +49,13 @@ def predictions(
     params: Any,
     data: Observations,
     first: Float[Array, "simulation *shape channels"],
-) -> tuple[Float[Array, ""], Float[Array, "simulation time *shape channels"] | None]:
-    """Return the validation error, and the training recordings as they are predicted.
+) -> tuple[
+    Float[Array, "aside frame channels"], Float[Array, "simulation time *shape channels"] | None
+]:
+    """Return the squares of what is set aside, and the training recordings as they are predicted.
 
-    The error is the relative rms error of full predictions on what is set aside. All are predicted
-    side by side: a rollout is compiled once. What is held out belongs to the training systems.
-    Where all of these is known, they are not predicted: None.
+    All are predicted side by side: a rollout is compiled once. What is held out belongs to the
+    training systems. Where all of these is known, they are not predicted: None.
     """
     training, validation = data.training, data.validation
     count, steps = validation.simulations, validation.steps
@@ -61,7 +66,7 @@ def predictions(
         steps = max(steps, training.steps)
     predicted = model.predict(params, beginnings(starts), steps)
     compared = predicted[-count:, : validation.steps + 1]
-    error = jnp.sqrt(misfit(validation.parts, compared, data.scale, data.noise))
+    squares = frame_squares(validation.parts, compared, data.scale, data.noise)
     # A prediction that is not a number counts as infinitely far off.
-    error = jnp.where(jnp.isnan(error), jnp.inf, error)
-    return error, None if data.whole else predicted[: training.simulations, : training.steps + 1]
+    squares = jnp.where(jnp.isnan(squares), jnp.inf, squares)
+    return squares, None if data.whole else predicted[: training.simulations, : training.steps + 1]

@@ -9,9 +9,10 @@ import jax.numpy as jnp
 from jax.scipy.special import digamma
 from jaxtyping import Array, Float
 
-from hycojax.data.observations import Observations, Part, Rows
+from hycojax.data.observations import Dense, Observations, Part, Rows
 from hycojax.data.operators import distances
 from hycojax.data.windows import Source, Windows, tile
+from hycojax.kernels.precision import real
 from hycojax.models.model import Model
 
 #: So far from what is measured, over the scale, a trajectory may be to count as right.
@@ -105,12 +106,46 @@ def chi2(
     """
     total, count = 0.0, 0
     for part in parts:
-        usual, nu = 1.0, part.degrees
-        if nu is not None:
-            usual = (nu + 1) * (digamma((nu + 1) / 2) - digamma(nu / 2))
-        total += jnp.sum(squares(part, predicted, scale, noise)) / noise**2 / usual
+        total += jnp.sum(squares(part, predicted, scale, noise)) / noise**2 / _usual(part)
         count += jnp.sum(part.seen)
     return total / jnp.maximum(count, 1)
+
+
+def frame_squares(
+    parts: tuple[Part, ...],
+    predicted: Float[Array, "window time *shape channels"],
+    scale: Float[Array, " channels"],
+    noise: Float[Array, ""] | float,
+) -> Float[Array, "window time channels"]:
+    """Return the sums of the weighted `squares` by frame and channel; noise^2 each for the truth.
+
+    Errors by Student's t count by its likelihood, over the mean of that.
+    """
+    found = (squares(p, predicted, scale, noise) / _usual(p) for p in parts)
+    return sum(by_frame(p, own, len(scale)) for p, own in zip(parts, found, strict=True))
+
+
+def frame_counts(parts: tuple[Part, ...], channels: int) -> Float[Array, "window time channels"]:
+    """Return how many values were measured, by frame and channel."""
+    return sum(by_frame(p, p.seen.astype(real()), channels) for p in parts)
+
+
+def by_frame(
+    part: Part, values: Float[Array, "window time ..."], channels: int
+) -> Float[Array, "window time channels"]:
+    """Return the sums by frame and channel of numbers that belong to measurements."""
+    if isinstance(part, Dense):
+        return jnp.sum(values, tuple(range(2, values.ndim - 1)))
+    own = part.channel[part.row][..., None] == jnp.arange(channels)
+    return jnp.sum(jnp.where(own, values[..., None], 0), 2)
+
+
+def _usual(part: Part) -> float:
+    """Return what the square of an error over its sigma is in the mean, as it counts."""
+    if part.degrees is None:
+        return 1.0
+    nu = part.degrees
+    return (nu + 1) * (digamma((nu + 1) / 2) - digamma(nu / 2))
 
 
 def followed(

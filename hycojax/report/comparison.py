@@ -41,7 +41,8 @@ def compared(
     experiment: str, seeds: int, summaries: dict[str, list[dict[str, Any]]], rows: Sequence[Any]
 ) -> Comparison:
     """Return the comparison of summaries, a list of them for each scheme."""
-    every = [summary[name] for own in summaries.values() for summary in own for name in NAMES]
+    found = (summary for own in summaries.values() for summary in own)
+    every = [summary[name] for summary in found for name in NAMES if name in summary]
     kind = evaluation.kind_of(every)
     lines = {row.label: _values(row, summaries[row.scheme], kind) for row in rows}
     runs = {scheme: len(found) for scheme, found in summaries.items()}

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import jax
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from hycojax.data.observations import First, Observations, Observed, Part
+from hycojax.data.observations import First, Observations, Observed, Part, View
 from hycojax.data.store import Simulations
 from hycojax.inference import first_states
 from hycojax.inference.losses import chi2, misfit, nrmse
@@ -41,6 +41,8 @@ class Trial:
         mask: What of a truth was seen.
         trained: Whether its systems were trained on: a player may know their first states better.
         sure: Whether the noise is known; else it is a guess, until residuals tell it (`told`).
+        views: What each player knows of systems that were trained on, by name, if that is not the
+            same: its measurements, their noise, and the first states.
     """
 
     first: First
@@ -52,6 +54,11 @@ class Trial:
     mask: Bool[np.ndarray, " time *shape"] | None = None
     trained: bool = False
     sure: bool = True
+    views: dict[str, Trial] = field(default_factory=dict)
+
+    def of(self, player: str) -> Trial:
+        """Return the same as a player knows it."""
+        return self.views.get(player, self)
 
 
 @dataclass(frozen=True)
@@ -90,25 +97,38 @@ def simulated_trials(
     return found
 
 
-def measured_trials(data: Observations, test: Observed | None) -> dict[str, Trial]:
+def measured_trials(
+    data: Observations, test: Observed | None, views: dict[str, View] | None = None
+) -> dict[str, Trial]:
     """Return what models are tried on where nobody knows a truth.
 
     That are the "recorded" measurements, and those that are set aside as a "test"; if none are,
     those of the validation, as "held_out" of the same systems or as a "test" of others.
-    """
-    scale, noise = np.asarray(data.scale), float(data.noise)
 
-    def trial(own: Observed) -> Trial:
-        about = {"trained": own.first is data.training.first, "sure": data.sure}
-        return Trial(own.first, own.steps, scale, noise, parts=own.parts, **about)
+    Args:
+        data: All that is known.
+        test: What is set aside as a test.
+        views: What each player has learned from, if that is not the same.
+    """
+
+    def trial(own: Observed, of: Observations | View = data) -> Trial:
+        about = {"trained": own.first is of.training.first, "sure": of.sure}
+        numbers = own.steps, np.asarray(data.scale), float(of.noise)
+        return Trial(own.first, *numbers, parts=own.parts, **about)
 
     aside = trial(data.validation if test is None else test)
     kind = "held_out" if test is None and aside.trained else "test"
-    return {"recorded": trial(data.training), kind: aside}
+    known = {name: trial(view.training, view) for name, view in (views or {}).items()}
+    return {"recorded": replace(trial(data.training), views=known), kind: aside}
 
 
 def predictions(
-    physics: BoundPDE, model: Model, params: Any, states: Any, tried: dict[str, Trial]
+    physics: BoundPDE,
+    model: Model,
+    params: Any,
+    states: Any,
+    tried: dict[str, Trial],
+    first: First | None = None,
 ) -> dict[str, Prediction]:
     """Return what a player predicts in each of the trials.
 
@@ -120,12 +140,17 @@ def predictions(
         params: Its parameters.
         states: Parameters that hold the first states which were estimated, if any were.
         tried: The trials.
+        first: What is known of the first states of systems that were trained on; None: as the
+            trials say.
     """
-    return {
-        kind: _prediction(physics, model, params, states if trial.trained else None, trial)
-        for kind, trial in tried.items()
-        if trial.trained or isinstance(model, Stepper)
-    }
+    found = {}
+    for kind, trial in tried.items():
+        if trial.trained:
+            begun = trial if first is None else replace(trial, first=first)
+            found[kind] = _prediction(physics, model, params, states, begun)
+        elif isinstance(model, Stepper):
+            found[kind] = _prediction(physics, model, params, None, trial)
+    return found
 
 
 def errors(found: dict[str, Prediction], tried: dict[str, Trial]) -> dict[str, float]:
@@ -152,21 +177,43 @@ def errors(found: dict[str, Prediction], tried: dict[str, Trial]) -> dict[str, f
     return named
 
 
-def told(tried: dict[str, Trial], found: Iterable[dict[str, Prediction]]) -> dict[str, Trial]:
+def own_errors(trial: Trial, found: Prediction) -> dict[str, float]:
+    """Return the mean errors on what a player itself has learned from, as `own`.
+
+    Args:
+        trial: What it knows of the recorded systems.
+        found: What it predicts of them.
+    """
+    return errors({"own": replace(found, **_measured(trial, found.values))}, {"own": trial})
+
+
+def told(tried: dict[str, Trial], found: dict[str, dict[str, Prediction]]) -> dict[str, Trial]:
     """Return trials with the noise that the residuals tell, where it is not known.
 
-    They are those of the player that is nearest to what was learned from.
+    They are those of the player that is nearest to what was learned from; of what a player alone
+    has learned from they are its own.
 
     Args:
         tried: The trials.
         found: Predictions of each player.
     """
-    squares = [own["recorded"].square for own in found if "recorded" in own]
+    squares = [own["recorded"].square for own in found.values() if "recorded" in own]
+    new = {kind: _with_noise(trial, squares) for kind, trial in tried.items()}
+    for kind, trial in new.items():
+        views = {
+            name: _with_noise(view, [_measured(view, found[name][kind].values)["square"]])
+            for name, view in trial.views.items()
+            if kind in found.get(name, {})
+        }
+        new[kind] = replace(trial, views=trial.views | views)
+    return new
+
+
+def _with_noise(trial: Trial, squares: Iterable[float | None]) -> Trial:
+    """Return a trial with the noise that the least of mean squares tells, if it is not known."""
     least = min((s for s in squares if s is not None), default=math.inf)
-    if not math.isfinite(least):
-        return tried
-    noise = math.sqrt(least)
-    return {k: t if t.sure else replace(t, noise=noise) for k, t in tried.items()}
+    told = not trial.sure and math.isfinite(least)
+    return replace(trial, noise=math.sqrt(least)) if told else trial
 
 
 def kind_of(summaries: Iterable[dict[str, Any]]) -> str:
@@ -220,12 +267,19 @@ def _prediction(
     first = first_states.states(physics, trial.first, trial.scale, states)
     values = predict(model, params, first, trial.steps)
     if trial.truth is None:
-        if not np.isfinite(values).all():
-            return Prediction(values, None, math.inf, math.inf)
-        square = float(misfit(trial.parts, values, trial.scale, trial.noise))
-        return Prediction(values, None, square, float(nrmse(trial.parts, values, trial.scale)))
+        return Prediction(values, None, **_measured(trial, values))
     found = metrics.rollout_errors(model.domain, values, trial.truth, trial.mask)
     return Prediction(values, jax.tree.map(np.asarray, found), None)
+
+
+def _measured(
+    trial: Trial, values: Float[np.ndarray, "simulation time *shape channels"]
+) -> dict[str, float]:
+    """Return how far trajectories are from what was measured, as a `Prediction` says it."""
+    if not np.isfinite(values).all():
+        return {"square": math.inf, "nrmse": math.inf}
+    square = float(misfit(trial.parts, values, trial.scale, trial.noise))
+    return {"square": square, "nrmse": float(nrmse(trial.parts, values, trial.scale))}
 
 
 def predict(

@@ -8,7 +8,6 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from hycojax.data.simulated import Simulated
 from hycojax.experiment import Experiment
 from hycojax.game.schedule import Fresh
 from hycojax.game.state import NAMES
@@ -70,7 +69,7 @@ def _samples(experiment: Experiment) -> bool:
     """Return whether the PDE of an experiment samples states for players that meet."""
     how, players = experiment.interaction, [getattr(experiment, name) for name in NAMES]
     return (
-        not isinstance(experiment.data, Simulated)
+        not experiment.simulated
         and how.fresh is Fresh.SAMPLED
         and how.alpha > 0
         and len(experiment.mode.players) > 1

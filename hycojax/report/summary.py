@@ -16,10 +16,8 @@ from hycojax.kernels.precision import real
 from hycojax.models import coefficients
 from hycojax.models.pde import PDE, BoundPDE
 from hycojax.report import evaluation
+from hycojax.report.trust import FAR
 from hycojax.solvers import Reason
-
-#: From so many squares of the noise on, recordings refute a model.
-_FAR = 3.0
 
 
 @dataclass(frozen=True)
@@ -111,8 +109,9 @@ def unfinished(reason: str) -> list[str]:
 
 def unlikely(found: dict[str, float]) -> list[str]:
     """Return a sentence if the PDE is much further from the recordings than their noise."""
-    chi2 = found.get("recorded_chi2", 0.0)
-    if not chi2 > _FAR:
+    seen = "own" if "own_nrmse" in found else "recorded"
+    chi2 = found.get(f"{seen}_chi2", 0.0)
+    if not chi2 > FAR:
         return []
     return [
         f"physical: the recordings refute the PDE as it was found: chi2 {chi2:.2g} per value, for "
@@ -200,6 +199,8 @@ def show(summary: dict[str, Any], console: Console) -> None:
     console.print(table)
     if term := summary.get("physical", {}).get("correction"):
         console.print(_term(term))
+    for sentence in summary.get("cooperation", ()):
+        console.print(sentence, highlight=False)
     for sentence in summary.get("warnings", ()):
         console.print(f"warning: {sentence}", style="yellow", highlight=False)
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 _PARTS = {"dense": Dense, "rows": Rows}
+_VIEW = "seen_by_"
 _HOLDINGS = ("points", "holding")
 
 
@@ -34,27 +35,35 @@ def write(
     """Write what models are tried on, and what they predict of it by player and trial.
 
     Groups of a NetCDF file: "recorded", "test" or "held_out", and in each `truth` or `part_0`, ...,
-    `first`, and the players.
+    `first`, and the players; `seen_by_NAME` if players have learned from different recordings.
     """
     import xarray as xr
 
     groups: dict[str, xr.Dataset] = {}
     for kind, trial in tried.items():
-        about = {"steps": trial.steps, "noise": trial.noise}
-        about |= {"trained": int(trial.trained), "sure": int(trial.sure)}
-        groups[f"/{kind}"] = xr.Dataset(attrs=about)
-        groups[f"/{kind}/first"] = _plain(trial.first)
-        groups[f"/{kind}/about"] = _arrays({"scale": trial.scale, "mask": trial.mask})
+        groups |= _groups(f"/{kind}", trial)
         if trial.truth is not None:
             groups[f"/{kind}/truth"] = labelled.to_xarray(grid, interval, trial.truth)
-        for i, part in enumerate(trial.parts):
-            groups[f"/{kind}/part_{i}"] = _plain(part)
         for name, own in predicted.items():
             if kind in own:
                 groups[f"/{kind}/{name}"] = labelled.to_xarray(grid, interval, own[kind])
     tree = xr.DataTree.from_dict(groups)
     with directories.replacing(path) as partial:
         tree.to_netcdf(partial, engine="h5netcdf")
+
+
+def _groups(path: str, trial: Trial) -> dict[str, xr.Dataset]:
+    """Return the groups of a trial, and in it those of what each player knows."""
+    import xarray as xr
+
+    about = {"steps": trial.steps, "noise": trial.noise}
+    about |= {"trained": int(trial.trained), "sure": int(trial.sure)}
+    found = {path: xr.Dataset(attrs=about), f"{path}/first": _plain(trial.first)}
+    found[f"{path}/about"] = _arrays({"scale": trial.scale, "mask": trial.mask})
+    found |= {f"{path}/part_{i}": _plain(part) for i, part in enumerate(trial.parts)}
+    for name, view in trial.views.items():
+        found |= _groups(f"{path}/{_VIEW}{name}", view)
+    return found
 
 
 def read(path: Path, grid: Grid) -> dict[str, Trial]:
@@ -74,6 +83,11 @@ def read(path: Path, grid: Grid) -> dict[str, Trial]:
 
 def _trial(grid: Grid, group: Any) -> Trial:
     children = {name: child.to_dataset() for name, child in group.children.items()}
+    views = {
+        name.removeprefix(_VIEW): _trial(grid, child)
+        for name, child in group.children.items()
+        if name.startswith(_VIEW)
+    }
     about = children["about"]
     truth = children.get("truth")
     numbers = sum(name.startswith("part_") for name in children)
@@ -88,6 +102,7 @@ def _trial(grid: Grid, group: Any) -> Trial:
         mask=mask,
         trained=bool(group.attrs["trained"]),
         sure=bool(group.attrs["sure"]),
+        views=views,
     )
 
 

@@ -19,7 +19,6 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from hycojax import __version__
-from hycojax.data.simulated import Simulated
 from hycojax.errors import InputError
 from hycojax.experiment import Experiment, Extent
 from hycojax.run import classes
@@ -298,7 +297,7 @@ def _settled(record: dict[str, Any], experiment: Experiment) -> Experiment:
     """Return an experiment as the data of a run settle it, if they suit it."""
     found = record.get("recordings")
     try:
-        if isinstance(experiment.data, Simulated):
+        if experiment.simulated:
             return experiment.settled()
         if found is not None:
             extent = Extent(**found["extent"])

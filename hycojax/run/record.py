@@ -22,6 +22,7 @@ class PlayerRecord:
         iterations: Iterations, of a solver that has some.
         evaluations: Evaluations of the loss.
         reverted: Whether the turn was undone, of a player that may do that.
+        trust: How much the partner counted, from 0 to 1, by channel; 0 if they did not meet.
     """
 
     loss: float
@@ -35,6 +36,7 @@ class PlayerRecord:
     iterations: int | None = None
     evaluations: int | None = None
     reverted: bool | None = None
+    trust: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ def player_record(terms: dict[str, Any]) -> PlayerRecord:
         parameters={name: float(v) for name, v in terms["parameters"].items()},
         spread={name: float(v) for name, v in terms["spread"].items()},
         reverted=bool(terms["reverted"]) if "reverted" in terms else None,
+        trust={name: float(v) for name, v in terms["trust"].items()},
     )
 
 

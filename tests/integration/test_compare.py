@@ -35,6 +35,10 @@ def compared(tmp_path_factory, command, compare_command):
     return here
 
 
+#: The schemes of both players.
+ONE_PROGRAM = [scheme for scheme in SCHEMES if scheme != "corrected"]
+
+
 def records(here, run):
     return logbook.read(RunDir(here / "all" / run).log)[0]
 
@@ -45,7 +49,7 @@ def test_a_comparison_leaves_a_table_a_figure_and_its_runs(compared):
     assert list(found["rows"]) == [row.label for row in ROWS]
     for label, values in found["rows"].items():
         assert all(len(numbers) == 2 for numbers in values.values())
-        assert ("parameter" in values) is ("physical" in label)
+        assert ("parameter" in values) is ("synthetic" not in label)
         assert values["test"][0] != values["test"][1]
     table = (compared / "all" / "comparison.md").read_text().splitlines()
     assert len(table) == len(ROWS) + 2
@@ -56,7 +60,8 @@ def test_a_comparison_leaves_a_table_a_figure_and_its_runs(compared):
 
 @pytest.mark.accuracy
 def test_the_schemes_differ_in_who_learns_from_whom(compared):
-    last = {scheme: records(compared, f"{scheme}-0")[-1] for scheme in SCHEMES}
+    last = {scheme: records(compared, f"{scheme}-0")[-1] for scheme in ONE_PROGRAM}
+    assert list(records(compared, "corrected-0")[-1].players) == ["physical"]
     learns = {
         s: [r.players[p].interaction > 0 for p in ("synthetic", "physical")]
         for s, r in last.items()
@@ -65,7 +70,8 @@ def test_the_schemes_differ_in_who_learns_from_whom(compared):
         "alone": [False, False],
         "physics-to-network": [True, False],
         "network-to-physics": [False, True],
-        "hybrid": [True, True],
+        "hybrid": [True, False],  # the PDE is right, and learns nothing from the network
+        "equal-trust": [True, True],
     }
     assert last["network-to-physics"].players["physical"].data == 0  # it sees the network alone
     frozen = [r.players["physical"].reason for r in records(compared, "network-to-physics-0")]
@@ -87,7 +93,8 @@ def test_all_schemes_get_the_same_data_and_who_is_not_taught_trains_alike(compar
 
 @pytest.mark.accuracy
 def test_one_program_serves_all_schemes_and_seeds(compared):
-    seconds = [records(compared, f"{s}-{n}")[-1].compile_seconds for n in (0, 1) for s in SCHEMES]
+    runs = [f"{scheme}-{seed}" for seed in (0, 1) for scheme in ONE_PROGRAM]
+    seconds = [records(compared, run)[-1].compile_seconds for run in runs]
     assert seconds[0] > 0
     assert max(seconds[1:]) < 0.01 * seconds[0]
 
@@ -143,7 +150,8 @@ def test_a_stopped_comparison_goes_on_where_it_was(tmp_path, monkeypatch, capsys
         hj.compare(experiment, seeds=1, run=tmp_path)
     assert not (tmp_path / "comparison.json").exists()
     found = hj.compare(experiment, seeds=1, run=tmp_path)
-    assert begun[2:] == ["network-to-physics-0", "network-to-physics-0", "hybrid-0"]
+    left = ["network-to-physics-0", "hybrid-0", "equal-trust-0", "corrected-0"]
+    assert begun[2:] == ["network-to-physics-0", *left]
     assert (tmp_path / "comparison.png").exists()
     assert found.runs == dict.fromkeys(SCHEMES, 1)
 
@@ -165,6 +173,8 @@ def test_a_run_that_diverges_is_left_out(
         "physics-to-network": 2,
         "network-to-physics": 0,
         "hybrid": 1,
+        "equal-trust": 2,
+        "corrected": 2,
     }
     assert len(found["rows"]["hybrid: physical"]["test"]) == 1
     assert found["rows"]["network to physics: physical"] == {}
@@ -181,6 +191,25 @@ def test_if_all_runs_diverge_there_is_one_message(
     monkeypatch.setattr(comparing, "fit", diverging)
     assert command(compare_command, FILE, "--seeds", "1", "--run-dir", "all") == 3
     assert "all runs diverged, so there is nothing to compare" in capsys.readouterr().err
+
+
+def test_schemes_are_chosen_by_name(tmp_path, monkeypatch, capsys, command, compare_command):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(comparing, "fit", diverging)
+    assert command(compare_command, FILE, "--schemes", "alone", "hybrids") == 2
+    known = "alone, physics-to-network, network-to-physics, hybrid, equal-trust, corrected"
+    assert f"schemes: no hybrids; there are {known}" in capsys.readouterr().err
+    assert command(compare_command, FILE, "--seeds", "1", "--schemes", "hybrid") == 3
+    assert "hybrid, seed 0" in (told := capsys.readouterr().out)
+    assert "alone" not in told
+
+
+def test_corrected_physics_is_the_pde_alone_with_a_learned_term():
+    experiment = commandline.load(FILE)
+    found = SCHEMES["corrected"](experiment)
+    assert found.mode is hj.Mode.PHYSICAL
+    assert found.physical.model.pde == experiment.physical.model
+    assert SCHEMES["corrected"](found).physical.model == found.physical.model
 
 
 def test_who_never_sees_the_data_cannot_be_compared(

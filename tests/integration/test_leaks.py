@@ -53,11 +53,13 @@ def assert_equal(one, other):
 
 
 def end(ready, data):
-    """Return the state after a cycle of the warm-up and one in which the players meet."""
+    """Return the state after a cycle of the warm-up and one in which the players meet for sure."""
     state = games.start(ready.game, data, jax.random.key(1))
     for number in range(2):
         numbers = split(games.stage(ready.game, number))[1]
-        state, _ = ready.program(numbers, data, state, games.turns(ready.game, number))
+        turns = games.turns(ready.game, number)
+        turns = {name: replace(turn, equal=np.asarray(True)) for name, turn in turns.items()}
+        state, _ = ready.program(numbers, data, state, turns)
     return state
 
 

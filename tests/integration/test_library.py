@@ -1,5 +1,6 @@
 """The library from Python: in a script, a notebook, a thread; numbers as arguments; own classes."""
 
+import io
 import json
 import os
 import subprocess
@@ -13,10 +14,12 @@ import jax
 import numpy as np
 import pytest
 import xarray as xr
+from rich.console import Console
 
 import hycojax as hj
 from hycojax import commandline, evaluate, generate, train
 from hycojax.report import pictures
+from hycojax.report.summary import show
 
 ROOT = Path(__file__).parents[2]
 
@@ -105,6 +108,18 @@ def test_a_result_has_parameters_models_and_predictions(fitted):
     values = fitted.predictions["physical"]["test"].values
     exact = hj.rollout(fitted.physics, 6)(truth[0, 0])
     np.testing.assert_allclose(values[0], exact, atol=1e-5)
+
+
+def test_a_summary_says_who_was_trained_alone(fitted):
+    """A PDE that is right learns nothing from a network; that one learns from the PDE."""
+    (told,) = fitted.summary["cooperation"]
+    assert told.startswith("the network predicts held-out values no better: chi2 per value ")
+    assert told.endswith("; the PDE was trained alone from cycle 2 on")
+    trusts = [record.players["synthetic"].trust["temperature"] for record in fitted.history]
+    assert trusts[0] == 0 < min(trusts[1:])
+    screen = Console(file=io.StringIO(), width=400)
+    show(fitted.summary, screen)
+    assert told in screen.file.getvalue()
 
 
 def test_predictions_are_labelled(fitted):

@@ -42,7 +42,7 @@ def test_a_tenth_of_the_points_teaches_nearly_as_much(trained, hybrid):
 
 def test_a_warm_up_keeps_an_untrained_network_from_misleading_the_physics(tiny_heat):
     """After three cycles of which none, or the first two, are a warm-up."""
-    weights = replace(tiny_heat.physical.weights, interaction=3.0)
+    weights = hj.Weights(interaction=3.0, trust=hj.Trust.EQUAL)
     pulled = replace(tiny_heat, physical=replace(tiny_heat.physical, weights=weights))
     found = [
         fit(pulled, schedule=hj.Schedule(warmup=warmup, cycles=3)).history[1] for warmup in (0, 2)

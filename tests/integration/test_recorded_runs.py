@@ -200,10 +200,10 @@ def test_other_recordings_are_read_as_an_instrument_of_the_run(here):
     """Of several that which has their variables, with its units and sigma."""
     data = hj.load("run").experiment.data
     other = hj.Files("a.nc", channels={"temperature": "ink"})
-    found = evaluate.recorded_in(hj.Together((other, data)), here / "other.nc")
-    assert found.digest == evaluate.recorded_in(data, here / "other.nc").digest
+    found = evaluate.recorded_in([hj.Together((other, data))], here / "other.nc")
+    assert found.digest == evaluate.recorded_in([data], here / "other.nc").digest
     with pytest.raises(InputError, match="no variable ink for the channel temperature"):
-        evaluate.recorded_in(other, here / "other.nc")
+        evaluate.recorded_in([other], here / "other.nc")
 
 
 def test_recordings_are_not_generated(here, capsys, command):

@@ -23,7 +23,7 @@ import pytest
 
 import hycojax
 import hycojax as hj
-from hycojax.data import recordings
+from hycojax.data import recordings, views
 from hycojax.game.player import Player
 from hycojax.settings.checked import Checked
 
@@ -65,6 +65,7 @@ EXAMPLES = [
     hj.networks.Custom(nn.Dense(4)),
     FILM,
     Player(None, hj.LBFGS()),
+    views.Views((recordings.System("one", (FILM,)),), seen_by=((("physical",),),), uses={}),
     recordings.Points("u", "1", ONES, np.ones((3, 2)), ONES),
     recordings.System("one", (FILM,), {"rate": 2.0}, {"rate": "1"}),
 ]

@@ -15,7 +15,7 @@ def state(value=0.0, size=3):
     params = {"weights": {"kernel": jnp.full((size, 2), value)}, "nothing": ()}
     error, cycle = jnp.float32(jnp.inf), jnp.asarray(0, jnp.int32)
     solver, recorded = (jnp.asarray(4, jnp.int32), ()), jnp.full((2, 5), value)
-    player = PlayerState(params, solver, error, params, error, cycle, recorded)
+    player = PlayerState(params, solver, error, error, error[None], params, error, cycle, recorded)
     key = jax.random.key_data(jax.random.key(7))
     return TrainingState({"synthetic": player}, jnp.asarray(5, jnp.int32), key)
 

@@ -17,7 +17,7 @@ from hycojax.game import state as games
 from hycojax.game.completion import complete, first_states
 from hycojax.game.lessons import lessons
 from hycojax.game.objective import visible_loss
-from hycojax.game.player import Balance, Physical, Player, Weights
+from hycojax.game.player import Physical, Player, Trust, Weights
 from hycojax.game.schedule import Fresh, Interaction, Schedule, Turn
 from hycojax.game.state import Game, PlayerState
 from hycojax.game.turn import train
@@ -65,14 +65,27 @@ def known_first(ready, players=None):
     return first_states(ready.game, ready.data, players, "physical", ALONE)
 
 
+def error(found, data):
+    """Return the error that sums of squares by frame and channel stand for."""
+    return np.sqrt(np.sum(found) / data.validation.count)
+
+
 def compiled(game, data, state):
     return compiled_cycle(games.stage(game, 0), data, state, games.turns(game, 0))
 
 
+def equal(game):
+    """Return a game whose players trust each other in full."""
+
+    def trusting(player):
+        return replace(player, weights=replace(player.weights, trust=Trust.EQUAL))
+
+    return replace(game, seats=tuple((name, trusting(player)) for name, player in game.seats))
+
+
 def test_both_players_learn(ready):
-    state, first = ready.play(ready.start())
-    for _ in range(2):
-        state, last = ready.play(state)
+    game = equal(ready.game)
+    (*_, state), (first, _, last) = play(ready.program, game, ready.data, ready.start(), 3)
     assert last["synthetic"]["data"] < first["synthetic"]["data"]
     # From 3, by the recordings alone; an untrained partner then draws it towards no change.
     alone, drawn = (found["physical"]["parameters"]["diffusivity"] for found in (first, last))
@@ -82,11 +95,12 @@ def test_both_players_learn(ready):
 
 
 def test_players_meet_after_the_warm_up_only(ready):
-    state, first = ready.play(ready.start())
-    _, second = ready.play(state)
+    _, (first, second) = play(ready.program, equal(ready.game), ready.data, ready.start(), 2)
     for name in ("synthetic", "physical"):
         assert first[name]["interaction"] == 0
+        assert first[name]["trust"] == {"temperature": 0}
         assert second[name]["interaction"] > 0
+        assert second[name]["trust"] == {"temperature": 1}
 
 
 def test_a_cycle_repeats_exactly_and_no_two_cycles_are_alike(ready):
@@ -198,6 +212,24 @@ def test_without_interaction_each_player_trains_as_if_it_were_alone(ready, chang
             assert_equal(found.players[mode.value], other.players[mode.value])
 
 
+@pytest.mark.parametrize(("name", "begin"), [("synthetic", 9), ("physical", 0)])
+def test_a_player_with_the_evidence_against_its_partner_trains_as_alone(
+    ready, changed, name, begin
+):
+    """Bit for bit: a PDE that nobody trains is worse than the network, a trained one is better."""
+    game = changed(ready.game, "physical", begin=begin)
+    silent = changed(game, name, weights=replace(game.players[name].weights, interaction=0.0))
+    found, reports = play(ready.program, game, ready.data, ready.start(), 3)
+    expected, _ = play(ready.program, silent, ready.data, ready.start(), 3)
+    for one, other in zip(found, expected, strict=True):
+        assert_equal(one.players[name], other.players[name])
+    partner = game.partner(name)
+    errors = [float(reports[-1][n]["validation"]) for n in (name, partner)]
+    assert errors[0] < errors[1]
+    assert [r[name]["trust"] for r in reports] == 3 * [{"temperature": 0}]
+    assert reports[-1][partner]["trust"]["temperature"] > 0 or begin
+
+
 def test_the_network_begins_in_the_first_states_that_its_partner_finds_once_they_meet(ready):
     players, known = ready.start().players, ready.data.training.first.mean
     found = {**players["physical"].params, INITIAL_STATES: jnp.full(known.shape, 0.01)}
@@ -234,7 +266,8 @@ def test_validation_takes_place_every_n_cycles_and_in_the_last(ready):
     own = states[-1].players["synthetic"]
     first = known_first(ready, states[-1].players)
     last = predictions(game.players["synthetic"].model, own.params, ready.data, first)[0]
-    np.testing.assert_allclose(errors[5], last, rtol=1e-5)
+    np.testing.assert_allclose(errors[5], error(last, ready.data), rtol=1e-5)
+    np.testing.assert_allclose(own.squares, last, rtol=1e-4)
     due = [0, 3, 5]
     assert int(own.best_cycle) == 1 + due[int(np.argmin([errors[i] for i in due]))]
 
@@ -279,7 +312,7 @@ def test_validation_counts_what_is_seen_and_no_start(ready):
     mask = ready.experiment.mask()[1:, ..., None]
     path = rollout(model, params, start[0], 6)
     off = (np.asarray(path - part.values[0]) / float(ready.data.scale[0]))[1:][mask]
-    np.testing.assert_allclose(found, np.sqrt(np.mean(off**2)), rtol=1e-5)
+    np.testing.assert_allclose(error(found, ready.data), np.sqrt(np.mean(off**2)), rtol=1e-5)
 
 
 def test_a_prediction_that_is_no_number_counts_as_infinitely_far_off(ready):
@@ -289,7 +322,9 @@ def test_a_prediction_that_is_no_number_counts_as_infinitely_far_off(ready):
     broken = np.concatenate([first.mean, np.full_like(first.mean, np.nan)])
     data = replace(ready.data, validation=replace(both, first=First(broken)))
     params = {"diffusivity": jnp.float32(2.0)}
-    assert predictions(model, params, data, known_first(ready))[0] == np.inf
+    found = predictions(model, params, data, known_first(ready))[0]
+    assert np.isfinite(found[0]).all()
+    assert error(found, data) == np.inf
 
 
 def test_recordings_of_both_kinds_are_predicted_to_their_own_ends(ready, recorded):
@@ -327,7 +362,7 @@ def test_held_out_values_are_compared_with_what_follows_the_estimated_first_stat
     (part,) = training.parts
     off = (np.asarray(path - part.values) / float(data.scale[0]))[np.asarray(part.seen)]
     found = predictions(player.model, params, data, moved)[0]
-    np.testing.assert_allclose(found, np.sqrt(np.mean(off**2)), rtol=1e-5)
+    np.testing.assert_allclose(error(found, data), np.sqrt(np.mean(off**2)), rtol=1e-5)
 
 
 @dataclass(frozen=True)
@@ -350,8 +385,11 @@ class Twin(Stepper):
         return self.pde.forward(params["weights"], state)
 
 
-@pytest.mark.parametrize("playing", [("physical",), games.NAMES])
-def test_exact_players_stay_where_they_are(ready, playing, recorded):
+@pytest.mark.parametrize(
+    ("playing", "trust"),
+    [(("physical",), Trust.EQUAL), (games.NAMES, Trust.EQUAL), (games.NAMES, Trust.EVIDENCE)],
+)
+def test_exact_players_stay_where_they_are(ready, playing, trust, recorded):
     """With the truth as start and noise-free data of the same solver a cycle is a fixed point."""
     experiment = ready.experiment.settled()
     model = Heat(diffusivity=Unknown(start=1.0)).on(experiment.domain, experiment.interval)
@@ -362,6 +400,7 @@ def test_exact_players_stay_where_they_are(ready, playing, recorded):
         Interaction(alpha=1.0, recorded=True, fresh=Fresh.SAMPLED),
         playing,
     )
+    game = equal(game) if trust is Trust.EQUAL else game
     starts = jax.vmap(model.sample)(jax.random.split(jax.random.key(5), 2))
     paths = jax.vmap(lambda s: rollout(model, {"diffusivity": 1.0}, s, 6))(starts)
     data = observations(recorded(paths), recorded(paths))
@@ -374,7 +413,7 @@ def test_exact_players_stay_where_they_are(ready, playing, recorded):
             assert found[name]["data"] < 1e-9
             assert found[name]["interaction"] < 1e-9
             assert found[name]["validation"] < 1e-5
-    if "synthetic" not in playing:
+    if "synthetic" not in playing or trust is Trust.EVIDENCE:
         return
     own = states[-1].players["synthetic"]
     np.testing.assert_allclose(own.params["weights"]["diffusivity"], 1.0, atol=1e-5)
@@ -393,7 +432,7 @@ def test_exact_players_stay_where_they_are(ready, playing, recorded):
 )
 def test_a_player_trains_from_begin_on_and_the_other_goes_on(ready, changed, begin, active):
     """By the program of the whole game; out of its turns a player stays as it is."""
-    game = changed(ready.game, "physical", begin=begin)
+    game = equal(changed(ready.game, "physical", begin=begin))
     assert games.stage(game, 0) == games.stage(ready.game, 0)
     states, reports = play(ready.program, game, ready.data, ready.start(), 3)
     for cycle, (before, after) in enumerate(pairwise(states)):
@@ -450,7 +489,7 @@ def test_a_turn_is_kept_if_the_loss_was_not_finite_before():
 
     player = Player(None, Found(), revert=0.1)
     for start, kept in ((jnp.nan, True), (1.0, False)):
-        own = PlayerState(jnp.float32(start), *[None] * 6)
+        own = PlayerState(jnp.float32(start), *[None] * 8)
         params, _, terms = train(
             player, own, lambda turn: None, lambda params: params, MEETING, jax.random.key(0)
         )
@@ -472,7 +511,7 @@ def stop(heat_box, at, loss, low=0.1, **fields):
     heat = Heat(diffusivity=Unknown(start=2.0, low=low)).on(heat_box, 1.0)
     player = Physical(Unconstrained(heat), Told(), horizon=8, growth=2)
     params = heat.unconstrain({"diffusivity": jnp.float32(at)})
-    own = PlayerState(params, {"told": jnp.float32(0)}, *[None] * 5)
+    own = PlayerState(params, {"told": jnp.float32(0)}, *[None] * 7)
 
     def loss_of(turn):
         def value(params, key):
@@ -667,7 +706,7 @@ def still_game(grid, interaction, recorded, path):
     return game, observations(recorded(path), recorded(path))
 
 
-NOBODY = PlayerState({}, None, None, {}, None, None, None)
+NOBODY = PlayerState({}, *[None] * 4, {}, *[None] * 3)
 
 
 def test_ghost_points_are_a_share_of_all_places_chosen_anew_in_each_cycle(smoke_box, recorded):
@@ -787,6 +826,7 @@ def test_schemes_that_differ_in_numbers_are_one_program(ready, changed):
     one_way = changed(ready.game, "physical", weights=Weights(data=0.0), begin=1)
     for other in (
         one_way,
+        changed(ready.game, "physical", weights=Weights(trust=Trust.EQUAL)),
         replace(ready.game, schedule=replace(schedule, patience=2, warmup=0)),
         replace(ready.game, schedule=replace(schedule, cycles=4, validation=2)),
         changed(ready.game, "synthetic", solver=Adam(learning_rate=0.1, updates=4)),
@@ -794,9 +834,7 @@ def test_schemes_that_differ_in_numbers_are_one_program(ready, changed):
     ):
         assert structure(other) == structure(ready.game, 1) == own
         assert hash(structure(other)) == hash(own)
-    errors = Weights(balance=Balance.ERRORS)
     for other in (
-        changed(ready.game, "physical", weights=errors),
         changed(ready.game, "physical", horizon=2),
         changed(ready.game, "synthetic", solver=Adam(learning_rate=3e-3, updates=5)),
         replace(ready.game, interaction=Interaction(alpha=2.0, fresh=Fresh.SAMPLED)),

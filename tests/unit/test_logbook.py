@@ -41,6 +41,7 @@ RECORDS = tuple(
                 iterations=5,
                 evaluations=7,
                 reverted=i > 2,
+                trust={"u": 0.25},
             ),
         },
         seconds=30.0,

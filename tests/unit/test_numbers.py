@@ -205,7 +205,6 @@ def test_what_is_unbounded_is_structure(scalar):
         ("physical.model.pieces", 2),
         ("physical.model.diffusivity.coarsening", 2),
         ("physical.model.diffusivity.smoothness", hj.TotalVariation(1e-4)),
-        ("physical.weights.balance", hj.Balance.ERRORS),
         ("synthetic.batch", 5),
         ("synthetic.solver.updates", 5),
         ("synthetic.solver.warmup", 2),

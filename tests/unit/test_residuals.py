@@ -157,9 +157,10 @@ def test_a_noise_that_nobody_states_is_told_by_the_residuals(grid):
         for size in (0.8, 1.6)
     )
     trial = replace(trial_of(part, grid=grid), sure=False)
-    found = [{"recorded": errors_of(trial, predicted, grid)[1]} for predicted in (near, far)]
+    pairs = {"physical": near, "synthetic": far}.items()
+    found = {name: {"recorded": errors_of(trial, path, grid)[1]} for name, path in pairs}
     told = evaluation.told({"recorded": trial}, found)["recorded"]
-    assert told.noise == pytest.approx(found[0]["recorded"].nrmse, rel=1e-4)
+    assert told.noise == pytest.approx(found["physical"]["recorded"].nrmse, rel=1e-4)
     assert errors_of(told, near, grid)[0]["recorded_chi2"] == pytest.approx(1.0, rel=1e-3)
     sure = replace(trial, sure=True)
     assert evaluation.told({"recorded": sure}, found)["recorded"].noise == 0.1

@@ -63,11 +63,11 @@ def test_numbers_have_the_names_and_units_of_the_recordings_too():
 def test_the_instruments_of_a_run_have_told_names_and_units():
     film = hj.Files("film.nc", channels={"density": "dye"}, units={"density": "g/l"})
     probes = hj.Files("probes.csv", channels={"velocity_x": "u"})
-    assert naming(hj.Together((film, probes))) == Naming(
+    assert naming([hj.Together((film, probes))]) == Naming(
         {"density": "dye", "velocity_x": "u"}, {"density": "g/l"}
     )
-    assert naming(film).channels == film.channels
-    assert naming(hj.Simulated(hj.physics.Heat())) == Naming()
+    assert naming([film]).channels == film.channels
+    assert naming([hj.Simulated(hj.physics.Heat())]) == Naming()
 
 
 def test_a_name_of_the_model_goes_before_another_one():

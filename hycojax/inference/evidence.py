@@ -1,0 +1,68 @@
+"""How much a partner counts: by what it predicts better of the values that are held out."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+#: A partner counts only beyond so many standard errors.
+_SURE = 2.0
+
+
+def trust(
+    own: Float[Array, "simulation time channels"],
+    partner: Float[Array, "simulation time channels"],
+    counts: Float[Array, "simulation time channels"],
+    noise: Float[Array, ""],
+    fitted: Float[Array, ""],
+) -> Float[Array, " channels"]:
+    """Return how much a partner counts in each channel, from 0 to 1.
+
+        trust = max(0, (m_own - max(m_partner, f) - 2 s) / (m_own - sigma^2)) min(1, f / m_partner)
+
+    with m the mean weighted squares of the distances from the values that are held out, s the
+    standard error of m_own - m_partner, and sigma^2 the noise, or the lower of both m if that is
+    less. Divided by 2 sigma^2, numerator and denominator are gains in log-likelihood per value: of
+    the partner over oneself, two standard errors on the safe side, and of the truth over oneself.
+    So trust is the share of what one has to learn that the partner is known to know: a skill score.
+    The difference is taken value by value, so what the noise does to both drops out; the frames of
+    the systems are taken as independent.
+
+    What a player can't fit where it is trained, f, no partner can teach it: so a PDE that lacks a
+    term learns nothing from a network that knows the term. To a player f is the noise of what it is
+    trained on, and the partner's trajectories count beside that as measurements with the partner's
+    errors do: so a network that fits the recordings well learns little from a poor PDE, even while
+    its own rollouts are worse.
+
+    Nothing tells of a partner that was not validated (NaN), and one that has diverged (infinite)
+    counts for nothing. Channels without held-out values have the trust of all others together.
+
+    Args:
+        own: Sums of the player's squares, in each frame of each system.
+        partner: Those of its partner.
+        counts: How many values these are sums over.
+        noise: Standard deviation of the noise, in the same unit.
+        fitted: Mean square of the player where it is trained, over all channels; NaN: not told.
+
+    Source: Murphy, "Skill scores based on the mean square error and their relationships to the
+    correlation coefficient", Mon. Weather Rev. 116 (1988), equation 1; the standard error by Vuong,
+    Econometrica 57 (1989), section 4, and Diebold, Mariano, J. Bus. Econ. Stat. 13 (1995).
+    """
+    own, partner, counts = (_with_all(a.reshape(-1, a.shape[-1])) for a in (own, partner, counts))
+    count = jnp.maximum(jnp.sum(counts, 0), 1)
+    ours, theirs = jnp.sum(own, 0) / count, jnp.sum(partner, 0) / count
+    apart, frames = ours - theirs, jnp.sum(counts > 0, 0)
+    scatter = jnp.sum((own - partner - apart * counts) ** 2, 0) / count**2
+    error = jnp.sqrt(scatter * frames / (frames - 1))  # of one frame nothing tells: not finite
+    unfit = jnp.nan_to_num(fitted) / ours[-1] * ours  # in the same ratio in all channels
+    gain = ours - jnp.maximum(theirs, unfit) - _SURE * error
+    room = ours - jnp.minimum(noise**2, jnp.minimum(ours, theirs))
+    precise = jnp.where(jnp.isnan(fitted) | (unfit > theirs), 1.0, unfit / theirs)
+    found = jnp.where(gain > 0, gain / room * precise, 0.0)
+    found = jnp.where(jnp.isposinf(ours) & jnp.isfinite(theirs), 1.0, found)
+    return jnp.where(frames[:-1] > 0, found[:-1], found[-1])
+
+
+def _with_all(sums: Float[Array, "frame channels"]) -> Float[Array, "frame more"]:
+    """Return sums with those over all channels as one more channel."""
+    return jnp.concatenate([sums, jnp.sum(sums, 1, keepdims=True)], 1)

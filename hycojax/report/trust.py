@@ -1,0 +1,67 @@
+"""What came of the trust between the players, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from hycojax.game.state import NAMES
+from hycojax.run.record import Record
+from hycojax.solvers import Reason
+
+#: From so many squares of the noise on, recordings refute a model.
+FAR = 3.0
+_TITLES = {"synthetic": "the network", "physical": "the PDE"}
+
+
+def told(
+    history: Sequence[Record], meeting: Collection[str], noise: float, apart: bool = False
+) -> list[str]:
+    """Return a sentence on each player that evidence left alone to the end.
+
+    And one if the network pulled at the PDE to the end. Cycles before the players meet, and those
+    in which a player has no turn, tell nothing.
+
+    Args:
+        history: Records of all cycles.
+        meeting: Players that learn from their partner, if that one is worth it.
+        noise: Standard deviation of the noise over the scale; 0 if there is none.
+        apart: Whether the players see different recordings: the PDE is then no worse for what it
+            predicts badly of those that it has not seen.
+    """
+    found = []
+    for name in filter(meeting.__contains__, NAMES):
+        turns = [(r.cycle, r.players[name]) for r in history if r.phase == "hybrid"]
+        trusts = [(c, max(p.trust.values())) for c, p in turns if p.reason != Reason.FROZEN.words]
+        heard = [cycle for cycle, trust in trusts if trust > 0]
+        alone = [cycle for cycle, _ in trusts if not heard or cycle > heard[-1]]
+        if alone:
+            found.append(_apart(name, history[-1], noise, alone[0], apart))
+        elif trusts and name == "physical":
+            found.append(
+                f"the network pulls at the PDE to the end, with a trust of {trusts[-1][1]:.2g}: "
+                "standard deviations leave that out"
+            )
+    return found
+
+
+def heard(history: Sequence[Record], name: str, cycle: int) -> bool:
+    """Return whether a player learned from its partner in a cycle."""
+    records = [record.players[name] for record in history if record.cycle == cycle]
+    return any(trust > 0 for own in records for trust in own.trust.values())
+
+
+def _apart(name: str, last: Record, noise: float, cycle: int, apart: bool) -> str:
+    """Return what is said of a player that was trained alone from a cycle on."""
+    partner = next(other for other in NAMES if other != name)
+    errors = [last.players[p].validation for p in (partner, name)]
+    figure = "error"
+    if noise:
+        figure, errors = "chi2 per value", [(error / noise) ** 2 for error in errors]
+    theirs, ours = errors
+    about = f"{figure} {theirs:.2g}, that of {_TITLES[name]} {ours:.2g}"
+    refuted = theirs > FAR if noise else theirs > ours
+    if partner == "physical" and refuted and not apart:
+        cause = f"the recordings refute {_TITLES[partner]}: {about}"
+    else:
+        cause = f"{_TITLES[partner]} predicts held-out values no better: {about}"
+    return f"{cause}; {_TITLES[name]} was trained alone from cycle {cycle} on"

@@ -1,0 +1,90 @@
+"""How much a partner counts, by sums of squares that are written down or drawn."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import stats
+
+from hycojax.inference.evidence import trust
+
+TRUST = jax.jit(trust)
+
+
+def trusted(own, partner, noise=0.0, fitted=np.nan, counts=None):
+    """Return the trust by channel from mean squares of the frames, `[frame, channel]`."""
+    own, partner = (np.asarray(a, np.float32)[None] for a in (own, partner))
+    counts = np.full(own.shape, 10.0) if counts is None else np.asarray(counts, float)[None]
+    about = jnp.float32(noise), jnp.float32(fitted)
+    return np.asarray(TRUST(own * counts, partner * counts, jnp.asarray(counts), *about))
+
+
+@pytest.mark.parametrize(
+    ("own", "partner", "noise", "expected"),
+    [
+        (4.0, 1.0, 0.0, 0.75),  # three quarters of the own error are no error of the partner
+        (4.0, 1.0, 1.0, 1.0),  # what is left of it is noise
+        (4.0, 2.0, 1.0, 2 / 3),
+        (4.0, 1.0, 3.0, 1.0),  # noise that nobody knows well is no more than the lower error
+        (1.0, 4.0, 0.0, 0.0),  # it is worse
+        (1.0, 1.0, 1.0, 0.0),
+        (0.0, 0.0, 0.0, 0.0),  # both are exact
+        (4.0, 0.0, 0.0, 1.0),  # the partner is
+        (0.0, 4.0, 0.0, 0.0),  # the player is
+        (4.0, np.inf, 0.0, 0.0),  # it has diverged
+        (np.inf, 4.0, 0.0, 1.0),
+        (np.inf, np.inf, 0.0, 0.0),
+        (np.nan, 4.0, 0.0, 0.0),  # nobody has looked yet
+        (4.0, np.nan, 0.0, 0.0),
+    ],
+)
+def test_trust_is_the_share_of_what_is_to_learn(own, partner, noise, expected):
+    """Where each frame says the same, there is no doubt of it."""
+    found = trusted(np.full((5, 1), own), np.full((5, 1), partner), noise)
+    np.testing.assert_allclose(found, [expected], atol=1e-6)
+
+
+def test_two_standard_errors_are_on_the_safe_side():
+    """Those of a paired test by SciPy, frame by frame."""
+    draw = np.random.default_rng(3)
+    own, partner = 4 + draw.random((12, 1)), 1 + draw.random((12, 1))
+    t = stats.ttest_rel(own[:, 0], partner[:, 0])
+    gain = np.mean(own - partner) * (1 - 2 / t.statistic)
+    np.testing.assert_allclose(trusted(own, partner), [gain / np.mean(own)], rtol=1e-4)
+
+
+def test_what_the_noise_does_to_both_is_no_doubt():
+    """A frame that is bad for both tells nothing of the difference."""
+    noise = np.random.default_rng(4).exponential(50, (12, 1))
+    found = trusted(noise + 4, noise + 1)
+    np.testing.assert_allclose(found, [3 / np.mean(noise + 4)], rtol=1e-4)
+
+
+def test_equals_hardly_ever_trust_each_other():
+    """By chance a partner seems better by two standard errors in a few of a hundred cases."""
+    draw = np.random.default_rng(5)
+    own, partner = draw.chisquare(40, (2, 2000, 30, 1)) / 40
+    counts = np.full((1, 30, 1), 40.0)
+    many = jax.vmap(lambda a, b: trust(a, b, counts, 1.0, jnp.nan))
+    heard = np.mean(np.asarray(many(40 * own[:, None], 40 * partner[:, None])) > 0)
+    assert 0.01 < heard < 0.05
+
+
+def test_one_frame_tells_nothing():
+    counts = [[10.0], [0.0], [0.0]]
+    assert trusted(np.full((3, 1), 4.0), np.full((3, 1), 1.0), counts=counts) == [0.0]
+
+
+def test_each_channel_has_a_trust_of_its_own_and_one_that_nobody_sees_that_of_all():
+    own, partner = np.tile([4.0, 1.0, 0.0], (5, 1)), np.tile([1.0, 2.0, 0.0], (5, 1))
+    counts = np.tile([10.0, 10.0, 0.0], (5, 1))
+    found = trusted(own, partner, counts=counts)
+    np.testing.assert_allclose(found, [0.75, 0.0, (5 - 3) / 5], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("fitted", "expected"), [(1.0, 0.75), (3.0, 0.25), (4.5, 0.0), (0.5, 0.375), (0.0, 0.0)]
+)
+def test_nobody_learns_what_it_can_not_fit_nor_from_who_fits_worse(fitted, expected):
+    found = trusted(np.full((5, 1), 4.0), np.full((5, 1), 1.0), fitted=fitted)
+    np.testing.assert_allclose(found, [expected], atol=1e-6)
