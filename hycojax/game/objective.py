@@ -74,9 +74,8 @@ def objective(
         once = number is None or player.batch is None
         found = (_apart if once else _in_turn)(task, params, keys, number)
         close, interaction = found if generated is not None else (found[0], jnp.zeros(()))
-        penalty = _improbable(task, params, turn, leaning)
         states = visited(observed, player.horizon, player.batch, keys[0], number)
-        penalty += player.model.excess(params, states)
+        penalty = _improbable(task, params, turn, leaning) + player.model.excess(params, states)
         terms = {"data": close, "interaction": interaction, "penalty": penalty}
         return turn.data * close + turn.interaction * interaction + penalty, terms
 

@@ -282,7 +282,7 @@ def correction(domain: Grid, paths: np.ndarray, rates: np.ndarray, interval: flo
         about, unit = domain.channels[i], _per_second(domain.channels[i])
         panels = {
             f"{_label(about)}, t = {frame * interval:g} s": (state, _value_style(state)),
-            f"learned term there [{unit}]": (term, _difference_style(_largest(term))),
+            f"learned term there [{unit}]": (term, _value_style(term)),
             f"its rms over the recordings [{unit}]": (size, _value_style(np.append(size, 0.0))),
         }
         for ax, (title, (shown, style)) in zip(maps, panels.items(), strict=True):
@@ -290,7 +290,8 @@ def correction(domain: Grid, paths: np.ndarray, rates: np.ndarray, interval: flo
             ax.set_title(title, fontsize=9)
             figure.colorbar(image, ax=ax, shrink=0.85, pad=0.02).ax.tick_params(labelsize=7)
         _over_value(curve, paths[..., i], rates[..., i])
-        curve.set(xlabel=_label(about), ylabel=f"learned term [{unit}]")
+        curve.set_xlabel(_label(about), fontsize=9)
+        curve.set_ylabel(f"learned term [{unit}]", fontsize=9)
     figure.suptitle("What the PDE leaves out, as it was learned", fontsize=10)
     return figure
 
