@@ -17,8 +17,7 @@ class Trust(enum.Enum):
     """How much a partner counts."""
 
     EVIDENCE = "evidence"
-    """In each cycle and channel for what it predicts better of the held-out values
-    (`inference.evidence`): for nothing where it is no better."""
+    """For what it predicts better, in each cycle and channel (`inference.evidence`)."""
     EQUAL = "equal"
     """In full, whatever the recordings say of it."""
 

@@ -56,11 +56,9 @@ class Interaction(Checked):
     """Whether they also compare along the recordings, from the first frames on; None: where they
     see different ones."""
     points: float | None = None
-    """Share of the cells and times that count (ghost points), chosen anew in each cycle; None: all
-    count."""
+    """Share of the cells and times that count (ghost points), others in each cycle; None: all."""
     fresh: Fresh | None = None
-    """Where fresh initial states come from; None: of simulated recordings they are sampled, of
-    others mixed."""
+    """Where fresh initial states come from; None: sampled for simulated data, else mixed."""
 
     def __post_init__(self):
         if self.alpha < 0:
