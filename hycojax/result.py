@@ -360,15 +360,13 @@ class Result:
         programs.keep()
         players, physics = dict(self.experiment.game().seats), self.experiment.physics
         states = getattr(self.learned["physical"], which) if "physical" in self.learned else None
-        found, recorded = {}, self.tried["recorded"]
+        found = {}
         for name, own in self.learned.items():
             # First states that the PDE has found are the network's only if it trusts the PDE.
             cycle = own.best_cycle if which == "best" else self.played
-            knows = recorded.of(name).first.kind == "known"
-            trusts = name == "physical" or (not knows and trust.heard(self.history, name, cycle))
-            first = recorded.of("physical" if trusts else name).first
-            about = physics, players[name].model, getattr(own, which), states if trusts else None
-            found[name] = evaluation.predictions(*about, self.tried, first)
+            led = name == "physical" or trust.led(self.history, name, cycle)
+            about = physics, players[name].model, getattr(own, which), states if led else None
+            found[name] = evaluation.predictions(*about, self.tried, name)
         return found
 
     def _write_parameters(self, path: Path) -> None:

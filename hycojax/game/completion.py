@@ -30,7 +30,7 @@ def complete(
     starts, partner = players[name].recorded, game.partner(name)
     if partner is not None:
         ours, theirs = (jnp.nan_to_num(players[n].error, nan=jnp.inf) for n in (name, partner))
-        trusted = _leads(turn) & (theirs < ours)
+        trusted = (turn.interaction > 0) & turn.leads & (theirs < ours)
         starts = jnp.where(trusted, players[partner].recorded, starts)
     if known.states is not None:
         exact = known.exact.reshape(*known.exact.shape, *(1,) * (starts.ndim - 2))
@@ -53,9 +53,4 @@ def first_states(
 
     if partner is None or first.kind == "known" or game.players[name].estimates(first):
         return of(name)
-    return jnp.where(_leads(turn), of(partner), of(name))
-
-
-def _leads(turn: Turn) -> Array:
-    """Return whether a partner is trusted more than not: then a player begins where it does."""
-    return (turn.interaction > 0) & (jnp.mean(turn.trust) > 0.5)
+    return jnp.where((turn.interaction > 0) & turn.leads, of(partner), of(name))

@@ -20,6 +20,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Key
 
 from hycojax.data.first_guess import ANNEALED
@@ -113,9 +114,10 @@ def _trusting(
     counts = frame_counts(data.validation.parts, len(data.scale))
     trust = evidence.trust(*squares, counts, data.noise, players[name].fitted)
     trust = jnp.where(turn.equal | (turn.data == 0), 1, trust)
-    heard = jnp.any(trust > 0)
-    interaction = jnp.where(heard, turn.interaction, 0)
-    return replace(turn, trust=trust, interaction=interaction, meets=turn.meets & heard)
+    heard, evolving = jnp.any(trust > 0), np.array(game.physics.domain.dynamic)
+    leads = jnp.mean(trust[evolving]) > evidence.LEADING
+    met = {"interaction": jnp.where(heard, turn.interaction, 0), "meets": turn.meets & heard}
+    return replace(turn, trust=trust, leads=leads, **met)
 
 
 def _told(game: Game, name: str, turn: Turn) -> dict[str, Array]:

@@ -132,6 +132,7 @@ def _turn(game: Game, player: Player, cycle: int) -> Turn:
         reach=np.asarray(player.horizon if player.growth else np.inf, real()),
         least=np.asarray(0, real()),
         trust=np.ones(len(game.physics.channels), real()),
+        leads=np.asarray(True),
         equal=np.asarray(player.weights.trust is Trust.EQUAL),
     )
 

@@ -7,6 +7,8 @@ from jaxtyping import Array, Float
 
 #: A partner counts only beyond so many standard errors.
 _SURE = 2.0
+#: With more trust than this, in the mean of what evolves, a player begins where its partner does.
+LEADING = 0.5
 
 
 def trust(

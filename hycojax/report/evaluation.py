@@ -128,7 +128,7 @@ def predictions(
     params: Any,
     states: Any,
     tried: dict[str, Trial],
-    first: First | None = None,
+    player: str = "physical",
 ) -> dict[str, Prediction]:
     """Return what a player predicts in each of the trials.
 
@@ -138,16 +138,18 @@ def predictions(
         physics: The PDE on its domain.
         model: The player's model.
         params: Its parameters.
-        states: Parameters that hold the first states which were estimated, if any were.
+        states: The PDE's parameters, which hold first states if it estimates them; None: the player
+            takes the first states as it knows them itself.
         tried: The trials.
-        first: What is known of the first states of systems that were trained on; None: as the
-            trials say.
+        player: Whose model it is.
     """
     found = {}
     for kind, trial in tried.items():
         if trial.trained:
-            begun = trial if first is None else replace(trial, first=first)
-            found[kind] = _prediction(physics, model, params, states, begun)
+            knows = trial.of(player).first.kind == "known"
+            taken, whose = (None, player) if knows or states is None else (states, "physical")
+            begun = replace(trial, first=trial.of(whose).first)
+            found[kind] = _prediction(physics, model, params, taken, begun)
         elif isinstance(model, Stepper):
             found[kind] = _prediction(physics, model, params, None, trial)
     return found

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+import numpy as np
+
 from hycojax.game.state import NAMES
+from hycojax.inference import evidence
 from hycojax.run.record import Record
 from hycojax.solvers import Reason
 
@@ -44,10 +47,10 @@ def told(
     return found
 
 
-def heard(history: Sequence[Record], name: str, cycle: int) -> bool:
-    """Return whether a player learned from its partner in a cycle."""
-    records = [record.players[name] for record in history if record.cycle == cycle]
-    return any(trust > 0 for own in records for trust in own.trust.values())
+def led(history: Sequence[Record], name: str, cycle: int) -> bool:
+    """Return whether a player began where its partner did in a cycle."""
+    found = [record.players[name].trust for record in history if record.cycle == cycle]
+    return any(own and np.mean(list(own.values())) > evidence.LEADING for own in found)
 
 
 def _apart(name: str, last: Record, noise: float, cycle: int, apart: bool) -> str:

@@ -278,7 +278,8 @@ def result(tiny_heat):
     turn = PlayerRecord(0.0, 0.0, 0.0, 0.0, 0.0, "")
     history = (Record(1, 1, "synthetic", {"synthetic": turn}, 1.0, 1.0, 1.0),)
     first = First(truth[:, 0])
-    tried = {"test": Trial(first, 6, np.ones(1), 0.0, truth=truth, mask=alone.mask())}
+    trial = Trial(first, 6, np.ones(1), 0.0, truth=truth, mask=alone.mask())
+    tried = {"recorded": dataclasses.replace(trial, trained=True), "test": trial}
     return Result(alone, (1,), history, {"synthetic": Learned(params, params, 1, {})}, tried)
 
 
@@ -299,7 +300,8 @@ def test_a_run_holds_what_its_result_exports(result, tmp_path):
     assert one == other
     errors = json.loads(run.summary.read_text())["synthetic"]
     found = json.loads(one)["errors"]
-    assert found == {k: errors[k] for k in ("test_nrmse", "test_nrmse_seen", "test_nrmse_hidden")}
+    parts = ("nrmse", "nrmse_seen", "nrmse_hidden")
+    assert found == {f"{k}_{p}": errors[f"{k}_{p}"] for k in ("recorded", "test") for p in parts}
     program = jax.export.deserialize(run.program.read_bytes())
     states = result.tried["test"].truth[:, 0]
     assert_close(program.call(states), jax.vmap(result.surrogate)(states))

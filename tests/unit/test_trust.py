@@ -3,7 +3,7 @@
 import pytest
 
 from hycojax.game.state import NAMES
-from hycojax.report.trust import heard, told
+from hycojax.report.trust import led, told
 from hycojax.run.record import PlayerRecord, Record
 
 NOTHING = dict.fromkeys(("loss", "data", "interaction", "penalty"), 0.0)
@@ -65,7 +65,8 @@ def test_nothing_is_said_where_nobody_was_left_alone(given, meeting):
     assert told(given, meeting, 0.02) == []
 
 
-def test_a_player_has_heard_its_partner_in_cycles_of_trust():
-    given = history([0, 0.4, 0], [0, 0, 0.6])
-    assert [heard(given, "synthetic", cycle) for cycle in (1, 2, 3, 4)] == [0, 1, 0, 0]
-    assert [heard(given, "physical", cycle) for cycle in (1, 2, 3, 4)] == [0, 0, 1, 0]
+def test_a_player_is_led_in_cycles_of_more_trust_than_not():
+    """In the mean of the channels, of which the second has none here."""
+    given = history([0, 0.9, 1.0, 1.2], [0, 0, 0, 2.0])
+    assert [led(given, "synthetic", cycle) for cycle in (1, 2, 3, 4, 5)] == [0, 0, 0, 1, 0]
+    assert [led(given, "physical", cycle) for cycle in (1, 2, 3, 4)] == [0, 0, 0, 1]
