@@ -257,7 +257,7 @@ class Result:
 
     def _own(self, name: str) -> dict[str, float]:
         """Return the errors on what a player alone has learned from, if both have not the same."""
-        seen = self.told["recorded"].views
+        seen = evaluation.seen_by(self.told)
         if name not in seen:
             return {}
         return evaluation.own_errors(seen[name], self.predictions[name]["recorded"])
@@ -360,13 +360,13 @@ class Result:
         programs.keep()
         players, physics = dict(self.experiment.game().seats), self.experiment.physics
         states = getattr(self.learned["physical"], which) if "physical" in self.learned else None
-        found, recorded = {}, self.tried["recorded"]
+        found, views = {}, evaluation.seen_by(self.tried)
         for name, own in self.learned.items():
             # First states that the PDE has found are the network's only if it trusts the PDE.
             cycle = own.best_cycle if which == "best" else self.played
-            knows = recorded.of(name).first.kind == "known"
+            knows = name in views and views[name].first.kind == "known"
             trusts = name == "physical" or (not knows and trust.heard(self.history, name, cycle))
-            first = recorded.of("physical" if trusts else name).first
+            first = views["physical" if trusts else name].first if views else None
             about = physics, players[name].model, getattr(own, which), states if trusts else None
             found[name] = evaluation.predictions(*about, self.tried, first)
         return found
