@@ -257,7 +257,7 @@ class Result:
 
     def _own(self, name: str) -> dict[str, float]:
         """Return the errors on what a player alone has learned from, if both have not the same."""
-        seen = self.told["recorded"].views
+        seen = evaluation.seen_by(self.told)
         if name not in seen:
             return {}
         return evaluation.own_errors(seen[name], self.predictions[name]["recorded"])

@@ -155,6 +155,11 @@ def predictions(
     return found
 
 
+def seen_by(tried: dict[str, Trial]) -> dict[str, Trial]:
+    """Return what each player has learned from, by name; nothing if that is the same for both."""
+    return tried["recorded"].views if "recorded" in tried else {}
+
+
 def errors(found: dict[str, Prediction], tried: dict[str, Trial]) -> dict[str, float]:
     """Return mean errors by the names that they have in a summary; infinite ones count.
 
