@@ -7,8 +7,11 @@
 
 The model knows `Diffusion`, the first terms, and has to find a, b and the rest: a network that
 reads each cell alone, since a reaction is local. The recordings are 16 simulations of the whole
-system from noise in every cell, as in Yin et al. (APHYNITY, ICLR 2021), made here with eight times
-shorter steps; `python -m profiling.corrected` takes them from SciPy.
+system from noise in every cell, as in Yin et al. (APHYNITY, ICLR 2021), made here with four times
+shorter steps; `python -m profiling.proofs --only corrected` takes them from SciPy.
+
+Seed 0: a and b 0.1 % off, log10 of the mean square error of test rollouts -5.5; seven minutes on 2
+CPU cores.
 """
 
 from __future__ import annotations
@@ -44,6 +47,14 @@ class Diffusion(hj.PDE):
     """Diffusivity a, in m^2/s."""
     diffusivity_v: hj.Coefficient = hj.coefficient(5e-3, unit="m²/s", low=0.0, high=0.05)
     """Diffusivity b, in m^2/s."""
+    spacing: float = 1 / 16
+    """Distance of neighbours, in metres: the system is one on a lattice, and of no finer grid."""
+
+    def plan(self, domain: hj.Domain, dt: float) -> None:
+        """Check that the grid is the lattice."""
+        del dt
+        if any(abs(dx / self.spacing - 1) > 1e-6 for dx in domain.dx):
+            raise ValueError(f"domain.shape: cells of {domain.dx} m, but spacing = {self.spacing}")
 
     def channels(self, dims: int) -> tuple[hj.Channel, ...]:
         """Return the channels of a state."""

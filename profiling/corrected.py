@@ -134,7 +134,6 @@ def experiment(name: str, noise: float, model: str, seed: int) -> hj.Experiment:
     """Return a search by the PDE alone, or with a learned term beside it."""
     system = SYSTEMS[name]
     pde = system.pde if model == "alone" else hj.Corrected(system.pde, LOCAL)
-    cycles = 2 if model == "alone" else 3
     return hj.Experiment(
         name=name,
         domain=system.domain,
@@ -143,7 +142,7 @@ def experiment(name: str, noise: float, model: str, seed: int) -> hj.Experiment:
         synthetic=hj.Synthetic(hj.networks.ConvNet(), hj.Adam()),
         data=recordings(system, noise, seed),
         mode=hj.Mode.PHYSICAL,
-        schedule=hj.Schedule(warmup=0, cycles=cycles),
+        schedule=hj.Schedule(warmup=0, cycles=2),
         seed=seed,
     )
 
