@@ -264,7 +264,9 @@ class Result:
 
     def _told_of_trust(self) -> list[str]:
         """Return sentences on what came of the trust between the players."""
-        seats = self.experiment.game().seats if len(self.learned) > 1 else ()
+        if len(self.learned) < 2:
+            return []
+        seats = self.experiment.game().seats
         meeting = [name for name, player in seats if player.weights.interaction]
         recorded = self.told["recorded"]
         noise = max((own.noise for own in recorded.views.values()), default=recorded.noise)
@@ -365,7 +367,7 @@ class Result:
             # First states that the PDE has found are the network's only if it trusts the PDE.
             cycle = own.best_cycle if which == "best" else self.played
             knows = name in views and views[name].first.kind == "known"
-            trusts = name == "physical" or (not knows and trust.heard(self.history, name, cycle))
+            trusts = name == "physical" or (not knows and trust.led(self.history, name, cycle))
             first = views["physical" if trusts else name].first if views else None
             about = physics, players[name].model, getattr(own, which), states if trusts else None
             found[name] = evaluation.predictions(*about, self.tried, first)

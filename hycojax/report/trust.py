@@ -44,10 +44,13 @@ def told(
     return found
 
 
-def heard(history: Sequence[Record], name: str, cycle: int) -> bool:
-    """Return whether a player learned from its partner in a cycle."""
-    records = [record.players[name] for record in history if record.cycle == cycle]
-    return any(trust > 0 for own in records for trust in own.trust.values())
+def led(history: Sequence[Record], name: str, cycle: int) -> bool:
+    """Return whether a player trusted its partner more than not in a cycle, and began where it did.
+
+    That is when the game gives it the partner's first states (`game.completion`).
+    """
+    trusts = [record.players[name].trust.values() for record in history if record.cycle == cycle]
+    return any(len(own) and sum(own) / len(own) > 0.5 for own in trusts)
 
 
 def _apart(name: str, last: Record, noise: float, cycle: int, apart: bool) -> str:

@@ -3,7 +3,7 @@
 import pytest
 
 from hycojax.game.state import NAMES
-from hycojax.report.trust import heard, told
+from hycojax.report.trust import led, told
 from hycojax.run.record import PlayerRecord, Record
 
 NOTHING = dict.fromkeys(("loss", "data", "interaction", "penalty"), 0.0)
@@ -18,7 +18,7 @@ def history(synthetic, physical, errors=(0.02, 0.08), frozen=0):
                 **NOTHING,
                 validation=error,
                 reason="frozen" if i < frozen else "converged",
-                trust={"u": trust, "v": 0.0},
+                trust={"u": trust, "v": trust / 2},
             )
             for name, trust, error in zip(NAMES, trusts, errors, strict=True)
         }
@@ -65,7 +65,7 @@ def test_nothing_is_said_where_nobody_was_left_alone(given, meeting):
     assert told(given, meeting, 0.02) == []
 
 
-def test_a_player_has_heard_its_partner_in_cycles_of_trust():
-    given = history([0, 0.4, 0], [0, 0, 0.6])
-    assert [heard(given, "synthetic", cycle) for cycle in (1, 2, 3, 4)] == [0, 1, 0, 0]
-    assert [heard(given, "physical", cycle) for cycle in (1, 2, 3, 4)] == [0, 0, 1, 0]
+def test_a_player_begins_where_a_partner_does_that_it_trusts_more_than_not():
+    given = history([0, 0.8, 0.6], [0, 0, 0.8])
+    assert [led(given, "synthetic", cycle) for cycle in (1, 2, 3, 4)] == [0, 1, 0, 0]
+    assert [led(given, "physical", cycle) for cycle in (1, 2, 3, 4)] == [0, 0, 1, 0]
