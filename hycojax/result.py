@@ -264,7 +264,9 @@ class Result:
 
     def _told_of_trust(self) -> list[str]:
         """Return sentences on what came of the trust between the players."""
-        seats = self.experiment.game().seats if len(self.learned) > 1 else ()
+        if len(self.learned) < 2:
+            return []
+        seats = self.experiment.game().seats
         meeting = [name for name, player in seats if player.weights.interaction]
         recorded = self.told["recorded"]
         noise = max((own.noise for own in recorded.views.values()), default=recorded.noise)

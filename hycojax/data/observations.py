@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
@@ -208,6 +209,13 @@ class Observations:
             return self
         own = self.views[player]
         return replace(self, training=own.training, noise=own.noise, sure=own.sure, views=None)
+
+    def among_all(self, square: Float[Array, ""]) -> Float[Array, ""]:
+        """Return a player's mean square on its own values as one among the values of all.
+
+        Where players see different ones, it has no less than the noise of the noisier player.
+        """
+        return square if self.views is None else jnp.maximum(square, self.noise**2)
 
     @property
     def scale(self) -> Float[Array, " channels"]:

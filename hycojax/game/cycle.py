@@ -112,7 +112,8 @@ def _trusting(
         return turn
     squares = players[name].squares, players[partner].squares
     counts = frame_counts(data.validation.parts, len(data.scale))
-    trust = evidence.trust(*squares, counts, data.noise, players[name].fitted)
+    fitted = data.among_all(players[name].fitted)
+    trust = evidence.trust(*squares, counts, data.noise, fitted)
     trust = jnp.where(turn.equal | (turn.data == 0), 1, trust)
     heard, evolving = jnp.any(trust > 0), np.array(game.physics.domain.dynamic)
     leads = jnp.mean(trust[evolving]) > evidence.LEADING

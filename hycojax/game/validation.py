@@ -25,9 +25,8 @@ def validated(
 ) -> PlayerState:
     """Return a player after its turn in a cycle, with its predictions, validated if that is due.
 
-    The error is the relative rms error of full predictions on what is set aside.
-
-    `first` are the first states of the training systems.
+    The error is the relative rms error of full predictions on what is set aside. `first` are the
+    first states of the training systems.
     """
     squares, recorded = jax.lax.cond(
         due | (not data.whole),
