@@ -39,6 +39,7 @@ from profiling import (
     kelvin,
     own_recordings,
     surrogates,
+    two_instruments,
 )
 
 _ROOT = Path(__file__).parents[1]
@@ -80,6 +81,7 @@ PROOFS = (
     Proof("hidden-substrate", "Gray-Scott of which one channel is seen", hidden.prove_substrate),
     Proof("hidden-velocity", "Smoke of which the density is seen", hidden.prove_smoke),
     Proof("corrected", "Known physics plus a learned term", corrected.prove),
+    Proof("own-data", "A camera for the network, probes for the PDE", two_instruments.prove),
     Proof("kelvin", "Temperatures around 293 K, half of them seen", kelvin.prove),
     Proof("chaotic", "Long recordings of chaotic flow", chaotic.prove),
     Proof("surrogates", "Accuracy of the architectures for a fixed budget", surrogates.prove),

@@ -28,6 +28,7 @@ TESTED_IN = {
     "instruments": "test_operators_of_observation",
     **dict.fromkeys(("lines", "observations", "parts", "roles", "splits"), "test_observing"),
     "first_guess": "test_first_states",
+    "uniting": "test_views",
     **dict.fromkeys(("marginal", "priors"), "test_deviations"),
     **dict.fromkeys(("arrays", "files", "labels", "layouts", "netcdf"), "test_formats"),
     **dict.fromkeys(("cf", "pdebench", "systems", "the_well", "variables"), "test_formats"),
@@ -42,7 +43,7 @@ TESTED_IN = {
     **dict.fromkeys(("spectrum", "stencils"), "test_diffuse"),
     **dict.fromkeys(("inviscid_burgers", "stages"), "test_physics"),
     "heat_sensors": "test_heat_spots",
-    **dict.fromkeys(("cooperation", "surrogates"), "test_proofs"),
+    **dict.fromkeys(("cooperation", "surrogates", "two_instruments"), "test_proofs"),
 }
 
 

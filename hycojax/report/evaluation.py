@@ -143,12 +143,12 @@ def predictions(
         tried: The trials.
         player: Whose model it is.
     """
-    found = {}
+    found, views = {}, seen_by(tried)  # of what is held out they are those of what is learned
     for kind, trial in tried.items():
         if trial.trained:
-            knows = trial.of(player).first.kind == "known"
+            knows = views.get(player, trial).first.kind == "known"
             taken, whose = (None, player) if knows or states is None else (states, "physical")
-            begun = replace(trial, first=trial.of(whose).first)
+            begun = replace(trial, first=views.get(whose, trial).first)
             found[kind] = _prediction(physics, model, params, taken, begun)
         elif isinstance(model, Stepper):
             found[kind] = _prediction(physics, model, params, None, trial)
