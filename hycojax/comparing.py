@@ -67,10 +67,13 @@ def _with_equal_trust(experiment: Experiment) -> Experiment:
 
 
 def _corrected(experiment: Experiment) -> Experiment:
-    """Return an experiment of the PDE alone with a learned term, unless it has one."""
+    """Return an experiment of the PDE alone with a learned term of each cell, if it has none yet.
+
+    One that reads neighbours could take the place of a diffusion (docs/guide.md).
+    """
     alone, model = _physical_alone(experiment), experiment.physical.model
     if not isinstance(model, Corrected):
-        model = Corrected(model, ConvNet(features=16, layers=3))
+        model = Corrected(model, ConvNet(features=16, layers=2, width=1))
     return replace(alone, physical=replace(alone.physical, model=model), mode=Mode.PHYSICAL)
 
 

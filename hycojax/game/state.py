@@ -57,12 +57,11 @@ class Game:
 class PlayerState:
     """Parameters and optimiser state, and the parameters that were best in validation.
 
-    `fitted` is the distance to the recordings at the end of the latest turn. `error` is that of the
-    latest validation, `squares` are its sums by frame and channel (both NaN before the first), and
-    `best_cycle` is how many cycles were played at the best. `recorded` are the training recordings
-    as the player predicts them from their first states; None where all of them is known, so that
-    nothing has to be predicted. `prior` is what a player that estimates first states has learned of
-    them (`inference.priors`).
+    `fitted` is the distance to the recordings at the end of the latest turn, `squares` are the sums
+    by frame and channel of the latest validation, both negative before the first, and `error` is
+    their root; `best_cycle` is how many cycles were played at the best. `recorded` are the training
+    recordings as the player predicts them from their first states; None where all of them is known.
+    `prior` is what a player that estimates first states has learned of them (`inference.priors`).
     """
 
     params: Any
@@ -164,9 +163,9 @@ def _untrained(game: Game, name: str, data: Observations, key: Key[Array, ""]) -
     return PlayerState(
         params=params,
         solver=player.solver.init(params, game.schedule.cycles),
-        fitted=jnp.asarray(jnp.nan, real()),
+        fitted=jnp.asarray(-1, real()),
         error=jnp.asarray(jnp.inf, real()),
-        squares=jnp.full(squares, jnp.nan, real()),
+        squares=jnp.full(squares, -1, real()),
         best=jax.tree.map(jnp.copy, params),  # not the same buffers: the state is donated
         best_error=jnp.asarray(jnp.inf, real()),
         best_cycle=jnp.asarray(0, jnp.int32),

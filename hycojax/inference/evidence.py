@@ -36,33 +36,43 @@ def trust(
     errors do: so a network that fits the recordings well learns little from a poor PDE, even while
     its own rollouts are worse.
 
-    Nothing tells of a partner that was not validated (NaN), and one that has diverged (infinite)
-    counts for nothing. Channels without held-out values have the trust of all others together.
+    Nothing tells of a player that was not validated (negative), and a partner that has diverged
+    (infinite) counts for nothing. Channels without held-out values have the trust of all others
+    together.
 
     Args:
         own: Sums of the player's squares, in each frame of each system.
         partner: Those of its partner.
         counts: How many values these are sums over.
         noise: Standard deviation of the noise, in the same unit.
-        fitted: Mean square of the player where it is trained, over all channels; NaN: not told.
+        fitted: Mean square of the player where it is trained, over all channels; negative: not
+            told.
 
     Source: Murphy, "Skill scores based on the mean square error and their relationships to the
     correlation coefficient", Mon. Weather Rev. 116 (1988), equation 1; the standard error by Vuong,
     Econometrica 57 (1989), section 4, and Diebold, Mariano, J. Bus. Econ. Stat. 13 (1995).
     """
     own, partner, counts = (_with_all(a.reshape(-1, a.shape[-1])) for a in (own, partner, counts))
-    count = jnp.maximum(jnp.sum(counts, 0), 1)
+    lost = [jnp.any(jnp.isinf(sums), 0) for sums in (own, partner)]
+    own, partner = (jnp.where(jnp.isinf(sums), 0, sums) for sums in (own, partner))
+    count, frames = jnp.maximum(jnp.sum(counts, 0), 1), jnp.sum(counts > 0, 0)
     ours, theirs = jnp.sum(own, 0) / count, jnp.sum(partner, 0) / count
-    apart, frames = ours - theirs, jnp.sum(counts > 0, 0)
-    scatter = jnp.sum((own - partner - apart * counts) ** 2, 0) / count**2
-    error = jnp.sqrt(scatter * frames / (frames - 1))  # of one frame nothing tells: not finite
-    unfit = jnp.nan_to_num(fitted) / ours[-1] * ours  # in the same ratio in all channels
+    scatter = jnp.sum((own - partner - (ours - theirs) * counts) ** 2, 0) / count**2
+    error = jnp.sqrt(scatter * frames / jnp.maximum(frames - 1, 1))
+    error = jnp.where(frames > 1, error, jnp.inf)  # one frame tells nothing
+    unfit = jnp.maximum(fitted, 0) * ours / _positive(ours[-1])  # the same ratio in all channels
     gain = ours - jnp.maximum(theirs, unfit) - _SURE * error
     room = ours - jnp.minimum(noise**2, jnp.minimum(ours, theirs))
-    precise = jnp.where(jnp.isnan(fitted) | (unfit > theirs), 1.0, unfit / theirs)
-    found = jnp.where(gain > 0, gain / room * precise, 0.0)
-    found = jnp.where(jnp.isposinf(ours) & jnp.isfinite(theirs), 1.0, found)
+    precise = jnp.where((fitted < 0) | (unfit > theirs), 1.0, unfit / _positive(theirs))
+    found = jnp.where(gain > 0, gain / _positive(room) * precise, 0.0)
+    found = jnp.where(lost[0] | lost[1], lost[0] & ~lost[1], found)
+    found = jnp.where(jnp.any((own < 0) | (partner < 0)), 0.0, found)  # nobody has looked yet
     return jnp.where(frames[:-1] > 0, found[:-1], found[-1])
+
+
+def _positive(values: Array) -> Array:
+    """Return values that can be divided by: 1 in place of 0."""
+    return jnp.where(values > 0, values, 1)
 
 
 def _with_all(sums: Float[Array, "frame channels"]) -> Float[Array, "frame more"]:

@@ -11,7 +11,7 @@ from hycojax.inference.evidence import trust
 TRUST = jax.jit(trust)
 
 
-def trusted(own, partner, noise=0.0, fitted=np.nan, counts=None):
+def trusted(own, partner, noise=0.0, fitted=-1.0, counts=None):
     """Return the trust by channel from mean squares of the frames, `[frame, channel]`."""
     own, partner = (np.asarray(a, np.float32)[None] for a in (own, partner))
     counts = np.full(own.shape, 10.0) if counts is None else np.asarray(counts, float)[None]
@@ -34,8 +34,9 @@ def trusted(own, partner, noise=0.0, fitted=np.nan, counts=None):
         (4.0, np.inf, 0.0, 0.0),  # it has diverged
         (np.inf, 4.0, 0.0, 1.0),
         (np.inf, np.inf, 0.0, 0.0),
-        (np.nan, 4.0, 0.0, 0.0),  # nobody has looked yet
-        (4.0, np.nan, 0.0, 0.0),
+        (-1.0, 4.0, 0.0, 0.0),  # nobody has looked yet
+        (4.0, -1.0, 0.0, 0.0),
+        (-1.0, -1.0, 0.0, 0.0),
     ],
 )
 def test_trust_is_the_share_of_what_is_to_learn(own, partner, noise, expected):
@@ -65,7 +66,7 @@ def test_equals_hardly_ever_trust_each_other():
     draw = np.random.default_rng(5)
     own, partner = draw.chisquare(40, (2, 2000, 30, 1)) / 40
     counts = np.full((1, 30, 1), 40.0)
-    many = jax.vmap(lambda a, b: trust(a, b, counts, 1.0, jnp.nan))
+    many = jax.vmap(lambda a, b: trust(a, b, counts, 1.0, -1.0))
     heard = np.mean(np.asarray(many(40 * own[:, None], 40 * partner[:, None])) > 0)
     assert 0.01 < heard < 0.05
 

@@ -50,7 +50,7 @@ def test_a_comparison_reads_once_and_looks_once_a_seed(experiment, monkeypatch):
     monkeypatch.setattr(comparing, "fit", fit)
     comparing.compare(experiment, seeds=2)
     assert len(reads) == 1
-    assert len(given) == 8
+    assert len(given) == 2 * len(comparing.SCHEMES)
     assert len({id(seen) for _, seen in given}) == 2
     assert all(seen is next(s for n, s in given if n == seed) for seed, seen in given)
 

@@ -5,13 +5,16 @@ import itertools
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 import hycojax as hj
 from hycojax import commandline
 from hycojax.comparing import ROWS
-from profiling import closed_flows, cooperation, own_recordings, proofs, surrogates
+from hycojax.run.directory import write_json
+from profiling import closed_flows, cooperation, harm, own_recordings, proofs, surrogates
 from profiling.proofs import Proof
 
 
@@ -212,3 +215,30 @@ def test_the_tables_of_a_comparison_have_a_line_for_each_case():
 def test_the_labels_of_the_tables_are_those_of_a_comparison():
     labels = [row.label for row in ROWS if row.scheme in cooperation.SCHEMES]
     assert {*cooperation.SYNTHETIC, *cooperation.PHYSICAL} == set(labels)
+
+
+@pytest.mark.parametrize("name", harm.CASES)
+def test_a_case_of_harm_is_an_experiment_whose_pde_has_what_is_recorded(name, monkeypatch):
+    """Of flat recordings: no other solver is asked here."""
+    case = harm.CASES[name]
+    flat = np.ones((8, 4, harm.CELLS, harm.CELLS, len(case.channels)))
+    flat += np.random.default_rng(0).normal(size=flat.shape)
+    case = replace(case, truth=lambda: flat)
+    for scheme, weights in harm.SCHEMES.items():
+        experiment = harm.experiment(case, scheme, 0)
+        assert experiment.physical.weights == experiment.synthetic.weights == weights
+    names = [c.name for c in experiment.physics.channels]
+    assert names == list(case.channels)
+    assert set(case.true) <= set(experiment.physics.unknowns)
+    seen = [np.isfinite(s.values).mean((1, 2)) for s in harm.recordings(case, 0).systems[0].series]
+    np.testing.assert_allclose(seen, [[1, *[case.seen**2] * 3]] * len(names))
+
+
+def test_the_table_of_harm_has_a_line_for_each_player_and_coefficient(tmp_path):
+    ends = {"network": 0.5, "PDE": 0.25}
+    for name, scheme in itertools.product(harm.CASES, harm.SCHEMES):
+        off = dict.fromkeys(harm.CASES[name].true, -0.02)
+        write_json(tmp_path / f"{name}-{scheme}-0.json", {**ends, "coefficients": off})
+    lines = harm.prove(tmp_path, 1).splitlines()[2:]
+    assert len(lines) == sum(2 + len(case.true) for case in harm.CASES.values())
+    assert lines[2].endswith("| diffusivity_u: error [%] | 2 | 2 | 2 |")
