@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import hycojax as hj
-from hycojax import comparing, evaluate, fitting, train
+from hycojax import evaluate, fitting, train
 from hycojax.errors import InputError
 from hycojax.game import state as games
 from hycojax.inference import deviations, priors
@@ -226,6 +226,8 @@ def test_a_run_of_two_sources_is_loaded_as_it_was(own_run):
     assert found.summary == result.summary
     assert set(found.tried) == {"recorded", "held_out"}
     for name in games.NAMES:
+        known = result.predictions[name]
+        assert_equal(known["recorded"].values, known["held_out"].values)  # the same systems
         one, other = (r.tried["recorded"].of(name) for r in (found, result))
         assert_equal((one.first, one.parts), (other.first, other.parts))
         assert (one.noise, one.sure, one.steps) == (other.noise, other.sure, other.steps)
@@ -279,12 +281,19 @@ def test_one_player_has_its_own_the_other_the_experiment_s():
     assert found.digest == experiment().read().digest
 
 
-def test_schemes_are_compared_on_the_same_recordings(tmp_path):
-    found = hj.compare(experiment(schedule=hj.Schedule(warmup=1, cycles=2)), seeds=1, run=tmp_path)
-    assert {p.name for p in tmp_path.iterdir() if p.is_dir()} >= {
-        f"{scheme}-0" for scheme in comparing.SCHEMES
-    }
-    assert found
+def test_schemes_are_compared_on_the_same_recordings(own_run):
+    """Those of hybrid training are the numbers of the run itself."""
+    result, _ = own_run
+    found = hj.compare(experiment(), seeds=1)
+    assert found.errors == "held_out"
+    errors = {label: own["held_out"] for label, own in found.rows.items()}
+    for name in games.NAMES:
+        (hybrid,) = errors[f"hybrid: {name}" if name == "synthetic" else _EARLY]
+        assert hybrid == result.summary[name]["held_out_nrmse"]
+    assert errors[_EARLY][0] < 0.5 * errors["physical only, early stopping"][0]
+
+
+_EARLY = "hybrid: physical, early stopping"
 
 
 # Messages.
