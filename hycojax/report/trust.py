@@ -66,5 +66,5 @@ def _apart(name: str, last: Record, noise: float, cycle: int, apart: bool) -> st
     if partner == "physical" and refuted and not apart:
         cause = f"the recordings refute {_TITLES[partner]}: {about}"
     else:
-        cause = f"{_TITLES[partner]} predicts held-out values no better: {about}"
+        cause = f"{_TITLES[partner]} is not known to predict held-out values better: {about}"
     return f"{cause}; {_TITLES[name]} was trained alone from cycle {cycle} on"

@@ -113,7 +113,9 @@ def test_a_result_has_parameters_models_and_predictions(fitted):
 def test_a_summary_says_who_was_trained_alone(fitted):
     """A PDE that is right learns nothing from a network; that one learns from the PDE."""
     (told,) = fitted.summary["cooperation"]
-    assert told.startswith("the network predicts held-out values no better: chi2 per value ")
+    assert told.startswith(
+        "the network is not known to predict held-out values better: chi2 per value "
+    )
     assert told.endswith("; the PDE was trained alone from cycle 2 on")
     trusts = [record.players["synthetic"].trust["temperature"] for record in fitted.history]
     assert trusts[0] == 0 < min(trusts[1:])

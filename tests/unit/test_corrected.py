@@ -19,6 +19,7 @@ from hycojax.models.model import beginnings
 from hycojax.models.pde import Unconstrained
 from hycojax.result import load
 from hycojax.solvers import CORRECTION, MultiStart
+from profiling import corrected
 
 LINE = hj.Domain((16,), (1.0,), hj.PERIODIC)
 LOCAL = hj.networks.ConvNet(features=6, layers=1, width=1)
@@ -315,6 +316,28 @@ def test_the_check_of_gradients_knows_the_term():
     slopes = taylor_slopes(rod.physics, data, params)
     assert set(slopes) == {"diffusivity", CORRECTION}
     np.testing.assert_allclose(list(slopes.values()), 2, atol=0.05)
+
+
+@pytest.mark.accuracy
+def test_diffusion_and_reaction_of_fitzhugh_nagumo_are_found():
+    """The PDE knows diffusion alone; from half as many simulations of SciPy as in the proofs."""
+    one = corrected.SYSTEMS["fitzhugh-nagumo"]
+    few = replace(one, simulations=8)
+    search = corrected.experiment("fitzhugh-nagumo", 0.0, "corrected", 0)
+    physical = replace(search.physical, solver=hj.LBFGS(iterations=70), growth=0)
+    search = replace(
+        search,
+        data=corrected.recordings(few, 0.0, 0),
+        physical=physical,
+        schedule=hj.Schedule(warmup=0, cycles=1),
+    )
+    result = hj.fit(search)
+    found = result.physics.params
+    for name, true in few.true.items():
+        assert abs(float(found[name]) / true - 1) < 0.05
+    truth = few.paths(4, 77)
+    paths = jax.vmap(hj.rollout(result.physics, 30))(jnp.asarray(truth[:, 0]))
+    assert np.log10(np.mean((np.asarray(paths) - truth)[:, 1:] ** 2)) < -3.5
 
 
 @pytest.mark.parametrize(

@@ -45,9 +45,11 @@ def test_without_noise_errors_stand_for_chi2():
 def test_a_partner_that_is_merely_no_better_is_not_refuted():
     found = told(history([0, 0], [0, 0], errors=(0.0201, 0.0202)), NAMES, 0.02)
     assert found == [
-        "the PDE predicts held-out values no better: chi2 per value 1, that of the network 1; "
+        "the PDE is not known to predict held-out values better: chi2 per value 1, "
+        "that of the network 1; "
         "the network was trained alone from cycle 2 on",
-        "the network predicts held-out values no better: chi2 per value 1, that of the PDE 1; "
+        "the network is not known to predict held-out values better: chi2 per value 1, "
+        "that of the PDE 1; "
         "the PDE was trained alone from cycle 2 on",
     ]
 
