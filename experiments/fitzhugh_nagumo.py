@@ -10,7 +10,7 @@ reads each cell alone, since a reaction is local. The recordings are 16 simulati
 system from noise in every cell, as in Yin et al. (APHYNITY, ICLR 2021), made here with four times
 shorter steps; `python -m profiling.proofs --only corrected` takes them from SciPy.
 
-Seed 0: a and b 0.1 % off, log10 of the mean square error of test rollouts -5.5; seven minutes on 2
+Seed 0: a and b 0.1 % off, log10 of the mean square error of test rollouts -5.5; ten minutes on 2
 CPU cores.
 """
 

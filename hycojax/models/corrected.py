@@ -49,8 +49,8 @@ class Corrected(Checked):
     over channels, cells and the states u along the recordings, with s the rms change of a channel
     in an interval h. So 1 stands for a term that makes all of the change. The paper minimises the
     mean of r^2 under the constraint that the data are met, and raises the weight of the data as it
-    goes on. That is this loss for a weight that falls to 0; a weight that is small against the
-    noise over the scale, squared, does the same (measured: docs/guide.md).
+    goes on. That is this loss for a weight that falls to 0; one that is small and fixed does as
+    well where the network can't stand in for what is known (measured: docs/guide.md).
 
     As little as possible is not yet what is true: a network that reads neighbours can do what a
     diffusion does, and the smallest term is then one that takes a part of it over wherever term and
