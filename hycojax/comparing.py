@@ -71,10 +71,11 @@ def _corrected(experiment: Experiment) -> Experiment:
 
     One that reads neighbours could take the place of a diffusion (docs/guide.md).
     """
-    alone, model = _physical_alone(experiment), experiment.physical.model
+    model = experiment.physical.model
     if not isinstance(model, Corrected):
         model = Corrected(model, ConvNet(features=16, layers=2, width=1))
-    return replace(alone, physical=replace(alone.physical, model=model), mode=Mode.PHYSICAL)
+    physical = replace(experiment.physical, model=model)
+    return replace(experiment, physical=physical, mode=Mode.PHYSICAL)
 
 
 #: What is compared.

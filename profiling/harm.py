@@ -23,9 +23,8 @@ from jaxtyping import Float
 
 import hycojax as hj
 from experiments import fitzhugh_nagumo
-from hycojax.report import metrics
 from hycojax.report.comparison import cell, table
-from profiling import corrected, kept, reference
+from profiling import corrected, kept, reference, rollouts
 
 TRAINED, TRIED, CELLS, SEED = 4, 4, reference.CELLS, 2026
 Paths = Float[np.ndarray, "system time x y channel"]
@@ -52,6 +51,7 @@ def heated() -> Paths:
     return reference.over_cells("heat", np.stack(paths, 1)[:, :, None])
 
 
+@functools.cache
 def varying() -> Paths:
     """Return Burgers' flow with a viscosity that varies, by our own step on a finer grid."""
     problem = reference.PROBLEMS["burgers"]
@@ -177,14 +177,8 @@ def experiment(case: Case, scheme: str, seed: int, cycles: int = 12) -> hj.Exper
 
 def found(case: Case, result: hj.Result) -> dict[str, Any]:
     """Return the errors of both players' rollouts on other systems, and of the coefficients."""
-    truth = case.truth()[TRAINED:]
-    grid, everywhere = result.experiment.physics.domain, np.ones(truth.shape[1:-1], bool)
-    errors = {}
-    for name, model in (("network", result.surrogate), ("PDE", result.physics)):
-        roll = jax.vmap(hj.rollout(model, truth.shape[1] - 1))
-        values = np.asarray(roll(truth[:, 0].astype(np.float32)))
-        off = metrics.rollout_errors(grid, values, truth, everywhere).whole
-        errors[name] = float(np.mean(off))
+    truth, models = case.truth()[TRAINED:], {"network": result.surrogate, "PDE": result.physics}
+    errors = {name: rollouts.error(model, truth) for name, model in models.items()}
     ends = result.parameters
     off = {n: float(ends[n].estimate) / true - 1 for n, true in case.true.items()}
     trust = {name: p.trust for name, p in result.history[-1].players.items()}

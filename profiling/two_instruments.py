@@ -16,12 +16,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
 import hycojax as hj
-from hycojax.report import comparison, metrics
-from profiling import kept, reference
+from hycojax.report import comparison
+from profiling import kept, reference, rollouts
 
 SYSTEMS, TRIED, PROBES, NOISE, SEED = 4, 4, 10, 0.1, 2026
 _NAME = "heat"
@@ -99,18 +98,10 @@ def errors(result: hj.Result) -> dict[str, float]:
     Rollouts begin at exact first states. `recorded` is the error of the PDE on all that was
     recorded, from first states that it has found.
     """
-    true, found = reference.PROBLEMS[_NAME].unknown["diffusivity"], {}
+    true = reference.PROBLEMS[_NAME].unknown["diffusivity"]
     paths = reference.states(_NAME, SYSTEMS + TRIED)[SYSTEMS:].astype(np.float32)
-    seen, models = (
-        np.ones(paths.shape[1:-1], bool),
-        {"synthetic": "surrogate", "physical": "physics"},
-    )
-    for name in result.learned:
-        trained = getattr(result, models[name])
-        roll = jax.vmap(hj.rollout(trained, paths.shape[1] - 1))
-        predicted = np.asarray(roll(paths[:, 0]))
-        off = metrics.rollout_errors(trained.model.domain, predicted, paths, seen)
-        found[name] = float(np.mean(off.whole))
+    models = {"synthetic": "surrogate", "physical": "physics"}
+    found = {n: rollouts.error(getattr(result, models[n]), paths) for n in result.learned}
     for own in result.parameters.values():
         found["diffusivity"] = float(own.estimate) / true - 1
         found["sd"] = float("nan") if own.sd is None else float(own.sd) / true

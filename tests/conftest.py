@@ -3,6 +3,7 @@
 import dataclasses
 import logging
 import os
+import signal
 from pathlib import Path
 
 # Before JAX is imported, for the processes too that tests start: a third of the time that a
@@ -224,3 +225,25 @@ def double():
     """Double precision, as long as a test lasts."""
     with jax.enable_x64(True):
         yield
+
+
+class StopAfter:
+    """A logger that asks runs to stop, by a signal after a cycle."""
+
+    def __init__(self, cycle):
+        self.wanted = cycle
+
+    def phase(self, text):
+        pass
+
+    def cycle(self, record):
+        if record.cycle == self.wanted:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def close(self, summary):
+        pass
+
+
+@pytest.fixture(scope="session")
+def stop_after():
+    return StopAfter

@@ -332,9 +332,9 @@ def _with_relative(role: Role, recordings: Recordings, found: Statistics) -> Rol
 
     def known(table: Table) -> Table:
         share = uses.get(next(iter(table.players), ""), recordings).relative_sigma
-        return (
-            table if share is None else _with_sigma(table, share * float(found.std[table.channel]))
-        )
+        if share is None:
+            return table
+        return _with_sigma(table, share * float(found.std[table.channel]))
 
     return Role(list(map(known, role.tables)), role.static)
 

@@ -43,7 +43,7 @@ def first_states(
 ) -> Float[Array, "simulation *shape channels"]:
     """Return the first states of the training systems as a player takes them.
 
-    That are those that it knows or estimates itself, else those of a partner that leads.
+    They are those that it knows or estimates itself, else those of a partner that leads.
     """
     first, partner = data.of(name).training.first, game.partner(name)
 

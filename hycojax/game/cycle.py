@@ -106,7 +106,7 @@ def play(
 def _trusting(
     game: Game, data: Observations, players: dict[str, PlayerState], name: str, turn: Turn
 ) -> Turn:
-    """Return a turn in which the partner counts for what it predicts better; else none is met."""
+    """Return a turn in which the partner counts for what it predicts better, or is not met."""
     partner = game.partner(name)
     if partner is None:
         return turn

@@ -109,15 +109,17 @@ def _deviations(
     count = sum(jnp.sum(part.seen) for part in parts)
     steps = parts[0].values.shape[1] - 1
 
-    def residuals(x: Array, solver: Unconstrained = model) -> Array:
-        own = unflatten(x)
+    def trajectories(own: dict[str, Array], solver: Unconstrained = model) -> Array:
         states = first_states.states(physics, first, scale, own)
-        path = solver.predict(own, beginnings(states), steps)
+        return solver.predict(own, beginnings(states), steps)
+
+    def residuals(x: Array, solver: Unconstrained = model) -> Array:
+        path = trajectories(unflatten(x), solver)
         return ravel_pytree([distances(part, path, scale) / noise for part in parts])[0]
 
     places = None
-    if CORRECTION in params:
-        places = _trajectories(model, physics, first, scale, params, steps)
+    if CORRECTION in params:  # along its own trajectories a learned term counts
+        places = trajectories(params).reshape(-1, *first.mean.shape[1:])
 
     def penalty(x: Array) -> Array:
         own = unflatten(x)
@@ -154,20 +156,6 @@ def _deviations(
         return sd, {}
     apart = root * (residuals(point, Unconstrained(finer)) - off)
     return sd, {name: size * (forward(x) @ apart) for name, size, _, x in found}
-
-
-def _trajectories(
-    model: Unconstrained,
-    physics: BoundPDE,
-    first: First,
-    scale: Array,
-    params: dict[str, Array],
-    steps: int,
-) -> Float[Array, "state *shape channels"]:
-    """Return the states of the model's own trajectories, along which a learned term counts."""
-    starts = first_states.states(physics, first, scale, params)
-    path = model.predict(params, beginnings(starts), steps)
-    return path.reshape(-1, *path.shape[2:])
 
 
 def _few(

@@ -104,11 +104,8 @@ def chi2(
 
     Errors by Student's t count by its likelihood, over the mean of that.
     """
-    total, count = 0.0, 0
-    for part in parts:
-        total += jnp.sum(squares(part, predicted, scale, noise)) / noise**2 / _usual(part)
-        count += jnp.sum(part.seen)
-    return total / jnp.maximum(count, 1)
+    total = jnp.sum(frame_squares(parts, predicted, scale, noise)) / noise**2
+    return total / jnp.maximum(sum(jnp.sum(part.seen) for part in parts), 1)
 
 
 def frame_squares(
@@ -122,15 +119,15 @@ def frame_squares(
     Errors by Student's t count by its likelihood, over the mean of that.
     """
     found = (squares(p, predicted, scale, noise) / _usual(p) for p in parts)
-    return sum(by_frame(p, own, len(scale)) for p, own in zip(parts, found, strict=True))
+    return sum(_by_frame(p, own, len(scale)) for p, own in zip(parts, found, strict=True))
 
 
 def frame_counts(parts: tuple[Part, ...], channels: int) -> Float[Array, "window time channels"]:
     """Return how many values were measured, by frame and channel."""
-    return sum(by_frame(p, p.seen.astype(real()), channels) for p in parts)
+    return sum(_by_frame(p, p.seen.astype(real()), channels) for p in parts)
 
 
-def by_frame(
+def _by_frame(
     part: Part, values: Float[Array, "window time ..."], channels: int
 ) -> Float[Array, "window time channels"]:
     """Return the sums by frame and channel of numbers that belong to measurements."""

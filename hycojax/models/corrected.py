@@ -102,8 +102,7 @@ class Corrected(Checked):
                 physics = self.pde.divided(pieces).on(domain, interval, largest, finer)
         with named("network: "):
             network = self.network.on(physics.domain, interval)
-        own = {f: getattr(physics, f) for f in ("pde", "at", "interval", "coefficients", "finer")}
-        return BoundCorrected(**own, network=network, weight=self.weight)
+        return BoundCorrected(**vars(physics), network=network, weight=self.weight)
 
 
 class Term(Protocol):

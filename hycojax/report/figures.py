@@ -17,7 +17,7 @@ from hycojax.grid.domain import Channel, Domain, Grid
 from hycojax.report import evaluation
 from hycojax.report.metrics import RolloutErrors
 from hycojax.report.residuals import Measured, in_cells, over_time
-from hycojax.report.summary import Estimate
+from hycojax.report.summary import Estimate, per_second
 from hycojax.run.record import Record
 
 COLORS = {"physical": "tab:blue", "synthetic": "tab:orange"}
@@ -279,7 +279,7 @@ def correction(domain: Grid, paths: np.ndarray, rates: np.ndarray, interval: flo
     for i, (*maps, curve) in zip(domain.dynamic, axes, strict=True):
         state, term = paths[0, frame, ..., i], rates[0, frame, ..., i]
         size = np.sqrt(np.mean(rates[..., i] ** 2, (0, 1)))
-        about, unit = domain.channels[i], _per_second(domain.channels[i])
+        about, unit = domain.channels[i], per_second(domain.channels[i])
         panels = {
             f"{_label(about)}, t = {frame * interval:g} s": (state, _value_style(state)),
             f"learned term there [{unit}]": (term, _value_style(term)),
@@ -452,10 +452,6 @@ def _largest(values: np.ndarray) -> float:
 def _finite(values: np.ndarray) -> np.ndarray:
     """Return values with NaN, which nobody draws, for what is infinite."""
     return np.where(np.isfinite(values), values, np.nan)
-
-
-def _per_second(channel: Channel) -> str:
-    return "1/s" if channel.unit == "1" else f"{channel.unit}/s"
 
 
 def _label(channel: Channel) -> str:

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hycojax.game.state import NAMES
+from hycojax.grid.domain import Channel
 from hycojax.inference.deviations import Doubt
 from hycojax.kernels.precision import real
 from hycojax.models import coefficients
@@ -168,9 +169,14 @@ def correction(
     for i in model.domain.dynamic:
         channel = model.channels[i]
         share = float(model.interval * size[i] / change[i]) if change[i] else float("inf")
-        unit = "1/s" if channel.unit == "1" else f"{channel.unit}/s"
-        found[channel.name] = {"rate": float(size[i]), "unit": unit, "share": share}
+        about = {"rate": float(size[i]), "unit": per_second(channel)}
+        found[channel.name] = {**about, "share": share}
     return found
+
+
+def per_second(channel: Channel) -> str:
+    """Return the unit of a rate of a channel."""
+    return "1/s" if channel.unit == "1" else f"{channel.unit}/s"
 
 
 def show(summary: dict[str, Any], console: Console) -> None:

@@ -90,25 +90,6 @@ def shared(data, **fields):
     return replace(own, **players, data=data, **fields)
 
 
-class StopAfter:
-    """Ask to stop after a cycle, as Ctrl-C does."""
-
-    def __init__(self, cycle):
-        self.last = cycle
-
-    def phase(self, text):
-        pass
-
-    def close(self, summary):
-        pass
-
-    def cycle(self, record):
-        if record.cycle == self.last:
-            import signal
-
-            signal.raise_signal(signal.SIGINT)
-
-
 def assert_equal(one, other):
     for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True):
         np.testing.assert_array_equal(a, b)
@@ -251,9 +232,9 @@ def test_a_deviation_is_that_of_what_the_pde_sees(own_run):
     assert found["own"] != pytest.approx(found["union"], rel=0.05)
 
 
-def test_a_stopped_run_of_two_sources_resumes_to_the_same_end(own_run, tmp_path):
+def test_a_stopped_run_of_two_sources_resumes_to_the_same_end(own_run, tmp_path, stop_after):
     result, _ = own_run
-    part = hj.fit(experiment(), run=tmp_path, loggers=[StopAfter(1)])
+    part = hj.fit(experiment(), run=tmp_path, loggers=[stop_after(1)])
     assert part.played == 1
     found = hj.fit(experiment(), run=tmp_path, resume=True)
     assert found.played == 3

@@ -32,23 +32,6 @@ def leaves(directory):
     return checkpoint.read(RunDir(Path(directory)).checkpoints)[0]
 
 
-class StopAfter:
-    """A logger that asks runs to stop, by a signal after a cycle."""
-
-    def __init__(self, cycle):
-        self.wanted = cycle
-
-    def phase(self, text):
-        pass
-
-    def cycle(self, record):
-        if record.cycle == self.wanted:
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    def close(self, summary):
-        pass
-
-
 def read(path):
     """Return the records of a run's logbook."""
     return logbook.read(path)[0]
@@ -258,11 +241,11 @@ def test_smoke_starts_from_what_is_seen_alone(mode):
     assert_equal_states((data, state), begin(spoiled))
 
 
-def test_a_stopped_run_resumes_to_the_same_end(ready, tmp_path):
+def test_a_stopped_run_resumes_to_the_same_end(ready, tmp_path, stop_after):
     """Stopped by a signal after cycle 1, then resumed: bit for bit the uninterrupted run."""
     experiment, given = ready.experiment, {"simulations": ready.stored}
     expected = hj.fit(experiment, run=tmp_path / "whole", **given)
-    part = hj.fit(experiment, run=tmp_path / "parts", loggers=[StopAfter(1)], **given)
+    part = hj.fit(experiment, run=tmp_path / "parts", loggers=[stop_after(1)], **given)
     assert not part.finished
     assert not part.summary["finished"]
     assert checkpoint.steps(tmp_path / "parts" / "checkpoints") == [1]
@@ -444,10 +427,10 @@ def test_a_traced_cycle_tells_the_time_of_its_parts(here, capsys, command):
 
 
 @pytest.mark.accuracy
-def test_a_run_that_is_resumed_is_traced_too(ready, tmp_path):
+def test_a_run_that_is_resumed_is_traced_too(ready, tmp_path, stop_after):
     experiment = replace(ready.experiment, schedule=hj.Schedule(warmup=1, cycles=5))
     given = {"run": tmp_path / "run", "simulations": ready.stored}
-    hj.fit(experiment, loggers=[StopAfter(3)], **given)
+    hj.fit(experiment, loggers=[stop_after(3)], **given)
     result = hj.fit(experiment, resume=True, trace=True, **given)
     assert [record.parts is not None for record in result.history] == [*[False] * 4, True]
 
