@@ -113,7 +113,7 @@ def _trusting(
     squares = players[name].squares, players[partner].squares
     counts = frame_counts(data.validation.parts, len(data.scale))
     fitted = data.among_all(players[name].fitted)
-    trust = evidence.trust(*squares, counts, data.noise, fitted)
+    trust = evidence.trust(*squares, counts, data.noise, fitted, limited=name == "physical")
     trust = jnp.where(turn.equal | (turn.data == 0), 1, trust)
     heard, evolving = jnp.any(trust > 0), np.array(game.physics.domain.dynamic)
     leads = jnp.mean(trust[evolving]) > evidence.LEADING

@@ -17,10 +17,11 @@ def trust(
     counts: Float[Array, "simulation time channels"],
     noise: Float[Array, ""],
     fitted: Float[Array, ""],
+    limited: bool,
 ) -> Float[Array, " channels"]:
     """Return how much a partner counts in each channel, from 0 to 1.
 
-        trust = max(0, (m_own - max(m_partner, f) - 2 s) / (m_own - sigma^2)) min(1, f / m_partner)
+        trust = max(0, (m_own - max(m_partner, l) - 2 s) / (m_own - sigma^2)) min(1, f / m_partner)
 
     with m the mean weighted squares of the distances from the values that are held out, s the
     standard error of m_own - m_partner, and sigma^2 the noise, or the lower of both m if that is
@@ -30,11 +31,14 @@ def trust(
     The difference is taken value by value, so what the noise does to both drops out; the frames of
     the systems are taken as independent.
 
-    What a player can't fit where it is trained, f, no partner can teach it: so a PDE that lacks a
-    term learns nothing from a network that knows the term. To a player f is the noise of what it is
-    trained on, and the partner's trajectories count beside that as measurements with the partner's
-    errors do: so a network that fits the recordings well learns little from a poor PDE, even while
-    its own rollouts are worse.
+    The partner's trajectories count beside the recordings as measurements with its errors do, f
+    over m_partner, with f the player's mean square where it is trained: to the player that is the
+    noise. So a network that fits the recordings well learns little from a poor PDE, even while its
+    own rollouts are worse.
+
+    What a PDE can't fit by its few coefficients, l = f, no partner can teach it: so a PDE that
+    lacks a term learns nothing from a network that knows the term. A network is not limited, l = 0:
+    what it does not fit, it has not learned yet.
 
     Nothing tells of a player that was not validated (negative), and a partner that has diverged
     (infinite) counts for nothing. Channels without held-out values have the trust of all others
@@ -47,6 +51,7 @@ def trust(
         noise: Standard deviation of the noise, in the same unit.
         fitted: Mean square of the player where it is trained, over all channels; negative: not
             told.
+        limited: Whether the player can't fit more than that.
 
     Source: Murphy, "Skill scores based on the mean square error and their relationships to the
     correlation coefficient", Mon. Weather Rev. 116 (1988), equation 1; the standard error by Vuong,
@@ -61,7 +66,7 @@ def trust(
     error = jnp.sqrt(scatter * frames / jnp.maximum(frames - 1, 1))
     error = jnp.where(frames > 1, error, jnp.inf)  # one frame tells nothing
     unfit = jnp.maximum(fitted, 0) * ours / _positive(ours[-1])  # the same ratio in all channels
-    gain = ours - jnp.maximum(theirs, unfit) - _SURE * error
+    gain = ours - (jnp.maximum(theirs, unfit) if limited else theirs) - _SURE * error
     room = ours - jnp.minimum(noise**2, jnp.minimum(ours, theirs))
     precise = jnp.where((fitted < 0) | (unfit > theirs), 1.0, unfit / _positive(theirs))
     found = jnp.where(gain > 0, gain / _positive(room) * precise, 0.0)

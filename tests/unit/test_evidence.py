@@ -8,15 +8,15 @@ from scipy import stats
 
 from hycojax.inference.evidence import trust
 
-TRUST = jax.jit(trust)
+TRUST = jax.jit(trust, static_argnames="limited")
 
 
-def trusted(own, partner, noise=0.0, fitted=-1.0, counts=None):
+def trusted(own, partner, noise=0.0, fitted=-1.0, counts=None, limited=True):
     """Return the trust by channel from mean squares of the frames, `[frame, channel]`."""
     own, partner = (np.asarray(a, np.float32)[None] for a in (own, partner))
     counts = np.full(own.shape, 10.0) if counts is None else np.asarray(counts, float)[None]
     about = jnp.float32(noise), jnp.float32(fitted)
-    return np.asarray(TRUST(own * counts, partner * counts, jnp.asarray(counts), *about))
+    return np.asarray(TRUST(own * counts, partner * counts, jnp.asarray(counts), *about, limited))
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_equals_hardly_ever_trust_each_other():
     draw = np.random.default_rng(5)
     own, partner = draw.chisquare(40, (2, 2000, 30, 1)) / 40
     counts = np.full((1, 30, 1), 40.0)
-    many = jax.vmap(lambda a, b: trust(a, b, counts, 1.0, -1.0))
+    many = jax.vmap(lambda a, b: trust(a, b, counts, 1.0, -1.0, limited=True))
     heard = np.mean(np.asarray(many(40 * own[:, None], 40 * partner[:, None])) > 0)
     assert 0.01 < heard < 0.05
 
@@ -84,8 +84,10 @@ def test_each_channel_has_a_trust_of_its_own_and_one_that_nobody_sees_that_of_al
 
 
 @pytest.mark.parametrize(
-    ("fitted", "expected"), [(1.0, 0.75), (3.0, 0.25), (4.5, 0.0), (0.5, 0.375), (0.0, 0.0)]
+    ("fitted", "network", "pde"),
+    [(1.0, 0.75, 0.75), (3.0, 0.75, 0.25), (4.5, 0.75, 0.0), (0.5, 0.375, 0.375), (0.0, 0.0, 0.0)],
 )
-def test_nobody_learns_what_it_can_not_fit_nor_from_who_fits_worse(fitted, expected):
-    found = trusted(np.full((5, 1), 4.0), np.full((5, 1), 1.0), fitted=fitted)
-    np.testing.assert_allclose(found, [expected], atol=1e-6)
+def test_nobody_learns_from_who_fits_worse_nor_a_pde_what_it_can_not_fit(fitted, network, pde):
+    for limited, expected in ((False, network), (True, pde)):
+        found = trusted(np.full((5, 1), 4.0), np.full((5, 1), 1.0), fitted=fitted, limited=limited)
+        np.testing.assert_allclose(found, [expected], atol=1e-6)
