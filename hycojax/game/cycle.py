@@ -98,7 +98,8 @@ def play(
     params, solver, terms = train(player, own, loss_of, visible, turn, key)
     parameters = jax.tree.map(jnp.mean, player.model.estimates(params))
     spread = jax.tree.map(jnp.mean, player.solver.deviations(solver, player.model.estimates))
-    terms = {**terms, "parameters": parameters, "spread": spread, "trust": _told(game, name, turn)}
+    met = {"trust": _told(game, name, turn), "led": (turn.interaction > 0) & turn.leads}
+    terms = {**terms, "parameters": parameters, "spread": spread, **met}
     fitted = jnp.where(turn.active, terms["data"], own.fitted)
     return replace(own, params=params, solver=solver, fitted=fitted), terms
 
@@ -113,10 +114,10 @@ def _trusting(
     squares = players[name].squares, players[partner].squares
     counts = frame_counts(data.validation.parts, len(data.scale))
     fitted = data.among_all(players[name].fitted)
-    trust = evidence.trust(*squares, counts, data.noise, fitted, limited=name == "physical")
-    trust = jnp.where(turn.equal | (turn.data == 0), 1, trust)
+    found = evidence.trust(*squares, counts, data.noise, fitted, limited=name == "physical")
+    trust, known = (jnp.where(turn.equal | (turn.data == 0), 1, share) for share in found)
     heard, evolving = jnp.any(trust > 0), np.array(game.physics.domain.dynamic)
-    leads = jnp.mean(trust[evolving]) > evidence.LEADING
+    leads = jnp.mean(known[evolving]) > evidence.LEADING
     met = {"interaction": jnp.where(heard, turn.interaction, 0), "meets": turn.meets & heard}
     return replace(turn, trust=trust, leads=leads, **met)
 

@@ -7,7 +7,9 @@ from jaxtyping import Array, Float
 
 #: A partner counts only beyond so many standard errors.
 _SURE = 2.0
-#: With more trust than this, in the mean of what evolves, a player begins where its partner does.
+#: A partner that knows more than this of what is to be learned, in the mean of what evolves, says
+#: where systems begin. That is not asked of the trust: trust falls as a player learns to fit, and
+#: starts that change sides from cycle to cycle set a network back.
 LEADING = 0.5
 
 
@@ -18,16 +20,18 @@ def trust(
     noise: Float[Array, ""],
     fitted: Float[Array, ""],
     limited: bool,
-) -> Float[Array, " channels"]:
-    """Return how much a partner counts in each channel, from 0 to 1.
+) -> tuple[Float[Array, " channels"], Float[Array, " channels"]]:
+    """Return how much a partner counts in each channel, and how much it knows: from 0 to 1.
 
-        trust = max(0, (m_own - max(m_partner, l) - 2 s) / (m_own - sigma^2)) min(1, f / m_partner)
+        known = max(0, (m_own - max(m_partner, l) - 2 s) / (m_own - sigma^2))
+        trust = known * min(1, f / m_partner)
 
     with m the mean weighted squares of the distances from the values that are held out, s the
     standard error of m_own - m_partner, and sigma^2 the noise, or the lower of both m if that is
     less. Divided by 2 sigma^2, numerator and denominator are gains in log-likelihood per value: of
     the partner over oneself, two standard errors on the safe side, and of the truth over oneself.
-    So trust is the share of what one has to learn that the partner is known to know: a skill score.
+    So `known` is the share of what one has to learn that the partner is known to know: a skill
+    score.
     The difference is taken value by value, so what the noise does to both drops out; the frames of
     the systems are taken as independent.
 
@@ -69,10 +73,12 @@ def trust(
     gain = ours - (jnp.maximum(theirs, unfit) if limited else theirs) - _SURE * error
     room = ours - jnp.minimum(noise**2, jnp.minimum(ours, theirs))
     precise = jnp.where((fitted < 0) | (unfit > theirs), 1.0, unfit / _positive(theirs))
-    found = jnp.where(gain > 0, gain / _positive(room) * precise, 0.0)
-    found = jnp.where(lost[0] | lost[1], lost[0] & ~lost[1], found)
-    found = jnp.where(jnp.any((own < 0) | (partner < 0)), 0.0, found)  # nobody has looked yet
-    return jnp.where(frames[:-1] > 0, found[:-1], found[-1])
+    known = jnp.where(gain > 0, gain / _positive(room), 0.0)
+    known = jnp.where(lost[0] | lost[1], lost[0] & ~lost[1], known)
+    known = jnp.where(jnp.any((own < 0) | (partner < 0)), 0.0, known)  # nobody has looked yet
+    precise = jnp.where(lost[0] | lost[1], 1.0, precise)
+    known, precise = (jnp.where(frames[:-1] > 0, a[:-1], a[-1]) for a in (known, precise))
+    return known * precise, known
 
 
 def _positive(values: Array) -> Array:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-import numpy as np
-
 from hycojax.game.state import NAMES
-from hycojax.inference import evidence
 from hycojax.run.record import Record
 from hycojax.solvers import Reason
 
@@ -49,8 +46,7 @@ def told(
 
 def led(history: Sequence[Record], name: str, cycle: int) -> bool:
     """Return whether a player began where its partner did in a cycle."""
-    found = [record.players[name].trust for record in history if record.cycle == cycle]
-    return any(own and np.mean(list(own.values())) > evidence.LEADING for own in found)
+    return any(record.players[name].led for record in history if record.cycle == cycle)
 
 
 def _apart(name: str, last: Record, noise: float, cycle: int, apart: bool) -> str:

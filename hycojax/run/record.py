@@ -23,6 +23,7 @@ class PlayerRecord:
         evaluations: Evaluations of the loss.
         reverted: Whether the turn was undone, of a player that may do that.
         trust: How much the partner counted, from 0 to 1, by channel; 0 if they did not meet.
+        led: Whether systems began where the partner said.
     """
 
     loss: float
@@ -37,6 +38,7 @@ class PlayerRecord:
     evaluations: int | None = None
     reverted: bool | None = None
     trust: dict[str, float] = field(default_factory=dict)
+    led: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,7 @@ def player_record(terms: dict[str, Any]) -> PlayerRecord:
         spread={name: float(v) for name, v in terms["spread"].items()},
         reverted=bool(terms["reverted"]) if "reverted" in terms else None,
         trust={name: float(v) for name, v in terms["trust"].items()},
+        led=bool(terms["led"]),
     )
 
 

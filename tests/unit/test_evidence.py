@@ -13,10 +13,16 @@ TRUST = jax.jit(trust, static_argnames="limited")
 
 def trusted(own, partner, noise=0.0, fitted=-1.0, counts=None, limited=True):
     """Return the trust by channel from mean squares of the frames, `[frame, channel]`."""
+    return both(own, partner, noise, fitted, counts, limited)[0]
+
+
+def both(own, partner, noise=0.0, fitted=-1.0, counts=None, limited=True):
+    """Return the trust by channel, and how much is known."""
     own, partner = (np.asarray(a, np.float32)[None] for a in (own, partner))
     counts = np.full(own.shape, 10.0) if counts is None else np.asarray(counts, float)[None]
     about = jnp.float32(noise), jnp.float32(fitted)
-    return np.asarray(TRUST(own * counts, partner * counts, jnp.asarray(counts), *about, limited))
+    found = TRUST(own * counts, partner * counts, jnp.asarray(counts), *about, limited)
+    return [np.asarray(share) for share in found]
 
 
 @pytest.mark.parametrize(
@@ -66,7 +72,7 @@ def test_equals_hardly_ever_trust_each_other():
     draw = np.random.default_rng(5)
     own, partner = draw.chisquare(40, (2, 2000, 30, 1)) / 40
     counts = np.full((1, 30, 1), 40.0)
-    many = jax.vmap(lambda a, b: trust(a, b, counts, 1.0, -1.0, limited=True))
+    many = jax.vmap(lambda a, b: trust(a, b, counts, 1.0, -1.0, limited=True)[0])
     heard = np.mean(np.asarray(many(40 * own[:, None], 40 * partner[:, None])) > 0)
     assert 0.01 < heard < 0.05
 
@@ -91,3 +97,11 @@ def test_nobody_learns_from_who_fits_worse_nor_a_pde_what_it_can_not_fit(fitted,
     for limited, expected in ((False, network), (True, pde)):
         found = trusted(np.full((5, 1), 4.0), np.full((5, 1), 1.0), fitted=fitted, limited=limited)
         np.testing.assert_allclose(found, [expected], atol=1e-6)
+
+
+def test_what_a_partner_knows_is_not_less_for_who_fits_better():
+    """Its weight falls with the player's own error; where systems begin does not flip with it."""
+    for fitted in (1.0, 0.5, 0.0):
+        about = {"fitted": fitted, "limited": False}
+        known = both(np.full((5, 1), 4.0), np.full((5, 1), 1.0), **about)[1]
+        np.testing.assert_allclose(known, [0.75], atol=1e-6)
