@@ -59,6 +59,7 @@ class Extent:
             something of what changes; None: as often as its player wants.
         largest: How large the values of each channel become, without their sign, where they are
             recorded; None: as large as drawn ones.
+        apart: Whether the players see different recordings.
     """
 
     simulations: int
@@ -66,6 +67,7 @@ class Extent:
     whole: bool
     doublings: int | None = None
     largest: tuple[float, ...] | None = None
+    apart: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,8 +143,7 @@ class Experiment(Checked):
             fresh = Fresh.SAMPLED if self.simulated else Fresh.MIXED
             found = _with(found, interaction=replace(self.interaction, fresh=fresh))
         if self.interaction.recorded is None:
-            apart = any(getattr(self, name).data is not None for name in NAMES)
-            found = _with(found, interaction=replace(found.interaction, recorded=apart))
+            found = _with(found, interaction=replace(found.interaction, recorded=extent.apart))
         for player in NAMES:
             found._check_player(player, extent)
         if "physical" in self.mode.players:

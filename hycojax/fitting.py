@@ -171,7 +171,8 @@ def _extent(found: Seen) -> Extent:
     about = training.simulations, training.steps, bool(np.all(training.exact))
     spread = found.known.statistics
     largest = np.abs(spread.mean) + _DEVIATIONS * spread.std
-    return Extent(*about, revisits.doublings(training), tuple(map(float, largest)))
+    about = *about, revisits.doublings(training), tuple(map(float, largest))
+    return Extent(*about, apart=bool(found.known.views))
 
 
 def _asked(start: Experiment | Result, cycles: int | None) -> Experiment:

@@ -253,6 +253,7 @@ def test_the_same_twice_is_the_run_of_both():
     assert_equal(one.learned["physical"].last, other.learned["physical"].last)
     assert_equal(one.learned["synthetic"].last, other.learned["synthetic"].last)
     assert one.tried["recorded"].views == {}
+    assert one.history[-1].players["synthetic"].trust["temperature"] > 0  # they have met
 
 
 def test_one_player_has_its_own_the_other_the_experiment_s():
