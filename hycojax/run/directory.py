@@ -31,8 +31,8 @@ from hycojax.settings.values import (
     to_words,
 )
 
-#: Of experiment.json; runs of the first design have none.
-FORMAT = 2
+#: Of experiment.json and of what a checkpoint holds; runs of the first design have none.
+FORMAT = 3
 _PACKAGES = ("jax", "jaxlib", "phiflow", "phiml", "flax", "optax", "jaxopt", "numpy")
 _PACKAGES += ("orbax-checkpoint",)
 
@@ -256,7 +256,10 @@ def read_record(directory: RunDir) -> dict[str, Any]:
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is damaged ({error}): remove the run") from error
     if found.get("format") != FORMAT:
-        raise InputError(f"{directory.root} was written by hycojax 0.1, which only 0.1 can read")
+        raise InputError(
+            f"{directory.root} was written in format {found.get('format', 1)}, this version reads "
+            f"{FORMAT}: read it with the version that wrote it, or make the run anew"
+        )
     return found
 
 

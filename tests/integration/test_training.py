@@ -336,6 +336,10 @@ def test_a_run_directory_is_never_overwritten(here, capsys, command):
     assert "is no run directory" in capsys.readouterr().err
     assert command(evaluate.main, "other") == 2
     assert "holds no run" in capsys.readouterr().err
+    file = here / "run" / "experiment.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "format": 2}))
+    assert command(evaluate.main, "run") == 2
+    assert "was written in format 2" in " ".join(capsys.readouterr().err.split())
 
 
 @pytest.mark.accuracy
