@@ -3,10 +3,8 @@
     python -m hycojax.train experiments/heat_sensors.py [--mode synthetic|physical] [--seed N]
     python -m hycojax.compare experiments/heat_sensors.py
 
-3 minutes on 2 CPU cores. Seed 0: error of the solution 0.089 (network) and 0.060 (PDE); the first
-spot 1.6 % off in strength, the second one, which no sensor comes near, 62 %. What is held out is
-seen by sensors too, where the network is nearly as good as the PDE: the evidence leaves it alone
-from cycle 7 on. With `--synthetic.weights.trust equal` its error is 0.063.
+3 minutes on 2 CPU cores. Seed 0: error of the solution 0.066 (network) and 0.060 (PDE); the first
+spot 1.6 % off in strength, the second one, which no sensor comes near, 62 %.
 
 One recorded simulation, as a function of space and time for the synthetic player. The other two
 sensor fields of the paper: half of the box by
