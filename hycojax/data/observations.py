@@ -214,8 +214,11 @@ class Observations:
         """Return a player's mean square on its own values as one among the values of all.
 
         Where players see different ones, it has no less than the noise of the noisier player.
+        Negative numbers, of who was not trained yet, stay as they are.
         """
-        return square if self.views is None else jnp.maximum(square, self.noise**2)
+        if self.views is None:
+            return square
+        return jnp.where(square < 0, square, jnp.maximum(square, self.noise**2))
 
     @property
     def scale(self) -> Float[Array, " channels"]:

@@ -3,11 +3,11 @@
     L_synthetic(w)  = a_s data(w)  + b_s interaction(w; theta fixed)
     L_physical(th)  = a_p data(th) + b_p interaction(th; w fixed) + penalty(th)
 
-In a cycle each player has a turn: the other one predicts trajectories, it trains on these and on
-the recordings, and is validated (Gauss-Seidel alternation towards a Nash equilibrium). With one
-player it is plain training, by the same code; with a weight of zero, or a player without turns, it
-is a one-way scheme. Everything here is a pure function of arrays: warm-up and frozen players are
-numbers in a `Turn`, and all other numbers that a user sets are arguments too (`run.compiled`).
+with each channel of the interaction times its trust. In a cycle each player has a turn: the other
+one predicts trajectories, it trains on these and on the recordings, and is validated (Gauss-Seidel
+alternation towards a Nash equilibrium). With one player it is plain training, by the same code;
+with a weight of zero, or without turns, it is a one-way scheme. All is a pure function of arrays:
+warm-up and frozen players are numbers in a `Turn`, other numbers arguments too (`run.compiled`).
 
 Source: Liverani, Steynberg, Zuazua, "HYCO: Hybrid-Cooperative Learning", arXiv 2509.14123.
 """
@@ -33,8 +33,8 @@ from hycojax.game.state import NAMES, Game, PlayerState, TrainingState
 from hycojax.game.turn import train
 from hycojax.game.validation import validated
 from hycojax.inference import evidence, marginal, priors
-from hycojax.inference.losses import frame_counts
-from hycojax.solvers import Objective
+from hycojax.inference.losses import frame_counts, usual
+from hycojax.solvers import CORRECTION, Objective
 
 
 def cycle(
@@ -100,7 +100,8 @@ def play(
     spread = jax.tree.map(jnp.mean, player.solver.deviations(solver, player.model.estimates))
     met = {"trust": _told(game, name, turn), "led": (turn.interaction > 0) & turn.leads}
     terms = {**terms, "parameters": parameters, "spread": spread, **met}
-    fitted = jnp.where(turn.active, terms["data"], own.fitted)
+    kept = turn.active & ~jnp.asarray(terms.get("reverted", False))
+    fitted = jnp.where(kept, terms["data"] / usual(data.training.parts), own.fitted)
     return replace(own, params=params, solver=solver, fitted=fitted), terms
 
 
@@ -114,7 +115,8 @@ def _trusting(
     squares = players[name].squares, players[partner].squares
     counts = frame_counts(data.validation.parts, len(data.scale))
     fitted = data.among_all(players[name].fitted)
-    found = evidence.trust(*squares, counts, data.noise, fitted, limited=name == "physical")
+    few = name == "physical" and CORRECTION not in players[name].params  # a term learns to fit
+    found = evidence.trust(*squares, counts, data.noise, fitted, limited=few)
     trust, known = (jnp.where(turn.equal | (turn.data == 0), 1, share) for share in found)
     heard, evolving = jnp.any(trust > 0), np.array(game.physics.domain.dynamic)
     leads = jnp.mean(known[evolving]) > evidence.LEADING

@@ -28,7 +28,6 @@ def lessons(
     """Return the partner's trajectories as something to learn from; None without a partner.
 
     They count at all cells and times, or at the ghost points. Zeros if the players don't meet.
-    `first` are the first states of the training systems.
     """
     partner = game.partner(name)
     if partner is None:

@@ -78,8 +78,7 @@ class Turn:
     run, by which its solver makes plans; it `begins` with the first. The time that is fitted is
     doubled `doublings` times in the turn, up to `reach` frames. Improbable first states count as
     with this noise at `least`. The partner counts with this `trust`, a number for each channel, or
-    in full if trust is to be `equal`; one that `leads` says where systems begin. These are numbers:
-    one program serves all of them.
+    in full if trust is to be `equal`; one that `leads` says where systems begin. All are numbers.
     """
 
     active: Bool[Array, ""]

@@ -57,10 +57,10 @@ class Game:
 class PlayerState:
     """Parameters and optimiser state, and the parameters that were best in validation.
 
-    `fitted` is the distance to the recordings at the end of the latest turn, `squares` are the sums
-    by frame and channel of the latest validation, both negative before the first, and `error` is
-    their root; `best_cycle` is how many cycles were played at the best. `recorded` are the training
-    recordings as the player predicts them from their first states; None where all of them is known.
+    `fitted` is the mean square on the recordings in the latest turn that was kept, `squares` are
+    the sums by frame and channel of the latest validation, both negative before the first, `error`
+    is their root; `best_cycle` is how many cycles were played at the best. `recorded` is what the
+    player predicts of the training recordings from first states; None where all of it is known.
     `prior` is what a player that estimates first states has learned of them (`inference.priors`).
     """
 

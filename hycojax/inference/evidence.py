@@ -7,6 +7,8 @@ from jaxtyping import Array, Float
 
 #: A partner counts only beyond so many standard errors.
 _SURE = 2.0
+#: Sums of squares so large are those of a player that has diverged: single precision ends at 3e38.
+_LOST = 1e15
 #: A partner that knows more than this of what is to be learned, in the mean of what evolves, says
 #: where systems begin. That is not asked of the trust: trust falls as a player learns to fit, and
 #: starts that change sides from cycle to cycle set a network back.
@@ -23,7 +25,7 @@ def trust(
 ) -> tuple[Float[Array, " channels"], Float[Array, " channels"]]:
     """Return how much a partner counts in each channel, and how much it knows: from 0 to 1.
 
-        known = max(0, (m_own - max(m_partner, l) - 2 s) / (m_own - sigma^2))
+        known = max(0, m_own - max(m_partner, l) - 2 s) / (m_own - sigma^2) * harmless
         trust = known * min(1, f / m_partner)
 
     with m the mean weighted squares of the distances from the values that are held out, s the
@@ -32,11 +34,14 @@ def trust(
     the partner over oneself, two standard errors on the safe side, and of the truth over oneself.
     So `known` is the share of what one has to learn that the partner is known to know: a skill
     score.
-    The difference is taken value by value, so what the noise does to both drops out; the frames of
-    the systems are taken as independent.
+
+    A partner's trajectories are states of all channels. Where it is known to be worse in one, the
+    others are learned from states that no system has: harmless = 1 - w, with w the highest of the
+    skill scores of the player over its partner, max(0, m_partner - m_own - 2 s) / (m_partner -
+    sigma^2).
 
     The partner's trajectories count beside the recordings as measurements with its errors do, f
-    over m_partner, with f the player's mean square where it is trained: to the player that is the
+    over m_partner, with f the player's mean square in its training: to the player that is the
     noise. So a network that fits the recordings well learns little from a poor PDE, even while its
     own rollouts are worse.
 
@@ -58,27 +63,60 @@ def trust(
         limited: Whether the player can't fit more than that.
 
     Source: Murphy, "Skill scores based on the mean square error and their relationships to the
-    correlation coefficient", Mon. Weather Rev. 116 (1988), equation 1; the standard error by Vuong,
-    Econometrica 57 (1989), section 4, and Diebold, Mariano, J. Bus. Econ. Stat. 13 (1995).
+    correlation coefficient", Mon. Weather Rev. 116 (1988), equation 1; the standard error of a
+    difference by Vuong, Econometrica 57 (1989), section 4, and Diebold, Mariano, J. Bus. Econ.
+    Stat. 13 (1995).
     """
     own, partner, counts = (_with_all(a.reshape(-1, a.shape[-1])) for a in (own, partner, counts))
-    lost = [jnp.any(jnp.isinf(sums), 0) for sums in (own, partner)]
-    own, partner = (jnp.where(jnp.isinf(sums), 0, sums) for sums in (own, partner))
-    count, frames = jnp.maximum(jnp.sum(counts, 0), 1), jnp.sum(counts > 0, 0)
+    lost = [jnp.any(sums >= _LOST, 0) for sums in (own, partner)]
+    unseen = jnp.any((own < 0) | (partner < 0))  # nobody has looked yet
+    own, partner = (jnp.where(sums < _LOST, sums, 0) for sums in (own, partner))
+    count, tells = jnp.maximum(jnp.sum(counts, 0), 1), jnp.sum(counts > 0, 0) > 0
     ours, theirs = jnp.sum(own, 0) / count, jnp.sum(partner, 0) / count
-    scatter = jnp.sum((own - partner - (ours - theirs) * counts) ** 2, 0) / count**2
-    error = jnp.sqrt(scatter * frames / jnp.maximum(frames - 1, 1))
-    error = jnp.where(frames > 1, error, jnp.inf)  # one frame tells nothing
+    doubt = _SURE * _standard_error(own, partner, counts) / count
+    least = jnp.minimum(noise**2, jnp.minimum(ours, theirs))
     unfit = jnp.maximum(fitted, 0) * ours / _positive(ours[-1])  # the same ratio in all channels
-    gain = ours - (jnp.maximum(theirs, unfit) if limited else theirs) - _SURE * error
-    room = ours - jnp.minimum(noise**2, jnp.minimum(ours, theirs))
-    precise = jnp.where((fitted < 0) | (unfit > theirs), 1.0, unfit / _positive(theirs))
-    known = jnp.where(gain > 0, gain / _positive(room), 0.0)
+    known = _share(ours - (jnp.maximum(theirs, unfit) if limited else theirs) - doubt, ours - least)
     known = jnp.where(lost[0] | lost[1], lost[0] & ~lost[1], known)
-    known = jnp.where(jnp.any((own < 0) | (partner < 0)), 0.0, known)  # nobody has looked yet
-    precise = jnp.where(lost[0] | lost[1], 1.0, precise)
-    known, precise = (jnp.where(frames[:-1] > 0, a[:-1], a[-1]) for a in (known, precise))
+    worse = _share(theirs - ours - doubt, theirs - least)
+    worse = jnp.where(lost[0] | lost[1], lost[1], worse)
+    full = (fitted < 0) | (unfit > theirs) | lost[0][-1]
+    precise = jnp.where(full, 1.0, unfit / _positive(theirs))
+    known = jnp.where(unseen, 0.0, known * (1 - jnp.max(worse[:-1])))
+    known, precise = (jnp.where(tells[:-1], a[:-1], a[-1]) for a in (known, precise))
     return known * precise, known
+
+
+def _standard_error(
+    own: Float[Array, "frame channels"],
+    partner: Float[Array, "frame channels"],
+    counts: Float[Array, "frame channels"],
+) -> Float[Array, " channels"]:
+    """Return the standard error of the sum of own - partner, from how much it differs by frame.
+
+    Rollouts get worse with time: that the last frames differ by more is no sign of chance. So the
+    difference is taken as a share of the frame's size, D_t = R x_t + e_t with R = sum D / sum x,
+    and its error by the jackknife, (n - 1) / n sum (e_t / (1 - x_t / sum x))^2. Sizes are both
+    players' errors together, or the number of values (a constant difference, whatever the noise
+    does to both): the lower error of these two counts. One frame tells nothing.
+
+    Source: Cochran, "Sampling Techniques" (3rd ed. 1977), sections 6.3 and 6.17.
+    """
+    apart = own - partner
+
+    def variance(sizes: Float[Array, "frame channels"]) -> Float[Array, " channels"]:
+        frames = jnp.sum(sizes > 0, 0)
+        share = sizes / _positive(jnp.sum(sizes, 0))
+        left = (apart - share * jnp.sum(apart, 0)) / _positive(1 - share)
+        found = jnp.sum(left**2, 0) * (frames - 1) / jnp.maximum(frames, 1)
+        return jnp.where((frames > 1) & jnp.all(share < 1, 0), found, jnp.inf)
+
+    return jnp.sqrt(jnp.minimum(variance(counts), variance(own + partner)))
+
+
+def _share(part: Array, whole: Array) -> Array:
+    """Return a part of a whole, if there is some."""
+    return jnp.where(part > 0, part / _positive(whole), 0.0)
 
 
 def _positive(values: Array) -> Array:

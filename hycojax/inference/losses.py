@@ -137,6 +137,13 @@ def _by_frame(
     return jnp.sum(jnp.where(own, values[..., None], 0), 2)
 
 
+def usual(parts: tuple[Part, ...]) -> Float[Array, ""]:
+    """Return the mean of `squares` over noise^2 for the truth: 1, but for errors by Student's t."""
+    counts = [jnp.sum(part.seen) for part in parts]
+    total = sum(_usual(part) * count for part, count in zip(parts, counts, strict=True))
+    return jnp.where(sum(counts) > 0, total / jnp.maximum(sum(counts), 1), 1.0)
+
+
 def _usual(part: Part) -> float:
     """Return what the square of an error over its sigma is in the mean, as it counts."""
     if part.degrees is None:

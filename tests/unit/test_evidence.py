@@ -52,12 +52,39 @@ def test_trust_is_the_share_of_what_is_to_learn(own, partner, noise, expected):
 
 
 def test_two_standard_errors_are_on_the_safe_side():
-    """Those of a paired test by SciPy, frame by frame."""
+    """Those of a paired test by SciPy, frame by frame, where the sizes tell nothing."""
     draw = np.random.default_rng(3)
-    own, partner = 4 + draw.random((12, 1)), 1 + draw.random((12, 1))
+    own = 4 + draw.random((12, 1))
+    partner = 7 - own + 0.01 * draw.random((12, 1))
     t = stats.ttest_rel(own[:, 0], partner[:, 0])
     gain = np.mean(own - partner) * (1 - 2 / t.statistic)
-    np.testing.assert_allclose(trusted(own, partner), [gain / np.mean(own)], rtol=1e-4)
+    np.testing.assert_allclose(trusted(own, partner), [gain / np.mean(own)], rtol=1e-3)
+
+
+def test_the_error_of_a_ratio_is_that_of_a_jackknife():
+    """By leaving out a frame at a time, with NumPy."""
+    draw = np.random.default_rng(6)
+    own = 2.0 ** np.arange(8)[:, None] * (1 + 0.2 * draw.random((8, 1)))
+    partner = own * (0.3 + 0.1 * draw.random((8, 1)))
+    apart, sizes = own - partner, own + partner
+    ratios = np.array([np.delete(apart, i).sum() / np.delete(sizes, i).sum() for i in range(8)])
+    whole = apart.sum() / sizes.sum()
+    error = np.sqrt(7 / 8 * np.sum((ratios - whole) ** 2)) * sizes.sum()
+    gain = apart.sum() - 2 * error
+    np.testing.assert_allclose(trusted(own, partner), [gain / own.sum()], rtol=1e-3)
+
+
+@pytest.mark.parametrize("growth", [1.5, 4.0])
+def test_errors_that_grow_along_a_rollout_are_no_doubt(growth):
+    own = 1e-3 * growth ** np.arange(10)[:, None]
+    np.testing.assert_allclose(trusted(own, 0 * own), [1], rtol=1e-5)
+    np.testing.assert_allclose(trusted(own, 0.25 * own), [0.75], rtol=1e-5)
+
+
+def test_one_frame_among_others_that_tell_nothing_is_one_frame():
+    own, partner = np.zeros((2, 5, 1))
+    own[4], partner[4] = 8.0, 1.0
+    assert trusted(own, partner) == [0.0]
 
 
 def test_what_the_noise_does_to_both_is_no_doubt():
@@ -83,10 +110,40 @@ def test_one_frame_tells_nothing():
 
 
 def test_each_channel_has_a_trust_of_its_own_and_one_that_nobody_sees_that_of_all():
-    own, partner = np.tile([4.0, 1.0, 0.0], (5, 1)), np.tile([1.0, 2.0, 0.0], (5, 1))
+    own, partner = np.tile([4.0, 1.0, 0.0], (5, 1)), np.tile([1.0, 1.0, 0.0], (5, 1))
     counts = np.tile([10.0, 10.0, 0.0], (5, 1))
     found = trusted(own, partner, counts=counts)
-    np.testing.assert_allclose(found, [0.75, 0.0, (5 - 3) / 5], atol=1e-6)
+    np.testing.assert_allclose(found, [0.75, 0.0, (5 - 2) / 5], atol=1e-6)
+
+
+@pytest.mark.parametrize("wrong", [2.0, 1e4, 1e20, np.inf])
+def test_a_channel_that_is_known_to_be_worse_spoils_the_others(wrong):
+    """Its trajectories are states of both: 1 / wrong is what the partner's error has of the own."""
+    own, partner = np.tile([4.0, 1.0], (5, 1)), np.tile([1.0, wrong], (5, 1))
+    np.testing.assert_allclose(trusted(own, partner), [0.75 / wrong, 0], rtol=2e-3, atol=1e-9)
+
+
+def test_a_player_that_has_diverged_in_a_channel_hears_of_both():
+    """What is left of its sums says nothing, nor does what it fits."""
+    own, partner = np.tile([4.0, np.inf], (5, 1)), np.tile([1.0, 1.0], (5, 1))
+    about = {"fitted": 0.1, "limited": False}
+    np.testing.assert_allclose(trusted(own, partner, **about), [0.75, 1], atol=1e-6)
+    huge = np.tile([4.0, 1e18], (5, 1))
+    np.testing.assert_allclose(trusted(huge, partner, **about), [0.75, 1], atol=1e-6)
+
+
+def test_what_is_fitted_is_shared_out_by_the_errors_of_the_channels():
+    """The mean of what is held out is 2.5: two thirds of it can't be fitted, in both channels."""
+    own, partner = np.tile([4.0, 1.0], (5, 1)), np.tile([2.0, 0.1], (5, 1))
+    found = trusted(own, partner, fitted=2.5 * 2 / 3, limited=True)
+    np.testing.assert_allclose(found, [1 / 3, 1 / 3], rtol=1e-5)
+
+
+def test_noise_is_no_more_than_the_lower_of_both_errors():
+    """Also where that is the player's own, and the partner is worse by what noise there is."""
+    own, partner = np.tile([4.0, 1.0], (5, 1)), np.tile([1.0, 2.0], (5, 1))
+    found = trusted(own, partner, noise=3.0)
+    np.testing.assert_allclose(found, [1 - 1.0, 0], atol=1e-6)
 
 
 @pytest.mark.parametrize(

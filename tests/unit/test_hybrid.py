@@ -24,6 +24,7 @@ from hycojax.game.turn import train
 from hycojax.game.validation import predictions
 from hycojax.grid.domain import CLOSED, PERIODIC, Domain, with_channels
 from hycojax.inference import marginal
+from hycojax.inference.losses import frame_counts
 from hycojax.models.coefficients import Unknown
 from hycojax.models.model import Stepper, rollout, rollouts
 from hycojax.models.pde import BoundPDE, Unconstrained
@@ -228,6 +229,34 @@ def test_a_player_with_the_evidence_against_its_partner_trains_as_alone(
     assert errors[0] < errors[1]
     assert [r[name]["trust"] for r in reports] == 3 * [{"temperature": 0}]
     assert reports[-1][partner]["trust"]["temperature"] > 0 or begin
+
+
+@pytest.mark.parametrize(
+    ("name", "partner", "fitted", "trust", "led"),
+    [
+        ("synthetic", 1.0, 5.0, 0.75, True),  # what it does not fit it has not learned yet
+        ("physical", 1.0, 3.0, 0.25, False),  # what it can't fit nobody can teach it
+        ("physical", 1.0, -1.0, 0.75, True),  # it was not trained yet
+        ("synthetic", 1.0, 0.4, 0.3, True),  # a partner weighs less for who fits better
+        ("synthetic", 3.0, 5.0, 0.25, False),
+        ("synthetic", 5.0, 5.0, 0.0, False),
+    ],
+)
+def test_a_partner_counts_by_what_is_held_out_and_what_is_fitted(
+    ready, name, partner, fitted, trust, led
+):
+    """In the program, from mean squares of 4 and others as the latest validation left them."""
+    game, state, turns = ready.game, ready.start(), games.turns(ready.game, 1)
+    counts = frame_counts(ready.data.validation.parts, 1)
+    other, about = game.partner(name), {name: 4.0, game.partner(name): partner}
+    players = {n: replace(own, squares=about[n] * counts) for n, own in state.players.items()}
+    players[name] = replace(players[name], fitted=jnp.asarray(fitted, counts.dtype))
+    still = {"active": np.asarray(False), "validates": np.asarray(False)}
+    turns[other] = replace(turns[other], **still)
+    state = replace(state, players=players, cycle=jnp.asarray(1, jnp.int32))
+    _, told = ready.program(numbers(game, 1), ready.data, state, turns)
+    assert float(told[name]["trust"]["temperature"]) == pytest.approx(trust, abs=0.01)
+    assert bool(told[name]["led"]) is led
 
 
 def test_the_network_begins_in_the_first_states_that_its_partner_finds_once_they_meet(ready):
@@ -474,8 +503,9 @@ def test_a_turn_that_harms_is_undone(ready, learning_rate, revert, reverted):
     assert found["physical"]["reason"] == Reason.ITERATION_LIMIT
     before, after = (game.physics.constrain(own.params)["diffusivity"] for own in (old, new))
     if reverted:
-        assert_equal((new.params, new.solver), (old.params, old.solver))
+        assert_equal((new.params, new.solver, new.fitted), (old.params, old.solver, old.fitted))
     else:
+        assert float(new.fitted) == float(found["physical"]["data"])
         assert int(new.solver.updates) == 2
         assert (abs(after - 1) < abs(before - 1)) == (revert == 0)
 
