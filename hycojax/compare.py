@@ -23,7 +23,7 @@ from hycojax.run.terminal import Terminal
 
 @dataclass(frozen=True)
 class Options:
-    """Compare hybrid training with each model alone and with the one-way schemes."""
+    """Compare hybrid training with each model alone, with a learned term, and one-way schemes."""
 
     experiment: Overridable
     seeds: int = 3

@@ -4,6 +4,7 @@ The same data, simulated or recorded, the same number of updates (no run ends ea
 program, other weights. One-way from the network, the physics trains in the last quarter of the
 cycles only. With equal trust each player learns from the other, whatever the recordings say of it.
 Corrected physics is the PDE alone with a learned term: if that is much better, the PDE lacks one.
+(An experiment that has a learned term trains it in all schemes.)
 "Early stopping" means the parameters that were best in validation, as everywhere for the networks.
 """
 
@@ -59,10 +60,9 @@ def _fitted_to_the_network(experiment: Experiment) -> Experiment:
     return replace(_synthetic_alone(experiment), physical=physical)
 
 
-def _with_equal_trust(experiment: Experiment) -> Experiment:
-    """Return an experiment whose players take each other as they are."""
-    equal = {"trust": Trust.EQUAL}
-    players = {name: _with(getattr(experiment, name), **equal) for name in NAMES}
+def _trusting(experiment: Experiment, trust: Trust) -> Experiment:
+    """Return an experiment whose players trust each other so."""
+    players = {name: _with(getattr(experiment, name), trust=trust) for name in NAMES}
     return replace(experiment, **players)
 
 
@@ -83,8 +83,8 @@ SCHEMES: dict[str, Scheme] = {
     "alone": lambda experiment: _synthetic_alone(_physical_alone(experiment)),
     "physics-to-network": _physical_alone,
     "network-to-physics": _fitted_to_the_network,
-    "hybrid": lambda experiment: experiment,
-    "equal-trust": _with_equal_trust,
+    "hybrid": lambda experiment: _trusting(experiment, Trust.EVIDENCE),
+    "equal-trust": lambda experiment: _trusting(experiment, Trust.EQUAL),
     "corrected": _corrected,
 }
 
@@ -121,9 +121,11 @@ def compare(
         raise InputError(f"seeds = {seeds}: at least 1 is needed")
     _check(converted(Experiment, experiment, "experiment"))
     chosen = _chosen(schemes)
-    plain = replace(
-        experiment, mode=Mode.HYBRID, schedule=replace(experiment.schedule, patience=None)
-    )
+    schedule = replace(experiment.schedule, patience=None)
+    try:
+        plain = replace(experiment, mode=Mode.HYBRID, schedule=schedule)
+    except ValueError as error:  # as of a PDE of which nothing is unknown
+        raise InputError(f"a comparison trains both players: {error}") from error
     root = None if run is None else Path(converted(Path | str, run, "run"))
     recordings = None if experiment.simulated else experiment.read()
     found: dict[str, list[dict[str, Any]]] = {scheme: [] for scheme in chosen}
@@ -145,7 +147,8 @@ def compare(
 
 def _chosen(names: Sequence[str]) -> dict[str, Scheme]:
     """Return schemes by their names; all of them if none is named."""
-    if unknown := [name for name in names if name not in SCHEMES]:
+    names = (names,) if isinstance(names, str) else tuple(names or ())
+    if unknown := [str(name) for name in names if name not in SCHEMES]:
         raise InputError(f"schemes: no {', '.join(unknown)}; there are {', '.join(SCHEMES)}")
     return {name: scheme for name, scheme in SCHEMES.items() if name in (names or SCHEMES)}
 

@@ -263,7 +263,7 @@ class Experiment(Checked):
             raise ValueError(
                 f"interval = {self.interval:g} s: {pieces:,} stable steps make an interval, of "
                 f"{_MOST_PIECES:,} at most: take a shorter one, check the units of time, or set "
-                "physical.model.pieces"
+                f"physical.model.{self.physical.model.divided_by}"
             )
 
     def _check_models(self) -> None:

@@ -178,7 +178,7 @@ class Result:
         under `jax.vmap`.
 
         Raises:
-            ValueError: No term was learned, or the PDE did not play.
+            ValueError: No term was learned, the PDE did not play, or the state is not on its grid.
         """
         trained = self.physics
         if not isinstance(trained.model, BoundCorrected):
@@ -186,6 +186,12 @@ class Result:
             raise ValueError(
                 f"correction: no term was learned beside {kind}; make physical.model an "
                 f"hj.Corrected({kind}(...), network)"
+            )
+        wanted = (*trained.model.domain.shape, len(trained.model.channels))
+        if np.shape(state) != wanted:
+            raise ValueError(
+                f"state: an array {wanted} is needed, not {np.shape(state)}; of several states "
+                "take jax.vmap(result.correction)"
             )
         structure, numbers = split(trained.model)
         return _rate(structure, numbers, trained.params, state)
@@ -277,7 +283,8 @@ class Result:
         if "physical" not in self.learned:
             return []
         trained = self.physics
-        return evaluation.unstable(trained.model, trained.params, self.predictions["physical"])
+        about = trained.model, trained.params, self.predictions["physical"]
+        return evaluation.unstable(*about, self.experiment.physical.model.divided_by)
 
     def _told_of_gradients(self) -> list[str]:
         """Return a sentence if the step of the PDE differentiates backwards only, for unknowns."""

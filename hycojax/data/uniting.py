@@ -47,7 +47,7 @@ def merged(parts: Sequence[System]) -> System:
     """Return what several instruments saw of one system, with the series of each in order.
 
     Raises:
-        InputError: They have different clocks, or known numbers that differ.
+        InputError: They have different clocks, or known numbers or boundaries that differ.
     """
     clocks = {p.clock for p in parts if any(s.times is not None for s in p.series)}
     if None in clocks and len(clocks) > 1:
@@ -57,13 +57,17 @@ def merged(parts: Sequence[System]) -> System:
     dates = [np.datetime64(clock) for clock in clocks if clock is not None]
     origin = min(dates) if dates else None
     numbers, known = _numbers(parts)
+    ends = list(dict.fromkeys(part.boundary for part in parts if part.boundary))
+    if len(ends) > 1:
+        one, other = (", ".join(words) for words in ends[:2])
+        raise InputError(f"{parts[0].name}: the box ends by {one} and by {other}")
     return System(
         parts[0].name,
         tuple(s for part in parts for s in _since(origin, part)),
         numbers,
         known,
         None if origin is None else str(origin),
-        boundary=next((part.boundary for part in parts if part.boundary), None),
+        boundary=ends[0] if ends else None,
         left_out=tuple(told for part in parts for told in part.left_out or ()) or None,
     )
 

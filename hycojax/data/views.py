@@ -90,7 +90,9 @@ def read(shared: Recorded | None, own: Mapping[str, Recorded | None]) -> Recordi
     if ours.digest == theirs.digest and uses[one] == uses[other]:
         return replace(ours, **settings)
     matched = uniting.matched({about[name]: part.systems for name, part in parts.items()})
-    pairs = [_united(dict(zip(parts, own, strict=True))) for own in zip(*matched, strict=True)]
+    alike = len({use.relative_sigma for use in uses.values()}) == 1
+    found = [dict(zip(parts, own, strict=True)) for own in zip(*matched, strict=True)]
+    pairs = [_united(own, alike) for own in found]
     systems, seen_by = zip(*pairs, strict=True)
     first = ours.first if ours.first == theirs.first else None
     try:
@@ -105,13 +107,17 @@ def _use(part: Use) -> Use:
     return Use(**kept)
 
 
-def _united(parts: Mapping[str, System]) -> tuple[System, tuple[tuple[str, ...], ...]]:
-    """Return what players see of a system, the same once, and who sees each series."""
+def _united(parts: Mapping[str, System], alike: bool) -> tuple[System, tuple[tuple[str, ...], ...]]:
+    """Return what players see of a system, and who sees each series.
+
+    The same is there once, if players take the same for its noise where it says none.
+    """
     whole = uniting.merged(list(parts.values()))
     whose = [name for name, part in parts.items() for _ in part.series]
     found: dict[str, tuple[Film | Points, list[str]]] = {}
     for series, name in zip(whole.series, whose, strict=True):
-        found.setdefault(json.dumps(as_json(series), sort_keys=True), (series, []))[1].append(name)
+        said = json.dumps([as_json(series), None if alike else name], sort_keys=True)
+        found.setdefault(said, (series, []))[1].append(name)
     series = tuple(own for own, _ in found.values())
     seen_by = tuple(tuple(dict.fromkeys(names)) for _, names in found.values())
     return replace(whole, series=series), seen_by

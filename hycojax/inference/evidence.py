@@ -7,6 +7,8 @@ from jaxtyping import Array, Float
 
 #: A partner counts only beyond so many standard errors.
 _SURE = 2.0
+#: Less trust than this is none: what so little brings is not worth what the players meet for.
+_LEAST = 0.01
 #: Sums of squares so large are those of a player that has diverged: single precision ends at 3e38.
 _LOST = 1e15
 #: A partner that knows more than this of what is to be learned, in the mean of what evolves, says
@@ -49,9 +51,9 @@ def trust(
     lacks a term learns nothing from a network that knows the term. A network is not limited, l = 0:
     what it does not fit, it has not learned yet.
 
-    Nothing tells of a player that was not validated (negative), and a partner that has diverged
-    (infinite) counts for nothing. Channels without held-out values have the trust of all others
-    together.
+    Nothing tells of a player that was not validated (negative), a partner that has diverged counts
+    for nothing, and a trust below 0.01 is none. Channels without held-out values have the trust of
+    all others together.
 
     Args:
         own: Sums of the player's squares, in each frame of each system.
@@ -84,7 +86,8 @@ def trust(
     precise = jnp.where(full, 1.0, unfit / _positive(theirs))
     known = jnp.where(unseen, 0.0, known * (1 - jnp.max(worse[:-1])))
     known, precise = (jnp.where(tells[:-1], a[:-1], a[-1]) for a in (known, precise))
-    return known * precise, known
+    counted = known * precise
+    return jnp.where(counted < _LEAST, 0.0, counted), known
 
 
 def _standard_error(

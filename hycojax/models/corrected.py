@@ -15,7 +15,7 @@ physical models with deep networks for complex dynamics forecasting" (APHYNITY),
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -57,6 +57,9 @@ class Corrected(Checked):
     diffusion are not orthogonal along the recordings. Where the missing term is local, as a
     reaction is, say so: `hj.networks.ConvNet(width=1)` can do nothing else.
     """
+
+    divided_by: ClassVar[str] = "pde.pieces"
+    """Its field that says in how many steps an interval is made."""
 
     pde: PDE
     """What is known, with its coefficients, known ones and unknown ones."""

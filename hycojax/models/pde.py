@@ -54,6 +54,8 @@ class PDE(Checked, ABC):
     """How the box may end."""
     dimensions: ClassVar[tuple[int, ...]] = (1, 2, 3)
     """In how many dimensions it lives."""
+    divided_by: ClassVar[str] = "pieces"
+    """Its field that says in how many steps an interval is made."""
     usual: ClassVar[float] = 3.0
     """Largest value in drawn states, by which pieces are chosen where nothing is recorded."""
 

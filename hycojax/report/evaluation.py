@@ -247,7 +247,10 @@ def not_finite(player: str, found: dict[str, Prediction]) -> list[str]:
 
 
 def unstable(
-    physics: BoundPDE, params: dict[str, Array], found: dict[str, Prediction]
+    physics: BoundPDE,
+    params: dict[str, Array],
+    found: dict[str, Prediction],
+    divided_by: str = "pieces",
 ) -> list[str]:
     """Return a sentence if rollouts leave the limit of a stable step: on those that do most.
 
@@ -255,6 +258,7 @@ def unstable(
         physics: The PDE on its domain.
         params: Values of its unknown coefficients.
         found: What it predicts, by kind of trial.
+        divided_by: The model's field that says in how many steps an interval is made.
     """
     finite = {kind: np.nan_to_num(own.values) for kind, own in found.items()}
     stress = {kind: float(physics.stress(params, own)) for kind, own in finite.items()}
@@ -264,7 +268,7 @@ def unstable(
     return [
         f"physical: {called(kind)} rollouts become so fast that a step of {physics.at.dt:.3g} s is "
         f"{stress[kind]:.2g} times the longest that is known to be stable: set "
-        f"physical.model.pieces = {math.ceil(stress[kind] * physics.at.pieces)}"
+        f"physical.model.{divided_by} = {math.ceil(stress[kind] * physics.at.pieces)}"
     ]
 
 

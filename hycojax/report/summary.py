@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -168,7 +169,8 @@ def correction(
     change = np.sqrt(np.mean((paths[:, 1:] - paths[:, :-1]) ** 2, axes))
     for i in model.domain.dynamic:
         channel = model.channels[i]
-        share = float(model.interval * size[i] / change[i]) if change[i] else float("inf")
+        made = float(model.interval * size[i])
+        share = made / float(change[i]) if change[i] else made and math.inf
         about = {"rate": float(size[i]), "unit": per_second(channel)}
         found[channel.name] = {**about, "share": share}
     return found

@@ -58,9 +58,17 @@ def _apart(name: str, last: Record, noise: float, cycle: int, apart: bool) -> st
         figure, errors = "chi2 per value", [(error / noise) ** 2 for error in errors]
     theirs, ours = errors
     about = f"{figure} {theirs:.2g}, that of {_TITLES[name]} {ours:.2g}"
-    refuted = theirs > FAR if noise else theirs > ours
+    better, refuted = (FAR * theirs < ours, theirs > max(ours, FAR))
+    if not noise:  # these are roots
+        better, refuted = (FAR * a**2 < b**2 for a, b in ((theirs, ours), (ours, theirs)))
     if partner == "physical" and refuted and not apart:
         cause = f"the recordings refute {_TITLES[partner]}: {about}"
+    elif better and name == "physical":
+        cause = f"what {_TITLES[name]} can't fit {_TITLES[partner]} can't teach it: {about}"
+    elif better:
+        cause = (
+            f"too little is held out to tell that {_TITLES[partner]} predicts it better: {about}"
+        )
     else:
         cause = f"{_TITLES[partner]} is not known to predict held-out values better: {about}"
     return f"{cause}; {_TITLES[name]} was trained alone from cycle {cycle} on"

@@ -55,6 +55,22 @@ def test_a_partner_that_is_merely_no_better_is_not_refuted():
     ]
 
 
+def test_without_noise_equals_refute_nobody():
+    (found,) = told(history([0, 0], [0, 0], errors=(2.00e-6, 2.01e-6)), ["synthetic"], 0.0)
+    assert found.startswith("the PDE is not known to predict held-out values better: error 2e-06")
+
+
+def test_a_partner_that_is_better_has_other_reasons_not_to_be_heard():
+    """One frame tells nothing; what a PDE can't fit nobody can teach it. Neither is refuted."""
+    (network,) = told(history([0, 0], [0, 0], errors=(0.4, 0.08)), ["synthetic"], 0.02)
+    assert network.startswith(
+        "too little is held out to tell that the PDE predicts it better: chi2 per value 16, that "
+        "of the network 4e+02; the network was trained alone from cycle 2 on"
+    )
+    (physical,) = told(history([0, 0], [0, 0], errors=(0.02, 0.08)), ["physical"], 0.02)
+    assert physical.startswith("what the PDE can't fit the network can't teach it: chi2 per value")
+
+
 @pytest.mark.parametrize(
     ("given", "meeting"),
     [
