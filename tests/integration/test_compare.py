@@ -199,9 +199,26 @@ def test_schemes_are_chosen_by_name(tmp_path, monkeypatch, capsys, command, comp
     assert command(compare_command, FILE, "--schemes", "alone", "hybrids") == 2
     known = "alone, physics-to-network, network-to-physics, hybrid, equal-trust, corrected"
     assert f"schemes: no hybrids; there are {known}" in capsys.readouterr().err
+    with pytest.raises(ValueError, match="schemes: no hybrids;"):
+        hj.compare(commandline.load(FILE), schemes="hybrids")
     assert command(compare_command, FILE, "--seeds", "1", "--schemes", "hybrid") == 3
     assert "hybrid, seed 0" in (told := capsys.readouterr().out)
     assert "alone" not in told
+
+
+def test_hybrid_is_by_evidence_whatever_the_experiment_says():
+    experiment = commandline.load(FILE)
+    equal, evidence = (SCHEMES[name](experiment) for name in ("equal-trust", "hybrid"))
+    assert evidence == experiment == SCHEMES["hybrid"](equal)
+    assert equal == SCHEMES["equal-trust"](equal) != evidence
+
+
+def test_a_pde_with_nothing_to_find_out_is_told_in_a_line():
+    """It may be left out of training, but here both train."""
+    known = replace(commandline.load(FILE), mode=hj.Mode.SYNTHETIC)
+    still = replace(known.physical, model=hj.physics.Heat(0.01))
+    with pytest.raises(ValueError, match=r"a comparison trains both players: physical\.model: "):
+        hj.compare(replace(known, physical=still))
 
 
 def test_corrected_physics_is_the_pde_alone_with_a_learned_term():

@@ -246,6 +246,8 @@ def test_a_run_that_was_stopped_goes_on_bit_for_bit_and_is_loaded(run):
     state = on.tried["test"].truth[0, 2]
     np.testing.assert_array_equal(loaded.correction(state), on.correction(state))
     np.testing.assert_array_equal(loaded.physics(state), on.physics(state))
+    with pytest.raises(ValueError, match=r"state: an array \(16, 1\) is needed, not \(2, 16, 1\)"):
+        on.correction(np.stack([state, state]))
     assert loaded.experiment.physical.model == on.experiment.physical.model
 
 
@@ -357,6 +359,14 @@ def test_what_does_not_suit_is_named(model, message):
     rod = experiment()
     with pytest.raises(ValueError, match=message):
         replace(rod, physical=replace(rod.physical, model=model(rod.physical.model.pde)))
+
+
+def test_messages_name_the_field_of_its_pde_that_divides_an_interval():
+    rod, wave = experiment(), hj.physics.Advection(coefficient=hj.Unknown(start=1.0, high=2.0))
+    physical = replace(rod.physical, model=hj.Corrected(wave, LOCAL))
+    still = replace(rod.data, truth=hj.physics.Advection(coefficient=1.0))
+    with pytest.raises(ValueError, match=r"or set physical\.model\.pde\.pieces"):
+        replace(rod, physical=physical, data=still, interval=1e6)
 
 
 def test_there_is_no_term_without_one():

@@ -19,7 +19,7 @@ from hycojax.game.player import Early, Physical, Player, Weights
 from hycojax.game.schedule import Turn
 from hycojax.grid.domain import with_channels
 from hycojax.inference.first_states import states
-from hycojax.inference.losses import data_loss, misfit, window_loss
+from hycojax.inference.losses import data_loss, misfit, usual, window_loss
 from hycojax.models.coefficients import Unknown
 from hycojax.models.model import rollout, rollouts
 from hycojax.models.pde import Unconstrained
@@ -196,6 +196,17 @@ def test_what_has_less_noise_counts_for_more(measured):
     part = Dense(values, seen, weights)
     expected = np.mean((weights * ((predicted - values) / scale) ** 2)[seen])
     np.testing.assert_allclose(misfit((part,), predicted, scale), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("degrees", [None, 3.0, 4.0])
+def test_the_usual_square_of_the_truth_is_that_of_drawn_errors(degrees):
+    """So what is fitted can be compared with what is held out (`frame_squares`)."""
+    rng, noise = np.random.default_rng(0), 0.3
+    drawn = rng.normal(size=100_000) if degrees is None else rng.standard_t(degrees, 100_000)
+    values = jnp.asarray(noise * drawn.reshape(1, 1, -1, 1), jnp.float32)
+    parts = (Dense(values, jnp.ones(values.shape, bool), degrees=degrees),)
+    found = misfit(parts, 0 * values, jnp.ones(1), noise) / noise**2
+    assert float(usual(parts)) == pytest.approx(float(found), rel=0.02)
 
 
 def test_errors_by_students_t_count_by_their_likelihood(measured):

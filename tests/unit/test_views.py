@@ -145,6 +145,25 @@ def test_uses_are_common_but_for_first_states_and_relative_noise():
     np.testing.assert_array_equal(known.of("physical").training.first.mean, 20.0)
 
 
+def test_the_noise_of_a_film_that_says_none_is_each_player_s_own():
+    """Also of one that both see: it counts for each as it says."""
+    still = replace(film(), sigma=None)
+    one, other = (recordings(still, relative_sigma=share) for share in (0.1, 0.3))
+    known = seen(united(one, other), LINE, 0).known
+    assert float(known.of("synthetic").noise) == pytest.approx(0.1, rel=1e-4)
+    assert float(known.of("physical").noise) == pytest.approx(0.3, rel=1e-4)
+
+
+def test_the_box_ends_alike_for_both():
+    one, other = (
+        replace(own, systems=tuple(replace(s, boundary=(end,)) for s in own.systems))
+        for own, end in ((recordings(film()), "periodic"), (recordings(probes()), "wall"))
+    )
+    assert united(one, recordings(probes())).systems[0].boundary == ("periodic",)
+    with pytest.raises(InputError, match="simulation 0: the box ends by periodic and by wall"):
+        united(one, other)
+
+
 # What each learns from, and what is set aside.
 
 
