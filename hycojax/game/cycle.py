@@ -119,7 +119,7 @@ def _trusting(
     found = evidence.trust(*squares, counts, data.noise, fitted, limited=few)
     trust, known = (jnp.where(turn.equal | (turn.data == 0), 1, share) for share in found)
     heard, evolving = jnp.any(trust > 0), np.array(game.physics.domain.dynamic)
-    leads = jnp.mean(known[evolving]) > evidence.LEADING
+    leads = evidence.leads(trust[evolving], known[evolving])
     met = {"interaction": jnp.where(heard, turn.interaction, 0), "meets": turn.meets & heard}
     return replace(turn, trust=trust, leads=leads, **met)
 

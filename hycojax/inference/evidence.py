@@ -11,10 +11,10 @@ _SURE = 2.0
 _LEAST = 0.01
 #: Sums of squares so large are those of a player that has diverged: single precision ends at 3e38.
 _LOST = 1e15
-#: A partner that knows more than this of what is to be learned, in the mean of what evolves, says
-#: where systems begin. That is not asked of the trust: trust falls as a player learns to fit, and
-#: starts that change sides from cycle to cycle set a network back.
-LEADING = 0.5
+#: A partner that knows more than this of what is to be learned says where systems begin,
+_LEADING = 0.5
+#: unless its mean square is so many times that of the player in training.
+_TOO_FAR = 10.0
 
 
 def trust(
@@ -88,6 +88,16 @@ def trust(
     known, precise = (jnp.where(tells[:-1], a[:-1], a[-1]) for a in (known, precise))
     counted = known * precise
     return jnp.where(counted < _LEAST, 0.0, counted), known
+
+
+def leads(trust: Float[Array, " channels"], known: Float[Array, " channels"]) -> Array:
+    """Return whether a partner says where systems begin, by what `trust` returns of what evolves.
+
+    Trust falls as a player learns to fit, down to what the partner's errors are worth. So it is not
+    asked to be large: starts that change sides from cycle to cycle set a network back.
+    """
+    known = jnp.mean(known)
+    return (known > _LEADING) & (jnp.mean(trust) > known / _TOO_FAR)
 
 
 def _standard_error(
