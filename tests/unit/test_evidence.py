@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from hycojax.inference.evidence import trust
+from hycojax.inference.evidence import leads, trust
 
 TRUST = jax.jit(trust, static_argnames="limited")
 
@@ -163,3 +163,17 @@ def test_what_a_partner_knows_is_not_less_for_who_fits_better():
         about = {"fitted": fitted, "limited": False}
         known = both(np.full((5, 1), 4.0), np.full((5, 1), 1.0), **about)[1]
         np.testing.assert_allclose(known, [0.75], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("counted", "known", "expected"),
+    [
+        ([0.2, 0.7], [0.9, 0.9], True),  # what it is worth beside what is fitted may be little
+        ([0.02, 0.1], [0.9, 0.9], False),  # but its errors must not be of another size
+        ([0.9, 0.0], [0.9, 0.0], False),  # it knows less than half
+        ([0.9, 0.3], [0.9, 0.3], True),
+        ([0.0], [0.0], False),
+    ],
+)
+def test_a_partner_leads_that_knows_most_and_is_not_far_off(counted, known, expected):
+    assert bool(leads(jnp.asarray(counted), jnp.asarray(known))) is expected
