@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import hycojax as hj
 from hycojax.data.observations import Statistics
 from hycojax.data.regions import Scattered
 from hycojax.data.times import EveryNth
@@ -281,9 +282,13 @@ def test_an_experiment_that_does_not_suit_it_is_refused(suited, changes, message
 
 
 def test_it_learns_from_what_is_seen_and_is_validated_on_what_is_held_out(suited, first_state):
-    """And what is held out or hidden changes nothing that it learns."""
+    """And what is held out or hidden changes nothing that it learns, but by the evidence."""
     seen = {"region": Scattered(0.5, anew=True), "times": EveryNth(2), "noise": 0.01}
-    experiment = replace(suited, data=replace(suited.data, **seen))
+    players = {
+        name: replace(own, weights=replace(own.weights, trust=hj.Trust.EQUAL))
+        for name, own in ((n, getattr(suited, n)) for n in games.NAMES)
+    }
+    experiment = replace(suited, **players, data=replace(suited.data, **seen))
     game, _, data, state = first_state(experiment)
     stage = games.stage(game, 0)
     program, numbers = compiled_cycle(stage, data, state, games.turns(game, 0)), split(stage)[1]
