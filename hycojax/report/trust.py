@@ -67,7 +67,8 @@ def _apart(name: str, last: Record, noise: float, cycle: int, apart: bool) -> st
         cause = f"what {_TITLES[name]} can't fit {_TITLES[partner]} can't teach it: {about}"
     elif better:
         cause = (
-            f"too little is held out to tell that {_TITLES[partner]} predicts it better: {about}"
+            f"{_TITLES[partner]} predicts held-out values better, but these are too few to be sure "
+            f"of it, or it is worse in one channel: {about}"
         )
     else:
         cause = f"{_TITLES[partner]} is not known to predict held-out values better: {about}"
