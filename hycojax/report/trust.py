@@ -53,14 +53,10 @@ def _apart(name: str, last: Record, noise: float, cycle: int, apart: bool) -> st
     """Return what is said of a player that was trained alone from a cycle on."""
     partner = next(other for other in NAMES if other != name)
     errors = [last.players[p].validation for p in (partner, name)]
-    figure = "error"
-    if noise:
-        figure, errors = "chi2 per value", [(error / noise) ** 2 for error in errors]
-    theirs, ours = errors
-    about = f"{figure} {theirs:.2g}, that of {_TITLES[name]} {ours:.2g}"
-    better, refuted = (FAR * theirs < ours, theirs > max(ours, FAR))
-    if not noise:  # these are roots
-        better, refuted = (FAR * a**2 < b**2 for a, b in ((theirs, ours), (ours, theirs)))
+    theirs, ours = ((error / (noise or 1)) ** 2 for error in errors)
+    figure, shown = ("chi2 per value", (theirs, ours)) if noise else ("error", errors)
+    about = f"{figure} {shown[0]:.2g}, that of {_TITLES[name]} {shown[1]:.2g}"
+    better, refuted = FAR * theirs < ours, theirs > (max(ours, FAR) if noise else FAR * ours)
     if partner == "physical" and refuted and not apart:
         cause = f"the recordings refute {_TITLES[partner]}: {about}"
     elif better and name == "physical":
